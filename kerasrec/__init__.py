@@ -20,6 +20,7 @@ from kerasrec.data import (
 from kerasrec.data.batches import batches
 from kerasrec.evaluation import Comparison, Evaluation, compare, evaluate
 from kerasrec.models import (
+    CDAE,
     EASE,
     EASESGD,
     EDLAE,
@@ -27,6 +28,7 @@ from kerasrec.models import (
     ZOO,
     AutoRec,
     DeepRec,
+    MultDAE,
     MultVAE,
     Popularity,
     Recommendations,
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CDAE",
     "EASE",
     "EASESGD",
     "EDLAE",
@@ -54,6 +57,7 @@ __all__ = [
     "HeldOutUsers",
     "Interactions",
     "LeaveOneOut",
+    "MultDAE",
     "MultVAE",
     "OwnItems",
     "Popularity",

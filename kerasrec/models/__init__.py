@@ -2,20 +2,24 @@
 
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.models.base import Recommendations, Recommender
+from kerasrec.models.cdae import CDAE
 from kerasrec.models.deep_rec import DeepRec
 from kerasrec.models.ease import EASE
 from kerasrec.models.ease_sgd import EASESGD
 from kerasrec.models.edlae import EDLAE
+from kerasrec.models.mult_dae import MultDAE
 from kerasrec.models.mult_vae import MultVAE
 from kerasrec.models.popularity import Popularity
 from kerasrec.models.svae import SVAE
 
 ZOO: dict[str, type[Recommender]] = {
     "auto_rec": AutoRec,
+    "cdae": CDAE,
     "deep_rec": DeepRec,
     "ease": EASE,
     "ease_sgd": EASESGD,
     "edlae": EDLAE,
+    "mult_dae": MultDAE,
     "mult_vae": MultVAE,
     "popularity": Popularity,
     "svae": SVAE,
@@ -23,6 +27,7 @@ ZOO: dict[str, type[Recommender]] = {
 """The models by the name that the command line knows them by."""
 
 __all__ = [
+    "CDAE",
     "EASE",
     "EASESGD",
     "EDLAE",
@@ -30,6 +35,7 @@ __all__ = [
     "ZOO",
     "AutoRec",
     "DeepRec",
+    "MultDAE",
     "MultVAE",
     "Popularity",
     "Recommendations",

@@ -15,9 +15,17 @@ CASES = {
     "auto_rec items": ("auto_rec", {"rows": "items", "hidden_dims": (12,), "reg": 0.01}),
     "deep_rec": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2}),
     "deep_rec once": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2, "refeeds": 0}),
-    "ease": ("ease", {"reg": 5.0}),
     "ease_sgd": ("ease_sgd", {"reg": 0.05}),
     "edlae": ("edlae", {"dropout": 0.4, "reg": 5.0}),
+    "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
+    "cdae untied": (
+        "cdae",
+        {"latent_dim": 8, "activation": None, "objective": "square", "dropout": 0.1, "tied": False},
+    ),
+    "cdae without users": ("cdae", {"latent_dim": 8, "user_node": False, "negatives": None, "reg": 1e-4}),
+    "ease": ("ease", {"reg": 5.0}),
+    "mult_dae": ("mult_dae", {"latent_dim": 12}),
+    "mult_dae deep": ("mult_dae", {"hidden_dims": (24,), "latent_dim": 8}),
     "mult_vae": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200}),
     "mult_vae gaussian": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "gaussian", "beta": 0.0}),
     "mult_vae logistic": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "logistic"}),
@@ -80,6 +88,6 @@ def trained(case: str):
     return fitted(case)
 
 
-def scores(model, table: Interactions, batch_size: int = 1000) -> np.ndarray:
+def scores(model, table: Interactions | HeldOut, batch_size: int = 1000) -> np.ndarray:
     """All scores of a table's rows."""
     return model.predict(table, batch_size, verbose=0)
