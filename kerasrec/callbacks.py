@@ -96,7 +96,9 @@ class Checkpoints(keras.callbacks.Callback):
         if monitor is None:
             return int(self.history[-1]["epoch"])
         pick = max if self.mode == "max" else min
-        return int(pick(self.history, key=lambda row: row[monitor])["epoch"])
+        # A figure that is no number is never the best, unless there is no other.
+        finite = [row for row in self.history if np.isfinite(row[monitor])] or self.history
+        return int(pick(finite, key=lambda row: row[monitor])["epoch"])
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self._began = time.perf_counter()

@@ -104,6 +104,9 @@ def evaluate(
                 f"{metric.name!r} is neither a ranking metric nor RMSE or MAE: give it to `compile` instead"
             )
 
+    if rated and model.feedback != "ratings":
+        raise ValueError(f"{rated[0].name} measures predicted ratings, which {type(model).__name__} does not make")
+
     means: dict[str, float] = {}
     errors: dict[str, float] = {}
     per_user: dict[str, FloatArray] = {}
@@ -157,7 +160,7 @@ class Comparison:
 def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
     """Compares two models user by user, which sees far smaller differences than two standard errors do.
 
-    For RMSE and MAE what is compared are the errors of each rating: mean squared, or mean absolute.
+    For RMSE and MAE what is paired are the errors of each rating.
 
     Args:
         first: of one model.
@@ -182,7 +185,11 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
     ours, theirs = ({**e.per_user, **e.per_rating} for e in (first, second))
     found = {}
     for name in ours.keys() & theirs.keys():
-        apart = ours[name].astype(np.float64) - theirs[name]
+        one, two = ours[name].astype(np.float64), theirs[name].astype(np.float64)
+        if name == "rmse":  # of squared errors, to first order: d√x = dx / 2√x around each model's own mean
+            roots = first.means[name], second.means[name]
+            one, two = ((e - r**2) / (2 * r) + r if r else e for e, r in zip((one, two), roots, strict=True))
+        apart = one - two
         difference, error = _mean(apart)
         p_value = float(ttest_1samp(apart, 0.0).pvalue) if error > 0 else 1.0
         found[name] = Comparison(difference, error, p_value)

@@ -58,7 +58,10 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     Returns:
         Columns int32 `(batch, k)`, -1 where only excluded ones are left, and scores float32.
     """
-    best, columns = ops.top_k(ops.cast(scores, "float32"), k, sorted=True)
+    scores = ops.cast(scores, "float32")
+    # A model that diverged must not look good: NaN would be ranked by the number of its column.
+    scores = ops.where(ops.isnan(scores), NOTHING, scores)
+    best, columns = ops.top_k(scores, k, sorted=True)
     columns = ops.cast(columns, "int32")
     return ops.where(best == NOTHING, -1, columns), best
 

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import MultVAE, generate
+from kerasrec import HeldOut, MultVAE, generate
 from kerasrec.callbacks import Checkpoints
 
 
@@ -38,6 +38,25 @@ def test_the_last_and_the_best_epoch_are_kept(tmp_path, mode, best):
     assert again.best_epoch() == best
     assert [row["epoch"] for row in again.history] == [1, 2, 3, 4, 5]
     assert again.restore(model(), best) == best
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_figure_that_is_no_number_is_never_the_best(tmp_path, mode):
+    kept = Checkpoints(tmp_path, "val_ndcg_100", mode)
+    model().fit(table(), epochs=3, callbacks=[Figures([float("nan"), 0.2, float("nan")]), kept], verbose=0)
+    assert kept.best_epoch() == 2
+
+
+def test_stock_callbacks_follow_the_figures(tmp_path):
+    data = table()
+    stock = [
+        keras.callbacks.EarlyStopping("val_ndcg_100", mode="max", patience=5),
+        keras.callbacks.ModelCheckpoint(
+            tmp_path / "best.weights.h5", "val_ndcg_100", mode="max", save_weights_only=True
+        ),
+    ]
+    model().fit(data, epochs=1, validation_data=HeldOut(data, data), callbacks=stock, verbose=0)
+    assert stock[0].best_epoch == 0
 
 
 def test_the_weights_of_the_epoch_come_back(tmp_path):

@@ -70,6 +70,21 @@ def test_rmse_clips_falls_back_and_is_over_all_ratings(batch_size):
     assert result.standard_errors["rmse"] == pytest.approx(squared_error_se / (2 * result.means["rmse"]))
 
 
+def test_rmse_of_two_models_is_compared_as_rmse():
+    train = table([(0, 0), (0, 1), (1, 0), (2, 1), (3, 2)], 4, 3, [1, 5, 4, 2, 3])
+    truth = table([(0, 2), (1, 1), (2, 0), (3, 1)], 4, 3, [5, 5, 1, 3])
+    rng = np.random.default_rng(0)
+    one, two = (
+        evaluate(Fixed(rng.uniform(1, 5, (4, 3)), "ratings"), HeldOut(train, truth), ["rmse"]) for _ in range(2)
+    )
+    assert compare(one, two)["rmse"].difference == pytest.approx(one.means["rmse"] - two.means["rmse"])
+
+
+def test_ratings_of_a_model_of_likes_are_not_measured():
+    with pytest.raises(ValueError, match="rmse measures predicted ratings, which Fixed does not make"):
+        evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1)], 4, 5)), ["rmse"])
+
+
 def test_nothing_held_out_is_an_error():
     with pytest.raises(ValueError, match="nothing is held out"):
         evaluate(Fixed(SCORES), HeldOut(SEEN))

@@ -63,6 +63,12 @@ def test_seen_items_never_count_even_when_nothing_else_is_left():
     assert float(metric.result()) == pytest.approx((0 + 3 / 3) / 2)
 
 
+def test_scores_that_are_no_numbers_hit_nothing():
+    metric = metrics.Recall(2)
+    metric.update_state(HELD_OUT, np.full((2, 5), np.nan, np.float32))
+    assert float(metric.result()) == 0.0
+
+
 def test_a_list_longer_than_the_catalogue_is_padded():
     ranking = rank(SCORES, HELD_OUT, 7)
     assert np.asarray(ranking.items)[0].tolist() == [4, 3, 2, 1, 0, -1, -1]

@@ -95,6 +95,7 @@ class Batches(keras.utils.PyDataset):
             order = self.order()
             for start in range(0, len(order), self.batch_size):
                 yield self.batch(order[start : start + self.batch_size])
+            self.on_epoch_end()  # Keras calls that of a PyDataset only
 
         def spec(table: Interactions) -> dict[str, Any]:
             fields = {"ids": tf.TensorSpec((None, None), tf.int32)}

@@ -186,7 +186,8 @@ class Recommender(keras.Model):
             callbacks: as in Keras.
             validation_split: as in Keras.
             validation_data: a `HeldOut` part of a split (`split.validation`), or batches of
-                (fold-in, held-out) rows. Fold-in items are masked before ranking.
+                (fold-in, held-out) rows. Fold-in items are masked before ranking. Keras' callbacks
+                that watch a figure of it need to be told the way: `EarlyStopping("val_ndcg_100", mode="max")`.
             shuffle: whether rows come in a new order each epoch, drawn from `seed` and the epoch.
             **kwargs: as in Keras.
 

@@ -59,12 +59,20 @@ def test_the_tf_dataset_yields_the_same_batches_and_knows_how_many():
     made = Batches(table([5, 0, 3, 4, 2, 1]), table(), batch_size=2, shuffle=True, seed=1)
     dataset = made.as_tf_dataset()
     assert len(dataset) == len(made) == 2
-    for index, (x, y) in enumerate(dataset):
-        expected_x, expected_y = made[index]
+    in_order = [made[index] for index in range(2)]
+    for (x, y), (expected_x, expected_y) in zip(dataset, in_order, strict=True):
         for got, expected in ((x, expected_x), (y, expected_y)):
             assert set(got) == set(expected)
             for name in got:
                 np.testing.assert_array_equal(got[name], expected[name])
+
+
+def test_the_tf_dataset_shuffles_anew_each_time_it_is_read():
+    big = Interactions.from_arrays(np.arange(100), np.zeros(100, int))
+    dataset = batches(big, batch_size=100, shuffle=True, seed=4)
+    first, second = ([x["row"].numpy() for (x,) in dataset] for _ in range(2))
+    assert not np.array_equal(first[0], second[0])
+    assert sorted(first[0]) == sorted(second[0]) == list(range(100))
 
 
 def test_batches_gives_what_the_backend_wants():
