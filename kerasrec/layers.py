@@ -13,6 +13,26 @@ from kerasrec.ranking import scatter_rows
 from kerasrec.types import Batch, Tensor
 
 
+def xavier_dense(units: int, activation: str | None, seed: int | None, name: str, **kwargs: Any) -> keras.layers.Dense:
+    """A dense layer that starts as those of Liang et al. 2018: Glorot uniform, and biases within ±0.002.
+
+    Args:
+        units: width of its output.
+        activation: applied to the output; none where absent.
+        seed: seeds kernel and bias.
+        name: name of the layer.
+        **kwargs: of `keras.layers.Dense`.
+    """
+    return keras.layers.Dense(
+        units,
+        activation,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+        bias_initializer=keras.initializers.TruncatedNormal(stddev=0.001, seed=seed),
+        name=name,
+        **kwargs,
+    )
+
+
 @public
 class Densify(keras.layers.Layer):
     """Turns padded lists of column ids into dense rows, inside the graph.

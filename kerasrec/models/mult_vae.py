@@ -9,7 +9,7 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import GaussianSampling
+from kerasrec.layers import GaussianSampling, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
 from kerasrec.models.base import Recommender
 from kerasrec.types import Tensor
@@ -99,15 +99,7 @@ class MultVAE(Recommender):
         self.nll = LIKELIHOODS[likelihood]()
 
     def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Dense:
-        seed = self.seed_for(name)
-        return keras.layers.Dense(
-            units,
-            activation,
-            kernel_initializer=keras.initializers.GlorotUniform(seed),
-            bias_initializer=keras.initializers.TruncatedNormal(stddev=0.001, seed=seed),
-            name=name,
-            **kwargs,
-        )
+        return xavier_dense(units, activation, self.seed_for(name), name, **kwargs)
 
     @classmethod
     def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,54 @@
+"""Mult-DAE against numpy, written from its formula."""
+
+import keras
+import numpy as np
+import pytest
+from zoo import blocks, scores
+
+from kerasrec import MultDAE
+
+
+def dense(layer):
+    return [np.asarray(keras.ops.convert_to_numpy(w), np.float64) for w in (layer.kernel, layer.bias)]
+
+
+@pytest.mark.parametrize("hidden_dims", [(), (13, 7)])
+def test_scores_and_loss_are_the_formula(hidden_dims):
+    table = blocks()
+    model = MultDAE(table.n_items, hidden_dims=hidden_dims, latent_dim=5, reg=0.3, seed=1)
+    model.build()
+    layers = [*model.encoder, *model.decoder, model.logits]
+    assert [layer.units for layer in layers] == [*hidden_dims, 5, *reversed(hidden_dims), table.n_items]
+    x = table.matrix.toarray().astype(np.float64)
+    f = x / np.sqrt((x**2).sum(1, keepdims=True))
+    decay = 0.0
+    for layer in layers:
+        w, b = dense(layer)
+        f = f @ w + b
+        f = f if layer is model.logits else np.tanh(f)
+        decay += 0.3 * (w**2).sum()  # the whole sum of squares, not half; no biases
+    np.testing.assert_allclose(scores(model, table), f, atol=1e-5)
+    log_softmax = f - np.log(np.exp(f).sum(1, keepdims=True))
+    batch = model.batches(table, len(x))[0][0]
+    loss = float(model.compute_loss(batch, None, model(batch)))
+    assert loss == pytest.approx(-(x * log_softmax).sum(1).mean() + decay, rel=1e-5)
+
+
+def test_defaults_are_the_reference_code_s():
+    model = MultDAE(30)
+    model.build()
+    assert [w.shape for w in model.trainable_weights] == [(30, 200), (200,), (200, 30), (30,)]
+    assert model.reg == pytest.approx(0.01 / 500)
+    assert (model.dropout, model.default_batch_size) == (0.5, 500)
+    assert float(model.default_optimizer().learning_rate) == pytest.approx(1e-3)
+
+
+def test_normalises_before_dropout_and_survives_an_empty_row():
+    model = MultDAE(6, latent_dim=2, seed=1)
+    model.build()
+    x = np.array([[1.0] * 4 + [0.0] * 2, [0.0] * 6], np.float32)
+    dropped = keras.ops.convert_to_numpy(model.drop(model.normalize(model.densify(x)), training=True))
+    assert set(np.round(dropped[0], 5)) <= {0.0, 1.0}  # 0.5 kept and scaled by 1 / (1 - 0.5), never renormalised
+    assert (dropped[1] == 0).all()
+    np.testing.assert_array_equal(model(x), model(x))
+    assert np.isfinite(np.asarray(model(x))).all()
