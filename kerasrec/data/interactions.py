@@ -149,19 +149,22 @@ class Interactions:
         histories: Sequence[Sequence[Any]],
         catalogue: Interactions,
         values: Sequence[Sequence[float]] | None = None,
+        user_ids: Sequence[Any] | None = None,
     ) -> Interactions:
         """Builds a table from one list of item ids a user, over another table's catalogue.
 
-        Users are numbered 0, 1, 2, … in the order given. Ids outside the catalogue are left out, as
-        a served model does, and a history may be empty.
+        Ids outside the catalogue are left out, as a served model does, and a history may be empty.
 
         Args:
             histories: item ids, oldest first.
             catalogue: the table whose items are the columns, as a rule the training table.
             values: ratings, parallel to `histories`; 1 each where absent.
+            user_ids: whose they are, for models that know their training users. Where absent, users
+                are numbered in the order given, past the users of `catalogue`: nobody is taken for
+                one of them.
 
         Raises:
-            ValueError: a row of `values` is not as long as its history.
+            ValueError: a row of `values` is not as long as its history, or `user_ids` are not as many.
 
         Example:
             >>> from kerasrec import Interactions
@@ -170,6 +173,13 @@ class Interactions:
             array([2, 0])
         """
         values = [[1.0] * len(row) for row in histories] if values is None else values
+        if user_ids is None:
+            numbered = catalogue.user_ids.dtype.kind in "iu" and catalogue.n_users > 0
+            whose = np.arange(len(histories)) + (catalogue.user_ids.max() + 1 if numbered else 0)
+        else:
+            whose = np.asarray(user_ids)
+        if len(whose) != len(histories):
+            raise ValueError(f"`user_ids` has {len(whose)} entries for {len(histories)} histories: give one each")
         columns, kept = [], []
         for user, (row, row_values) in enumerate(zip(histories, values, strict=True)):
             if len(row) != len(row_values):
@@ -183,7 +193,7 @@ class Interactions:
             np.concatenate([[], *columns]),
             np.concatenate([[], *kept]),
             None,
-            np.arange(len(histories)),
+            whose,
             catalogue.item_ids,
             catalogue.item_titles,
         )

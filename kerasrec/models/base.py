@@ -252,7 +252,14 @@ class Recommender(keras.Model):
         return ops.where(ops.cast(inputs, "float32") == 0, ops.cast(scores, "float32"), float("-inf"))
 
     def by_user(self, train: Interactions) -> Recommender:
-        """The same model as one whose rows are users; only item-row models differ from it."""
+        """The same model as one whose rows are users; only item-row models differ from it.
+
+        Args:
+            train: the table that the model learned from.
+
+        Raises:
+            ValueError: the model can tell that it learned from another table.
+        """
         return self
 
     def recommend(
@@ -262,6 +269,7 @@ class Recommender(keras.Model):
         users: Sequence[Any] | None = None,
         exclude: Sequence[Any] = (),
         candidates: Sequence[Any] = (),
+        train: Interactions | None = None,
         batch_size: int = PAPER_BATCH_SIZE,
     ) -> Recommendations:
         """The best `k` items for users, without those they have already seen.
@@ -272,13 +280,16 @@ class Recommender(keras.Model):
             users: ids of the users to answer, in this order; all of `histories` where absent.
             exclude: ids of items never to return.
             candidates: ids of the only items to return; all where empty.
+            train: the table that the model learned from, for models that know its users
+                (`"user_id" in asks_for`): users of `histories` are found in it by their ids, the
+                others are strangers. Where absent, `histories` is that table.
             batch_size: users a batch; users × items scores never exist all at once.
 
         Returns:
             `item_ids` and `scores`, each `(n_users, k)`.
 
         Raises:
-            ValueError: `k` is out of range, or an id is unknown.
+            ValueError: `k` is out of range, an id is unknown, or the model did not learn from `train`.
         """
         if not 1 <= k <= histories.n_items:
             raise ValueError(f"`k` must be between 1 and {histories.n_items:,}, the number of items, not {k}")
@@ -287,13 +298,15 @@ class Recommender(keras.Model):
             penalty[:] = NOTHING
             penalty[_columns(histories, candidates, "candidates")] = 0.0
         penalty[_columns(histories, exclude, "exclude")] = NOTHING
-        answering = self.by_user(histories)
+        answering = self.by_user(histories if train is None else train)
         table, rows = histories, None
         if users is not None:
-            rows = lookup(histories.user_ids, np.asarray(users))
+            rows = _rows(histories, users)
             if (rows < 0).any():
                 raise ValueError(f"`users` holds {users[int(np.argmin(rows))]!r}, who is not in `histories`")
             table = histories.take_users(rows)
+        if train is not None:
+            rows = _rows(train, table.user_ids)
         made = answering.batches(HeldOut(table, rows=rows), batch_size)
         kept = answering.untracked.answerers  # tracing costs more than answering
         top = kept[k] = kept.get(k) or _TopK(answering, k)
@@ -343,6 +356,12 @@ def for_backend(made: Batches) -> Any:
 def relevance(y: Batch | Tensor, n_columns: int) -> Tensor:
     """`(batch, n_columns)`: 1 where `y` observes an entry, whatever its value."""
     return Densify(n_columns)(y)
+
+
+def _rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
+    """Rows of the users in a table, whatever the order of its rows; -1 for those it does not have."""
+    order = np.argsort(table.user_ids, kind="stable")
+    return np.append(order, -1)[lookup(table.user_ids[order], np.asarray(user_ids))]
 
 
 def _columns(table: Interactions, ids: Sequence[Any], name: str) -> IntArray:
