@@ -214,7 +214,7 @@ def serve(path: Path, port: int, host: str, name: str) -> None:
 @click.argument("source", metavar="RUN|HOST:PORT")
 @click.option("--history", default="", help="Item ids, comma-separated: what the user has seen.")
 @click.option("--ratings", default="", help="Their ratings, comma-separated, for rating models.")
-@click.option("--user", help="A user id, for models that are asked by user (auto_rec with rows=items).")
+@click.option("--user", help="A user id, for models that know their users (cdae, auto_rec with rows=items).")
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="How many items.")
 @click.option("--name", default=SERVED_NAME, show_default=True, help="Model name, for a server.")
 def recommend(source: str, history: str, ratings: str, user: str | None, k: int, name: str) -> None:
@@ -297,14 +297,17 @@ def _ask_run(run: Run, question: Question, k: int) -> tuple[Any, Any, dict[Any, 
     history = _typed(question.history, train_table.item_ids.dtype.kind in "US", "--history")
     for item in set(history) - set(train_table.item_ids.tolist()):
         click.echo(f"note: item {item} is not in the catalogue and is ignored", err=True)
-    if "user_id" in model.asks_for:
-        if question.user is None:
-            raise ValueError("this model is asked by user: give --user")
+    users = None
+    if question.user is not None:
         users = _typed([question.user], train_table.user_ids.dtype.kind in "US", "--user")
-        answer = model.recommend(train_table, k, users=users, exclude=history)
-    else:
+    if "history" in model.asks_for:
         ratings = [_numbers(question.ratings)] if "ratings" in model.asks_for else None
-        answer = model.recommend(Interactions.from_histories([history], train_table, ratings), k)
+        asked = Interactions.from_histories([history], train_table, ratings, users)
+        answer = model.recommend(asked, k, train=train_table)
+    elif users is None:
+        raise ValueError("this model is asked by user: give --user")
+    else:
+        answer = model.recommend(train_table, k, users=users, exclude=history)
     return answer.item_ids[0], answer.scores[0], _titles(train_table)
 
 
@@ -317,6 +320,8 @@ def _ask_server(target: str, name: str, question: Question, k: int) -> tuple[Any
             asked: dict[str, Any] = {}
             if question.user is not None:
                 asked["user_ids"] = _typed([question.user], takes.get("user_id") == "string", "--user")
+            elif {"user_id", "history"} <= takes.keys():
+                asked["user_ids"] = ["" if takes["user_id"] == "string" else -1]  # a stranger
             if question.history or "history" in takes:
                 asked["histories"] = [_typed(question.history, takes.get("history") == "string", "--history")]
             if question.ratings or "ratings" in takes:

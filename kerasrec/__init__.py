@@ -19,7 +19,7 @@ from kerasrec.data import (
 )
 from kerasrec.data.batches import batches
 from kerasrec.evaluation import Evaluation, evaluate
-from kerasrec.models import EASE, ZOO, AutoRec, MultVAE, Popularity, Recommendations, Recommender
+from kerasrec.models import CDAE, EASE, ZOO, AutoRec, MultDAE, MultVAE, Popularity, Recommendations, Recommender
 
 if TYPE_CHECKING:
     from kerasrec.saved_model import export_saved_model
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CDAE",
     "EASE",
     "PROTOCOLS",
     "ZOO",
@@ -37,6 +38,7 @@ __all__ = [
     "HeldOutUsers",
     "Interactions",
     "LeaveOneOut",
+    "MultDAE",
     "MultVAE",
     "OwnItems",
     "Popularity",

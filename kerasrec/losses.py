@@ -162,6 +162,41 @@ class LogisticNLL(_RowLoss):
         return ops.sum(ops.softplus(y_pred) - y_true * y_pred, axis=-1)
 
 
+POINTWISE = ("logistic", "square")
+
+
+@public
+class PointwiseLoss(_RowLoss):
+    """Loss of each entry by itself, summed with weights: L_u = Σ_i c_ui · ℓ(x_ui, f_ui).
+
+    objective="logistic": ℓ = log(1 + exp f) - x f, with f a logit
+    objective="square":   ℓ = ½ (x - f)²
+
+    Args:
+        objective: `"logistic"` or `"square"`.
+
+    Shapes:
+        `y_true`: `{"likes": (batch, n) of 0 and 1, "weight": (batch, n)}`, the weights c 0 where an
+        entry does not count. `y_pred`: `(batch, n)`.
+
+    Source: Wu et al., Collaborative Denoising Auto-Encoders, 2016, table 1.
+    """
+
+    def __init__(self, objective: str = "logistic", name: str = "pointwise_loss", **kwargs: Any) -> None:
+        if objective not in POINTWISE:
+            raise ValueError(f"`objective` must be one of {', '.join(POINTWISE)}, not {objective!r}")
+        super().__init__(name, **kwargs)
+        self.objective = objective
+
+    def call(self, y_true: dict[str, Tensor], y_pred: Tensor) -> Tensor:
+        likes, f = y_true["likes"], ops.cast(y_pred, "float32")
+        entries = ops.softplus(f) - likes * f if self.objective == "logistic" else 0.5 * ops.square(likes - f)
+        return ops.sum(y_true["weight"] * entries, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "objective": self.objective}
+
+
 LIKELIHOODS = {"multinomial": MultinomialNLL, "gaussian": GaussianNLL, "logistic": LogisticNLL}
 
 

@@ -8,9 +8,10 @@ Only stock TensorFlow ops are written, so neither kerasrec nor Keras is needed t
 | `recommend` | the same; `k` (batch,); `exclude` (batch, m), ids never to return; `candidates` (batch, m), the only ids to return, all where the row is blank | `item_ids`, `scores` (batch, max k) |
 | `score` | as `serving_default` | `scores` (batch, n_items) of all items, seen ones too, in the order of `assets/item_ids.txt`; `item_ids`, `top_k_scores` (batch, top_k) |
 
-In every signature: unknown ids are ignored, an id that stands twice in a row counts once (with its
-first rating), what the history holds never comes back, and where fewer items are left than were
-asked for, the rest is "" or -1 with score -inf.
+In every signature: unknown items are ignored, an unknown user is a stranger, an id that stands
+twice in a row counts once (with its first rating), what the history holds never comes back, and
+where fewer items are left than were asked for, the rest is "" or -1 with score -inf. A model that
+is asked by user alone takes the training table for the history.
 """  # noqa: E501 (a table row cannot be broken)
 
 from __future__ import annotations
@@ -122,7 +123,7 @@ def export_saved_model(
         catalogue = _Vocabulary(item_ids, vocabularies / "item_ids.txt")
         users = None
         if train is not None and "user_id" in answering.asks_for:
-            users = _Users(train, vocabularies / "user_ids.txt")
+            users = _Users(train, vocabularies / "user_ids.txt", "history" in answering.asks_for)
         endpoint = _Endpoint(answering, catalogue, users, about["top_k"])
         tf.saved_model.save(endpoint.saved(), folder, endpoint.signatures())
         shutil.rmtree(vocabularies)  # copied to assets
@@ -161,12 +162,14 @@ class _Vocabulary(tf.Module):
 
 
 class _Users(tf.Module):
-    """The training users and what each of them has seen."""
+    """The training users and, for models that are not told it, what each of them has seen."""
 
-    def __init__(self, train: Interactions, file: Path) -> None:
+    def __init__(self, train: Interactions, file: Path, told_histories: bool) -> None:
         super().__init__()
         self.vocabulary = _Vocabulary(_ids(train.user_ids, "user"), file)
         self.n_users = train.n_users
+        if told_histories:
+            return
         # Variables, because constants would count against the 2 GB that a graph may have. The last
         # row, a stranger's, is empty.
         self.splits = tf.Variable(np.append(train.indptr, train.indptr[-1]), trainable=False)
@@ -244,16 +247,16 @@ class _Endpoint:
 
     def scores(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The model's scores of all items, and the same with -inf at what must not come back."""
-        batch, seen = {}, None
+        batch = {}
         if self.users is not None:
             batch["row"] = self.users.vocabulary.places(inputs["user_id"])
-            batch["ids"] = seen = self.users.seen(batch["row"])
         if "history" in inputs:
             batch |= self.rows(inputs["history"], inputs.get("ratings"))
             batch.setdefault("row", tf.fill(tf.shape(batch["ids"])[:1], -1))  # a stranger's
+        elif self.users is not None:
+            batch["ids"] = self.users.seen(batch["row"])
         scores = tf.cast(self.model(batch, training=False), tf.float32)
-        unseen = self.model.mask_seen(scores, batch)
-        return scores, unseen if seen is None else exclude(unseen, seen)
+        return scores, self.model.mask_seen(scores, batch)
 
     def rows(self, history: Tensor, ratings: Tensor | None) -> Batch:
         """The batch format of training: known items, each once, in the order given, padding behind them."""

@@ -23,6 +23,7 @@ def runs(tmp_path_factory):
     table = generate(n_users=300, n_items=60, seed=2)
     for name, model, protocol, arguments in (
         ("ease", "ease", "held-out-users", {"reg": 20.0}),
+        ("nodes", "cdae", "own-items", {"latent_dim": 8}),
         ("users", "auto_rec", "random-ratings", {"hidden_dims": (8,)}),
         ("items", "auto_rec", "random-ratings", {"hidden_dims": (8,), "rows": "items"}),
     ):
@@ -73,7 +74,9 @@ def test_models_lists_every_model_and_argument():
     output = run("models").output
     for text in (
         "auto_rec",
+        "cdae",
         "ease",
+        "mult_dae",
         "mult_vae",
         "popularity",
         "--set reg=500.0",
@@ -114,11 +117,14 @@ def test_export_serve_and_ask_the_server(runs, tmp_path):
 
     for name, question in (
         ("ease", ["--history", "3,4,5"]),
+        ("nodes", ["--history", "3,4", "--user", "7"]),
+        ("nodes", ["--history", "3,4"]),
         ("users", ["--history", "3,4", "--ratings", "5,2"]),
         ("items", ["--user", "7"]),
     ):
-        result = run("export", runs / name, "--to", tmp_path / name, "--top-k", 20)
-        assert result.output.strip() == f"written: {tmp_path / name / '1'}"
+        if not (tmp_path / name).exists():
+            result = run("export", runs / name, "--to", tmp_path / name, "--top-k", 20)
+            assert result.output.strip() == f"written: {tmp_path / name / '1'}"
         with Server(tmp_path / name, model="default", port=0) as server:
             served = run("recommend", f"127.0.0.1:{server.port}", *question, "-k", 5).output.splitlines()
             refused("recommend", f"127.0.0.1:{server.port}", *question, "--name", "other")
@@ -132,7 +138,7 @@ def test_export_serve_and_ask_the_server(runs, tmp_path):
     [
         (["data", "describe", "no-such-file.csv"], "no-such-file.csv"),
         (["train", "ease", "--data", "no-such-file.csv"], "no-such-file.csv"),
-        (["train", "svd"], "no model 'svd': there are auto_rec, ease, mult_vae, popularity"),
+        (["train", "svd"], "no model 'svd': there are auto_rec, cdae, ease, mult_dae, mult_vae, popularity"),
         (["train", "ease", "--protocol", "holdout"], "no protocol 'holdout': there are"),
         (["train", "ease", "--protocol", "random-ratings"], "predicts likes"),
         (["train", "auto_rec", "--protocol", "held-out-users"], "predicts ratings"),

@@ -12,11 +12,13 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from kerasrec import EASE, AutoRec, Interactions, MultVAE, Popularity, saved_model
+from kerasrec import CDAE, EASE, AutoRec, Interactions, MultDAE, MultVAE, Popularity, saved_model
 from kerasrec.saved_model import export_saved_model
 
 N_USERS, N_ITEMS = 60, 40
 CASES = {
+    "cdae": (CDAE, {"latent_dim": 8, "seed": 1}),
+    "mult_dae": (MultDAE, {"latent_dim": 8, "seed": 1}),
     "mult_vae": (MultVAE, {"hidden_dims": (16,), "latent_dim": 8, "seed": 1}),
     "ease": (EASE, {"reg": 5.0}),
     "popularity": (Popularity, {}),
@@ -306,6 +308,31 @@ def test_users_known_and_unknown(by_user):
     np.testing.assert_allclose(answer["scores"][[0, 1]], np.repeat(stranger, 2, 0), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(answer["scores"][2], model_scores(model, table)[4], rtol=1e-5, atol=1e-6)
     assert (answer["item_ids"][0] != "").all()
+
+
+@pytest.mark.parametrize("text", [False, True])
+def test_a_user_node_goes_with_the_history_of_the_request(tmp_path, text):
+    table = interactions(text)
+    model = fitted("cdae", table)
+    version = export_saved_model(model, tmp_path, table)
+    asked = loaded(version).signatures["serving_default"].structured_input_signature[1]
+    assert {n: s.shape.as_list() for n, s in asked.items()} == {"history": [None, None], "user_id": [None]}
+    known, stranger = table.user_ids[9], "nobody" if text else 10**9
+    items = table.item_ids[[3, 8]].tolist()
+    answer = call(version, "score", history=[items, items, items], user_id=[known, stranger, "" if text else -1])
+    for row, expected in ((9, answer["scores"][0]), (-1, answer["scores"][1]), (-1, answer["scores"][2])):
+        batch = {"ids": np.array([[3, 8]]), "row": np.array([row])}
+        np.testing.assert_allclose(expected, np.asarray(model(batch))[0], rtol=1e-5, atol=1e-6)
+    assert np.abs(answer["scores"][0] - answer["scores"][1]).max() > 1e-3
+    direct = model.recommend(Interactions.from_histories([items], table, user_ids=[known]), k=N_ITEMS, train=table)
+    np.testing.assert_array_equal(answer["item_ids"][0], direct.item_ids[0])  # only the request's items are left out
+    assert set(answer["item_ids"][0][:-2]) == set(table.item_ids) - set(items)
+    stored = {name: shape for name, shape in tf.train.list_variables(str(version / "variables" / "variables"))}
+    assert [len(table)] not in stored.values()  # nobody's history is in the export
+    with pytest.raises(ValueError, match="learned from 60 users, not 59: give the table it learned from"):
+        export_saved_model(model, tmp_path, table.take_users(np.arange(59)))
+    with pytest.raises(ValueError, match="CDAE is asked by user: `items` must be the training Interactions"):
+        export_saved_model(model, tmp_path, table.item_ids)
 
 
 def test_answers_are_shorter_than_top_k_where_the_catalogue_is(tmp_path, ease):

@@ -71,7 +71,7 @@ class Client:
             histories: a list of item ids a user, for models that ask for it.
             k: how many items, 1 to the size of the catalogue.
             ratings: the ratings of those items, likewise.
-            user_ids: the users' ids, likewise.
+            user_ids: the users' ids, likewise; one that the model does not know is a stranger's.
             exclude: ids of items never to return.
             candidates: ids of the only items to return; all where empty.
 

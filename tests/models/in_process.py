@@ -73,8 +73,8 @@ def on_replicas() -> dict:
         for strategy in strategies:
             with strategy.scope():
                 # Replicas draw other noise than one process: what is compared is the maths without it.
-                still = {"dropout": 0.0} if case.startswith(("auto_rec users", "mult_vae")) else {}
-                model = make(case, table, **still)
+                quiet = {"dropout": 0.0, "negatives": None}
+                model = make(case, table, **{n: v for n, v in quiet.items() if n in make(case, table).get_config()})
                 if hasattr(model, "sampling"):
                     model.sampling.call = lambda mean, log_var, training=False: mean
                 model.compile("sgd")

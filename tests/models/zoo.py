@@ -13,7 +13,15 @@ from kerasrec.models import ZOO
 CASES = {
     "auto_rec users": ("auto_rec", {"hidden_dims": (12,), "reg": 0.01, "dropout": 0.1}),
     "auto_rec items": ("auto_rec", {"rows": "items", "hidden_dims": (12,), "reg": 0.01}),
+    "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
+    "cdae untied": (
+        "cdae",
+        {"latent_dim": 8, "activation": None, "objective": "square", "dropout": 0.1, "tied": False, "reg": 1e-4},
+    ),
+    "cdae without users": ("cdae", {"latent_dim": 8, "user_node": False, "negatives": None, "reg": 1e-4}),
     "ease": ("ease", {"reg": 5.0}),
+    "mult_dae": ("mult_dae", {"latent_dim": 12}),
+    "mult_dae deep": ("mult_dae", {"hidden_dims": (24,), "latent_dim": 8}),
     "mult_vae": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200}),
     "mult_vae gaussian": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "gaussian", "beta": 0.0}),
     "mult_vae logistic": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "logistic"}),
@@ -71,7 +79,7 @@ def trained(case: str):
     return fitted(case)
 
 
-def scores(model, table: Interactions, batch_size: int = 1000) -> np.ndarray:
+def scores(model, table: Interactions | HeldOut, batch_size: int = 1000) -> np.ndarray:
     """All scores of a table's rows (small tables only)."""
     made = model.batches(table, batch_size)
     return np.concatenate([np.asarray(model.predict_on_batch(made[i][0])) for i in range(len(made))])

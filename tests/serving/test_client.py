@@ -3,12 +3,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasrec import EASE, AutoRec, Interactions, MultVAE, Popularity
+from kerasrec import CDAE, EASE, AutoRec, Interactions, MultDAE, MultVAE, Popularity
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server, ServingError
 
 N_USERS, N_ITEMS = 200, 50
 CASES = {
+    "cdae": (CDAE, {"latent_dim": 8, "seed": 1}),
+    "mult_dae": (MultDAE, {"latent_dim": 8, "seed": 1}),
     "mult_vae": (MultVAE, {"hidden_dims": (16,), "latent_dim": 8, "seed": 1}),
     "ease": (EASE, {"reg": 5.0}),
     "popularity": (Popularity, {}),
