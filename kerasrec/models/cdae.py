@@ -44,7 +44,7 @@ class CDAE(Recommender):
         negatives: how many unseen items stand in the loss for each like (paper: 5); all where `None`.
         tied: whether W' = W (the paper tries both).
         user_node: whether there is a V; without it this is the paper's DAE, and it asks for a history only.
-        reg: λ of the decay.
+        reg: λ of the decay (authors' code: 0.01, but on those rows of W alone that stand in a user's loss).
         seed: seeds weights, corruption and sampling.
 
     Shapes:
@@ -91,7 +91,7 @@ class CDAE(Recommender):
         negatives: int | None = 5,
         tied: bool = True,
         user_node: bool = True,
-        reg: float = 0.01,
+        reg: float = 0.001,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:

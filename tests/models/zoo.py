@@ -20,7 +20,7 @@ CASES = {
     "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
     "cdae untied": (
         "cdae",
-        {"latent_dim": 8, "activation": None, "objective": "square", "dropout": 0.1, "tied": False},
+        {"latent_dim": 8, "activation": None, "objective": "square", "dropout": 0.1, "tied": False, "reg": 1e-4},
     ),
     "cdae without users": ("cdae", {"latent_dim": 8, "user_node": False, "negatives": None, "reg": 1e-4}),
     "ease": ("ease", {"reg": 5.0}),
