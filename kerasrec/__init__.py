@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kerasrec import callbacks, layers, losses, metrics
+from kerasrec import callbacks, layers, losses, metrics, optimizers
 from kerasrec.data import (
     PROTOCOLS,
     DataError,
@@ -75,6 +75,7 @@ __all__ = [
     "layers",
     "losses",
     "metrics",
+    "optimizers",
     "read",
 ]
 

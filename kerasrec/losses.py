@@ -6,6 +6,7 @@ them compute in float32, whatever the dtype policy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -165,7 +166,8 @@ class MultinomialNLL(_RowLoss):
     """Negative multinomial log-likelihood of a row of likes: L_u = -Σ_i x_ui log softmax(f_u)_i.
 
     Shapes:
-        `y_true`: `(batch, n)` likes or counts. `y_pred`: `(batch, n)` logits.
+        `y_true`: `(batch, n)` likes or counts, or `{"ids": (batch, length)}`, the columns that are
+        liked, each once, padded with -1, which is faster. `y_pred`: `(batch, n)` logits.
 
     Not to be confused with categorical cross-entropy, which expects each row to sum to 1.
 
@@ -176,10 +178,40 @@ class MultinomialNLL(_RowLoss):
         super().__init__(name, **kwargs)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        # Σ x log softmax(f) = Σ x f - (Σ x) logsumexp(f): two sums instead of a pass that writes (batch, n).
         y_pred = ops.cast(y_pred, "float32")
+        if isinstance(y_true, Mapping):
+            return _multinomial_nll_of_ids(ops.cast(y_true["ids"], "int32"), y_pred)
+        # Σ x log softmax(f) = Σ x f - (Σ x) logsumexp(f): two sums instead of a pass that writes (batch, n).
         total = ops.sum(y_true, axis=-1)
         return total * ops.logsumexp(y_pred, axis=-1) - ops.sum(y_true * y_pred, axis=-1)
+
+
+def _multinomial_nll_of_ids(ids: Tensor, logits: Tensor) -> Tensor:
+    """The same from the liked columns, `(batch,)`: no pass over (batch, n) but those for softmax and its gradient."""
+    known = ops.cast(ids >= 0, "float32")
+    n_likes = ops.sum(known, axis=1, keepdims=True)
+    # Padding stands for a like of its row once more, which is then written twice with the same value.
+    ids = ops.maximum(ops.where(ids < 0, ops.max(ids, axis=1, keepdims=True), ids), 0)
+
+    @ops.custom_gradient
+    def nll(logits: Tensor) -> tuple[Tensor, Any]:
+        highest = ops.max(logits, axis=1, keepdims=True)
+        softmax = ops.exp(logits - highest)
+        partition = ops.sum(softmax, axis=1, keepdims=True)
+        own = ops.sum(known * ops.take_along_axis(logits, ids, axis=1), axis=1)
+        value = ops.squeeze(n_likes * (ops.log(partition) + highest), axis=1) - own
+
+        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
+            above = ops.expand_dims(args[0] if upstream is None else upstream, 1)
+            all_items = softmax * (n_likes / partition * above)  # n softmax(f), less 1 at each like
+            liked = ops.take_along_axis(all_items, ids, axis=1) - ops.where(n_likes > 0, above, 0.0)
+            rows = ops.broadcast_to(ops.expand_dims(ops.arange(ops.shape(ids)[0], dtype="int32"), 1), ops.shape(ids))
+            at = ops.reshape(ops.stack([rows, ids], axis=-1), (-1, 2))
+            return ops.scatter_update(all_items, at, ops.reshape(liked, (-1,)))
+
+        return value, gradient
+
+    return nll(logits)
 
 
 @public

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from kerasrec import losses
 
@@ -101,3 +102,21 @@ def test_half_precision_predictions_lose_nothing_in_the_loss(name):
 def test_bad_arguments(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_multinomial_nll_of_ids_is_that_of_dense_rows_and_so_is_its_gradient():
+    rng = np.random.default_rng(0)
+    ids = np.array([[3, 0, 5, -1], [-1, 2, -1, -1], [-1, -1, -1, -1], [1, 2, 3, 4]])  # padding in front as well
+    dense = np.zeros((4, 6), np.float32)
+    for row, columns in enumerate(ids):
+        dense[row, columns[columns >= 0]] = 1
+    logits, weights = rng.normal(size=(4, 6)).astype(np.float32), np.array([1.0, 2.0, 3.0, 0.5], np.float32)
+    found = []
+    for truth in ({"ids": ids}, dense):
+        with tf.GradientTape() as tape:
+            f = tf.Variable(logits)
+            loss = losses.MultinomialNLL()(truth, f + 0.0, weights)
+        found.append((loss, tape.gradient(loss, f)))
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
+    assert abs(np.asarray(found[0][1])).max() > 0.1

@@ -10,6 +10,7 @@ from fit import fit_best
 from recipe import Recipe, main
 
 from kerasrec import AutoRec, RandomRatings, Recommender, Split
+from kerasrec.optimizers import Adam
 
 RECIPE = Recipe(
     model="U-AutoRec",
@@ -29,7 +30,7 @@ REG = 0.06
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = AutoRec.for_interactions(split.train, epochs, BATCH_SIZE, rows="users", reg=REG, seed=seed)
-    model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, model.planned_steps)))
+    model.compile(Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, model.planned_steps)))
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 

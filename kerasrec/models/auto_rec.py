@@ -10,9 +10,11 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.layers import RowDense, entries
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.metrics import RMSE
-from kerasrec.models.base import Recommender
+from kerasrec.models.base import Recommender, widths
+from kerasrec.optimizers import Adam
 from kerasrec.types import Array, Tensor
 
 
@@ -70,7 +72,7 @@ class AutoRec(Recommender):
         if rows not in ("users", "items"):
             raise ValueError(f'`rows` must be "users" or "items", not {rows!r}')
         self.rows = rows
-        self.hidden_dims = tuple(hidden_dims)
+        self.hidden_dims = widths(hidden_dims)
         self.activation = activation
         self.output_activation = output_activation
         self.reg = reg
@@ -78,10 +80,10 @@ class AutoRec(Recommender):
         self.value_range = None if value_range is None else tuple(value_range)
 
         decay = keras.regularizers.L2(reg / 2) if reg else None
-        widths = (*self.hidden_dims, n_columns)
-        last = len(widths) - 1
+        dims = (*self.hidden_dims, n_columns)
+        last = len(dims) - 1
         self.dense = [
-            keras.layers.Dense(
+            (keras.layers.Dense if i else RowDense)(
                 width,
                 output_activation if i == last else activation,
                 kernel_initializer=keras.initializers.GlorotUniform(self.seed_for(f"dense_{i}")),
@@ -90,7 +92,7 @@ class AutoRec(Recommender):
                 dtype="float32" if i == last else self.dtype_policy,
                 name=f"dense_{i}",
             )
-            for i, width in enumerate(widths)
+            for i, width in enumerate(dims)
         ]
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         self.squared_error = MaskedMeanSquaredError(per="row")
@@ -104,8 +106,8 @@ class AutoRec(Recommender):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.003 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
         if self.planned_steps is None:
-            return keras.optimizers.Adam(1e-3)
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.planned_steps))
+            return Adam(1e-3)
+        return Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.planned_steps))
 
     def default_metrics(self) -> list[Any]:
         return [RMSE(value_range=self.value_range)]
@@ -118,8 +120,9 @@ class AutoRec(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The last hidden layer, `(batch, hidden_dims[-1])`."""
-        hidden = self.densify(inputs)
-        for layer in self.dense[:-1]:
+        first, *others = self.dense[:-1]
+        hidden = first(*entries(inputs, use_values=True))
+        for layer in others:
             hidden = layer(hidden)
         return self.drop(hidden, training=training)
 

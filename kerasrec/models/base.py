@@ -16,6 +16,7 @@ from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
 from kerasrec.layers import Densify
+from kerasrec.optimizers import Adam
 from kerasrec.ranking import NOTHING, exclude, rank, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, Tensor
 
@@ -70,7 +71,6 @@ class Recommender(keras.Model):
         # Past Keras' tracking: neither the compiled metrics nor the answering models are part of the weights.
         self.untracked = SimpleNamespace(metrics=[], answerers={})
         ratings = self.feedback == "ratings"
-        self.densify = Densify(n_columns, use_values=ratings, name="densify")
         self.targets = Densify(n_columns, use_values=ratings, missing=float("nan") if ratings else 0.0, name="targets")
 
     @classmethod
@@ -105,7 +105,7 @@ class Recommender(keras.Model):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer of the paper, or of our recipe where that is another."""
-        return keras.optimizers.Adam(1e-3)
+        return Adam(1e-3)
 
     def default_metrics(self) -> list[str]:
         """Names of the metrics that `compile` takes where none are given."""
@@ -230,6 +230,10 @@ class Recommender(keras.Model):
         if isinstance(x, (Interactions, HeldOut)):
             x, batch_size = for_backend(self.batches(x, batch_size)), None
         return super().predict(x, batch_size=batch_size, **kwargs)
+
+    def likes(self, observed: Batch | Tensor) -> Any:
+        """What was liked, as `MultinomialNLL` takes it: the ids of a batch as they are, or dense rows of 0 and 1."""
+        return {"ids": observed["ids"]} if isinstance(observed, Mapping) else self.targets(observed)
 
     def added_losses(self) -> Tensor:
         """Sum of weight decay and whatever `call` added with `add_loss`, scaled for distribution."""
@@ -383,6 +387,13 @@ def _columns(table: Interactions, ids: Sequence[Any], name: str) -> IntArray:
     if (columns < 0).any():
         raise ValueError(f"`{name}` holds {ids[int(np.argmin(columns))]!r}, which is not an item of the catalogue")
     return columns
+
+
+def widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
+    """The widths of a model's hidden layers, of which it must have one."""
+    if not hidden_dims:
+        raise ValueError("`hidden_dims` must hold at least one width, as in (600,)")
+    return tuple(hidden_dims)
 
 
 def as_list(callbacks: Any) -> list[Any]:

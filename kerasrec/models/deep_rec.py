@@ -8,9 +8,10 @@ import keras
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.layers import RowDense, entries
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.metrics import RMSE
-from kerasrec.models.base import Recommender
+from kerasrec.models.base import Recommender, widths
 from kerasrec.types import Tensor
 
 
@@ -68,22 +69,24 @@ class DeepRec(Recommender):
         if refeeds < 0:
             raise ValueError(f"`refeeds` must be 0 or more, not {refeeds}")
         self.n_items = n_items
-        self.hidden_dims = tuple(hidden_dims)
+        self.hidden_dims = widths(hidden_dims)
         self.activation = activation
         self.dropout = dropout
         self.refeeds = refeeds
         self.value_range = None if value_range is None else tuple(value_range)
 
-        self.encoder = [self._dense(d, f"encoder_{i}") for i, d in enumerate(self.hidden_dims)]
+        first, *others = self.hidden_dims
+        self.first = self._dense(first, "encoder_0", kind=RowDense)
+        self.encoder = [self._dense(d, f"encoder_{i}") for i, d in enumerate(others, 1)]
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         self.decoder = [self._dense(d, f"decoder_{i}") for i, d in enumerate(reversed(self.hidden_dims[:-1]))]
         # The output is compared with ratings and ranked: float32 under any policy.
         self.ratings = self._dense(n_items, "ratings", dtype="float32")
         self.squared_error = MaskedMeanSquaredError(per="entry")
 
-    def _dense(self, units: int, name: str, **kwargs: Any) -> keras.layers.Dense:
+    def _dense(self, units: int, name: str, kind: type = keras.layers.Dense, **kwargs: Any) -> keras.layers.Dense:
         initializer = keras.initializers.GlorotUniform(self.seed_for(name))
-        return keras.layers.Dense(units, self.activation, kernel_initializer=initializer, name=name, **kwargs)
+        return kind(units, self.activation, kernel_initializer=initializer, name=name, **kwargs)
 
     @classmethod
     def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -109,12 +112,12 @@ class DeepRec(Recommender):
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
-        for layer in [*self.encoder, *self.decoder, self.ratings]:
+        for layer in [self.first, *self.encoder, *self.decoder, self.ratings]:
             layer.build((None, width))
             width = layer.units
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        hidden = self.densify(inputs)
+        hidden = self.first(*entries(inputs, use_values=True))
         for layer in self.encoder:
             hidden = layer(hidden)
         hidden = self.drop(hidden, training=training)

@@ -11,6 +11,7 @@ from scipy.linalg import lapack
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
+from kerasrec.layers import entries, row_matmul
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.types import FloatArray, Tensor
 
@@ -76,7 +77,7 @@ class EASE(ClosedForm):
         return self.reg
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return ops.matmul(self.densify(inputs), self.kernel)
+        return row_matmul(*entries(inputs), ops.convert_to_tensor(self.kernel))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_items": self.n_items, "reg": self.reg}

@@ -8,8 +8,10 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.layers import entries, row_matmul
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
+from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
 
@@ -58,8 +60,8 @@ class EASESGD(Recommender):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.001 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
         if self.planned_steps is None:
-            return keras.optimizers.Adam(1e-3)
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1e-3, self.planned_steps))
+            return Adam(1e-3)
+        return Adam(keras.optimizers.schedules.CosineDecay(1e-3, self.planned_steps))
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(
@@ -73,7 +75,7 @@ class EASESGD(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         # No gradient passes the diagonal, which therefore stays at the 0 where it starts.
         off_diagonal = self.kernel * (1.0 - ops.eye(self.n_items))
-        return ops.matmul(self.densify(inputs), off_diagonal)
+        return row_matmul(*entries(inputs), off_diagonal)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from kerasrec._api import public
-from kerasrec.layers import xavier_dense
+from kerasrec.layers import Logits, RowDense, entries, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
 from kerasrec.types import Tensor
@@ -79,10 +79,11 @@ class MultDAE(Recommender):
 
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
-        encoder, decoder = (*self.hidden_dims, latent_dim), tuple(reversed(self.hidden_dims))
-        self.encoder = [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(encoder)]
+        (first, *encoder), decoder = (*self.hidden_dims, latent_dim), tuple(reversed(self.hidden_dims))
+        self.first = self._dense(first, activation, "encoder_0", kind=RowDense)
+        self.encoder = [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(encoder, 1)]
         self.decoder = [self._dense(d, activation, f"decoder_{i}") for i, d in enumerate(decoder)]
-        self.logits = self._dense(n_items, None, "logits", dtype="float32")
+        self.logits = self._dense(n_items, None, "logits", kind=Logits)
         self.nll = MultinomialNLL()
 
     def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Dense:
@@ -91,13 +92,14 @@ class MultDAE(Recommender):
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
-        for layer in [*self.encoder, *self.decoder, self.logits]:
+        for layer in [self.first, *self.encoder, *self.decoder, self.logits]:
             layer.build((None, width))
             width = layer.units
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code, `(batch, latent_dim)`."""
-        code = self.drop(self.normalize(self.densify(inputs)), training=training)
+        values, ids = entries(inputs)
+        code = self.first(self.drop(self.normalize(values), training=training), ids)
         for layer in self.encoder:
             code = layer(code)
         return code
@@ -106,12 +108,12 @@ class MultDAE(Recommender):
         hidden = self.encode(inputs, training)
         for layer in self.decoder:
             hidden = layer(hidden)
-        return self.logits(hidden)
+        return self.logits(hidden, training=training)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.nll(self.targets(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return self.nll(self.likes(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "reg")

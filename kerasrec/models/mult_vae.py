@@ -9,9 +9,9 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import GaussianSampling, xavier_dense
+from kerasrec.layers import GaussianSampling, Logits, RowDense, entries, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
-from kerasrec.models.base import Recommender
+from kerasrec.models.base import Recommender, widths
 from kerasrec.types import Tensor
 
 
@@ -80,7 +80,7 @@ class MultVAE(Recommender):
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"`likelihood` must be one of {', '.join(LIKELIHOODS)}, not {likelihood!r}")
         self.n_items = n_items
-        self.hidden_dims = tuple(hidden_dims)
+        self.hidden_dims = widths(hidden_dims)
         self.latent_dim = latent_dim
         self.activation = activation
         self.dropout = dropout
@@ -90,12 +90,14 @@ class MultVAE(Recommender):
 
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
-        self.encoder = [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(self.hidden_dims)]
+        first, *others = self.hidden_dims
+        self.first = self._dense(first, activation, "encoder_0", kind=RowDense)
+        self.encoder = [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(others, 1)]
         self.mean = self._dense(latent_dim, None, "mean")
         self.log_var = self._dense(latent_dim, None, "log_var")
         self.sampling = GaussianSampling(self.seed_for("sampling"), name="sampling")
         self.decoder = [self._dense(d, activation, f"decoder_{i}") for i, d in enumerate(reversed(self.hidden_dims))]
-        self.logits = self._dense(n_items, None, "logits", dtype="float32")
+        self.logits = self._dense(n_items, None, "logits", kind=Logits)
         self.nll = LIKELIHOODS[likelihood]()
 
     def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Dense:
@@ -110,7 +112,7 @@ class MultVAE(Recommender):
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
-        for layer in self.encoder:
+        for layer in [self.first, *self.encoder]:
             layer.build((None, width))
             width = layer.units
         self.mean.build((None, width))
@@ -124,16 +126,17 @@ class MultVAE(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> tuple[Tensor, Tensor]:
         """μ and log σ² of the code, each `(batch, latent_dim)`."""
-        hidden = self.drop(self.normalize(self.densify(inputs)), training=training)
+        values, ids = entries(inputs)
+        hidden = self.first(self.drop(self.normalize(values), training=training), ids)
         for layer in self.encoder:
             hidden = layer(hidden)
         return self.mean(hidden), self.log_var(hidden)
 
-    def decode(self, code: Tensor) -> Tensor:
+    def decode(self, code: Tensor, training: bool = False) -> Tensor:
         """Logits `(batch, n_items)` of a code `(batch, latent_dim)`."""
         for layer in self.decoder:
             code = layer(code)
-        return self.logits(code)
+        return self.logits(code, training=training)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         mean, log_var = self.encode(inputs, training)
@@ -141,7 +144,7 @@ class MultVAE(Recommender):
         if training:
             self.step.assign_add(1)
         self.add_loss(self.current_beta() * kl)
-        return self.decode(self.sampling(mean, log_var, training=training))
+        return self.decode(self.sampling(mean, log_var, training=training), training)
 
     def current_beta(self) -> Tensor:
         """β at the current step."""
@@ -150,7 +153,8 @@ class MultVAE(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.nll(self.targets(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        truth = self.likes if self.likelihood == "multinomial" else self.targets
+        return self.nll(truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "likelihood", "beta", "anneal_steps")

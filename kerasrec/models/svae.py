@@ -13,6 +13,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.layers import GaussianSampling, NextItems
 from kerasrec.losses import MultinomialNLL, gaussian_kl
 from kerasrec.models.base import Recommender
+from kerasrec.optimizers import Adam
 from kerasrec.types import Batch, Tensor
 
 
@@ -148,8 +149,8 @@ class SVAE(Recommender):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.003 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
         if self.planned_steps is None:
-            return keras.optimizers.Adam(1e-3)
-        return keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.planned_steps))
+            return Adam(1e-3)
+        return Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.planned_steps))
 
     def build(self, input_shape: Any = None) -> None:
         self.embedding.build((None, None))
