@@ -2,7 +2,8 @@
 
 Sedhain et al. 2015 report an RMSE of .874, with 500 sigmoid units and resilient propagation on all
 rows at once. Here: the same architecture, Adam with a learning rate that falls to 0 over the run.
-`reg` is the paper's λ divided by the number of rows, chosen on validation ratings.
+`reg` is the paper's λ divided by the number of rows. It, the epochs and the batch size were chosen with
+10 % of the training ratings for validation; the figures are of models that learned from 99 % of them.
 """
 
 import keras
@@ -15,7 +16,7 @@ from kerasrec.optimizers import Adam
 RECIPE = Recipe(
     model="U-AutoRec",
     data="ml-1m",
-    protocol=RandomRatings(test=0.1, validation=0.1),
+    protocol=RandomRatings(test=0.1, validation=0.01),
     metrics=("rmse", "mae"),
     seeds=(0, 1, 2, 3, 4),
     reseed=True,
