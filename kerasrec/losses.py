@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.ranking import listed, lists_entries
 from kerasrec.types import Tensor
 
 
@@ -115,7 +116,9 @@ class MaskedMeanSquaredError(_RowLoss):
             leaves every number free to be a rating; pass 0 for the usual dense matrices.
 
     Shapes:
-        `y_true`, `y_pred`: `(batch, n)`. A row without observations counts 0.
+        `y_true`, `y_pred`: `(batch, n)`. Or `y_true` is `{"ids": (batch, length), "values": (batch,
+        length)}`, the entries that were observed, padded with -1, which is faster. A row without
+        observations counts 0.
 
     Example:
         >>> import numpy as np
@@ -142,10 +145,14 @@ class MaskedMeanSquaredError(_RowLoss):
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_pred = ops.cast(y_pred, "float32")
-        observed = observed_mask(y_true, self.missing)
-        # Swap in the prediction first: NaN - x would reach the gradient even behind a mask.
-        error = ops.square(ops.where(observed, y_true, y_pred) - y_pred)
-        rows = ops.sum(error, axis=-1)
+        if isinstance(y_true, Mapping):
+            ids = ops.cast(y_true["ids"], "int32")
+            observed = ids >= 0
+            rows = _squared_errors(ids, y_true["values"], y_pred)
+        else:
+            observed = observed_mask(y_true, self.missing)
+            # Swap in the prediction first: NaN - x would reach the gradient even behind a mask.
+            rows = ops.sum(ops.square(ops.where(observed, y_true, y_pred) - y_pred), axis=-1)
         if self.per == "row":
             return rows
         entries = ops.sum(ops.cast(observed, "float32"))
@@ -159,6 +166,19 @@ class MaskedMeanSquaredError(_RowLoss):
 def observed_mask(y_true: Tensor, missing: float) -> Tensor:
     """Boolean mask of the entries of `y_true` that differ from `missing`, which may be `nan`."""
     return ops.logical_not(ops.isnan(y_true)) if missing != missing else ops.not_equal(y_true, missing)
+
+
+def _squared_errors(ids: Tensor, values: Tensor, y_pred: Tensor) -> Tensor:
+    """Σ_{i ∈ O_u} (r_ui - h_ui)² of each row, `(batch,)`, from padded entries."""
+    values = ops.cast(values, "float32")
+    if lists_entries():
+        import tensorflow as tf
+
+        index, known = listed(ids, values)
+        errors = ops.square(known - tf.gather_nd(y_pred, index))
+        return ops.segment_sum(errors, index[:, 0], num_segments=ops.shape(ids)[0])
+    errors = ops.square(values - ops.take_along_axis(y_pred, ops.maximum(ids, 0), axis=1))
+    return ops.sum(ops.where(ids >= 0, errors, 0.0), axis=1)
 
 
 @public

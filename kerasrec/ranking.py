@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import keras
 from keras import ops
 
 from kerasrec.types import Tensor
@@ -26,6 +27,37 @@ class Ranking(NamedTuple):
     relevant: Tensor
 
 
+def lists_entries() -> bool:
+    """Whether entries can be listed without their padding, faster: on TensorFlow, but not under XLA nor on a GPU.
+
+    The longest row of a batch is often ten times the mean, and padding costs as much as entries do.
+    XLA and JAX want shapes that do not depend on the data.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
+
+    compiled = not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return not compiled and not tf.config.list_logical_devices("GPU")
+
+
+def listed(ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """The entries of padded rows without their padding; where `lists_entries()` only.
+
+    Args:
+        ids: int32 `(batch, length)`, -1 for padding.
+        values: `(batch, length)`.
+
+    Returns:
+        int32 `(n, 2)`, the row and the column of each entry, and their values `(n,)`.
+    """
+    import tensorflow as tf
+
+    at = tf.where(ids >= 0)
+    return tf.stack([tf.cast(at[:, 0], tf.int32), tf.gather_nd(ids, at)], axis=1), tf.gather_nd(values, at)
+
+
 def scatter_rows(ids: Tensor, values: Tensor, n_columns: int, fill: float) -> Tensor:
     """Dense rows `(batch, n_columns)` that hold `values` at `ids` and `fill` elsewhere.
 
@@ -37,11 +69,14 @@ def scatter_rows(ids: Tensor, values: Tensor, n_columns: int, fill: float) -> Te
         fill: value of all other entries.
     """
     ids = ops.cast(ids, "int32")  # MirroredStrategy averages its first batch and so hands out floats
+    values = ops.broadcast_to(ops.cast(values, "float32"), ops.shape(ids))
+    if lists_entries():
+        index, values = listed(ids, values)
+        return ops.scatter_update(ops.full((ops.shape(ids)[0], n_columns), fill, dtype="float32"), index, values)
     # Padding lands in one more column, dropped below; ids beyond the catalogue fall outside even that.
     ids = ops.where(ids < 0, n_columns, ids + ops.cast(ids >= n_columns, "int32"))
     rows = ops.broadcast_to(ops.expand_dims(ops.arange(ops.shape(ids)[0], dtype="int32"), 1), ops.shape(ids))
     index = ops.reshape(ops.stack([rows, ids], axis=-1), (-1, 2))
-    values = ops.broadcast_to(ops.cast(values, "float32"), ops.shape(ids))
     dense = ops.full((ops.shape(ids)[0], n_columns + 1), fill, dtype="float32")
     return ops.scatter_update(dense, index, ops.reshape(values, (-1,)))[:, :n_columns]
 

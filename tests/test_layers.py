@@ -15,9 +15,11 @@ DENSE = np.array([[0.5, 0.0, 5.0, 1.0], [0.0, 0.0, 0.0, 2.0], [0.0] * 4], np.flo
 
 @pytest.mark.parametrize("use_values", [True, False])
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, jit_compile):
+@pytest.mark.parametrize("n_columns", [4, 3000])  # a wide row is multiplied by its entries, a narrow one as it is
+def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, jit_compile, n_columns):
+    dense_rows = np.pad(DENSE, [(0, 0), (0, n_columns - 4)])
     layer = RowDense(5, "tanh", kernel_initializer=keras.initializers.GlorotUniform(1), bias_initializer="ones")
-    layer.build((None, 4))
+    layer.build((None, n_columns))
 
     @tf.function(jit_compile=jit_compile)
     def output_and_gradient(rows):
@@ -27,8 +29,8 @@ def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, ji
         return output, tape.gradient(total, layer.trainable_weights[0].value)
 
     sparse = output_and_gradient({"ids": tf.constant(IDS), "values": tf.constant(VALUES)})
-    dense = output_and_gradient(tf.constant(DENSE))
-    x = DENSE if use_values else (DENSE != 0).astype(np.float32)
+    dense = output_and_gradient(tf.constant(dense_rows))
+    x = dense_rows if use_values else (dense_rows != 0).astype(np.float32)
     np.testing.assert_allclose(sparse[0], np.tanh(x @ np.asarray(layer.kernel) + 1.0), atol=1e-6)
     np.testing.assert_allclose(sparse[0], dense[0], atol=1e-6)
     np.testing.assert_allclose(tf.convert_to_tensor(sparse[1]), dense[1], atol=1e-5)

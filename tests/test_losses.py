@@ -120,3 +120,27 @@ def test_multinomial_nll_of_ids_is_that_of_dense_rows_and_so_is_its_gradient():
     for ours, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-6)
     assert abs(np.asarray(found[0][1])).max() > 0.1
+
+
+@pytest.mark.parametrize("per", ["row", "entry"])
+@pytest.mark.parametrize("jit_compile", [True, False])
+def test_masked_squared_error_of_entries_is_that_of_dense_rows_and_so_is_its_gradient(per, jit_compile):
+    ids = np.array([[3, 0, 5, -1], [-1, 2, -1, -1], [-1, -1, -1, -1], [1, 2, 3, 4]])
+    values = np.array([[5.0, 0.0, 2.5, 9.0], [9, 3, 9, 9], [9, 9, 9, 9], [1, 2, 3, 4]], np.float32)  # 9 is padding
+    dense = np.full((4, 6), np.nan, np.float32)
+    for row in range(4):
+        dense[row, ids[row][ids[row] >= 0]] = values[row][ids[row] >= 0]
+    predicted = tf.constant(RNG.normal(size=(4, 6)), tf.float32)
+
+    @tf.function(jit_compile=jit_compile)
+    def loss_and_gradient(truth):
+        with tf.GradientTape() as tape:
+            tape.watch(predicted)
+            loss = losses.MaskedMeanSquaredError(per)(truth, predicted)
+        return loss, tape.gradient(loss, predicted)
+
+    by_entry = loss_and_gradient({"ids": tf.constant(ids), "values": tf.constant(values)})
+    by_row = loss_and_gradient(tf.constant(dense))
+    np.testing.assert_allclose(by_entry[0], by_row[0], rtol=1e-6)
+    np.testing.assert_allclose(by_entry[1], by_row[1], rtol=1e-5, atol=1e-7)
+    assert abs(by_row[1].numpy()).max() > 0.1

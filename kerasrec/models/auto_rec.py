@@ -132,8 +132,7 @@ class AutoRec(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        target = self.targets(x if y is None else y)
-        return self.squared_error(target, y_pred, sample_weight) + self.added_losses()
+        return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     def by_user(self, train: Interactions) -> Recommender:
         """I-AutoRec as a model that is asked by user: the items' codes are computed once, from `train`."""

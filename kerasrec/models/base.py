@@ -15,7 +15,7 @@ from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
-from kerasrec.layers import Densify
+from kerasrec.layers import Densify, entries
 from kerasrec.optimizers import Adam
 from kerasrec.ranking import NOTHING, exclude, rank, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, Tensor
@@ -231,9 +231,12 @@ class Recommender(keras.Model):
             x, batch_size = for_backend(self.batches(x, batch_size)), None
         return super().predict(x, batch_size=batch_size, **kwargs)
 
-    def likes(self, observed: Batch | Tensor) -> Any:
-        """What was liked, as `MultinomialNLL` takes it: the ids of a batch as they are, or dense rows of 0 and 1."""
-        return {"ids": observed["ids"]} if isinstance(observed, Mapping) else self.targets(observed)
+    def truth(self, observed: Batch | Tensor) -> Any:
+        """What was observed, for losses that take entries: `{"ids", "values"}`, or dense rows as `targets` has them."""
+        if not isinstance(observed, Mapping):
+            return self.targets(observed)
+        values, ids = entries(observed, use_values=self.feedback == "ratings")
+        return {"ids": ids, "values": values}
 
     def added_losses(self) -> Tensor:
         """Sum of weight decay and whatever `call` added with `add_loss`, scaled for distribution."""

@@ -128,7 +128,7 @@ class DeepRec(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.squared_error(self.targets(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     # ---- dense re-feeding -----------------------------------------------------------------------
 

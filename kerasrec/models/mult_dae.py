@@ -113,7 +113,7 @@ class MultDAE(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.nll(self.likes(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return self.nll(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "reg")

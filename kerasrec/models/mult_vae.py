@@ -153,7 +153,7 @@ class MultVAE(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        truth = self.likes if self.likelihood == "multinomial" else self.targets
+        truth = self.truth if self.likelihood == "multinomial" else self.targets
         return self.nll(truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     def get_config(self) -> dict[str, Any]:
