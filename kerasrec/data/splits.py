@@ -322,7 +322,7 @@ class OwnItems:
 
     Of the likes' `min_items`-core (users and items with at least that many, repeatedly), each user
     gives `share` to test and then `validation` of the others to validation. The model sees the
-    training rows of the same users.
+    training rows of the same users, and at test time their validation items as well.
 
     Args:
         share: share of a user's items to report on, rounded down; 0.2 as published.
@@ -363,10 +363,11 @@ class OwnItems:
         in_test = shuffled < n_test[likes.users]
         in_validation = ~in_test & (shuffled < (n_test + n_validation)[likes.users])
         train = _known_items(likes.select(~in_test & ~in_validation, compact=False))
-        validation, test = (
-            likes.select(part, compact=False).with_catalogue(train.item_ids) for part in (in_validation, in_test)
+        before, validation, test = (
+            likes.select(part, compact=False).with_catalogue(train.item_ids)
+            for part in (~in_test, in_validation, in_test)
         )
-        return Split(train, HeldOut(train, validation), HeldOut(train, test), self)
+        return Split(train, HeldOut(train, validation), HeldOut(before, test), self)
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,10 @@ def test_own_items(table):
     split = OwnItems(seed=3).split(table)
     core = table.at_least(4).core(5, 5)
     assert split.train.user_ids.tolist() == core.user_ids.tolist()
-    assert split.test.inputs is split.train
+    assert split.validation.inputs is split.train
+    seen = as_rows(split.train), as_rows(split.validation.targets), as_rows(split.test.inputs)
+    for user, items in seen[2].items():
+        assert sorted(items) == sorted(seen[0][user] + seen[1][user])
     unknown = len(set(core.item_ids.tolist()) - set(split.train.item_ids.tolist()))
     n_test = (0.2 * core.counts).astype(int)
     n_validation = (0.1 * (core.counts - n_test)).astype(int)
