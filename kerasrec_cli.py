@@ -10,13 +10,14 @@ import ast
 import contextlib
 import importlib.util
 import inspect
+import logging
 import os
 import re
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from kerasrec import Interactions, Recommender
+    from kerasrec import Interactions
     from kerasrec.runs import Run
 
 SERVED_NAME = "default"
@@ -51,6 +52,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
         with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
             import keras
 
@@ -99,9 +101,26 @@ def data() -> None:
     """Look at interaction data."""
 
 
+def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say how a file is written; a command gets those that were given as `**form`."""
+    options = {
+        "--user": "Column of the user ids.  [default: told by its name, like the others]",
+        "--item": "Column of the item ids.",
+        "--value": "Column of the ratings or counts.",
+        "--time": "Column of the times.",
+        "--separator": "Character between columns.  [default: told by the first line]",
+        "--time-unit": "Of times that are numbers: s, ms, us or ns since 1970.  [default: s]",
+        "--layout": "Of lists, one user a line: user-items or count-items.  [default: told by the numbers]",
+    }
+    for name, text in reversed(options.items()):
+        command = click.option(name, help=text)(command)
+    return command
+
+
 @data.command()
 @click.argument("data")
-def describe(data: str) -> None:
+@form_options
+def describe(data: str, **form: str | None) -> None:
     """Say what is in DATA: counts, density, range of values and times.
 
     DATA is a file or folder (MovieLens folder or zip, CSV, TSV, Parquet, one line a user), a name
@@ -109,7 +128,7 @@ def describe(data: str) -> None:
     """
     from kerasrec import read
 
-    table = read(data)
+    table = read(data, **_given(form))
     counts, item_counts = table.counts, table.item_counts
     click.echo(repr(table))
     click.echo(f"items a user:  median {_median(counts)}, {counts.min()} to {counts.max():,}")
@@ -130,10 +149,18 @@ def describe(data: str) -> None:
 )
 @click.option("--held-out", type=click.IntRange(1), help="Test users, and as many for validation.  [default: a tenth]")
 @click.option("--min-value", type=float, help="Ratings from here on are likes.  [default: the protocol's]")
+@click.option(
+    "--split",
+    "split_settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Another setting of the protocol: min_items=20.",
+)
 @click.option("--seed", type=int, default=98765, show_default=True, help="Seeds the split and the training.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training rows.  [default: the model's]")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: the model's]")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the model: reg=500.")
+@form_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
 def train_command(
     model: str,
@@ -141,11 +168,13 @@ def train_command(
     protocol: str | None,
     held_out: int | None,
     min_value: float | None,
+    split_settings: tuple[str, ...],
     seed: int,
     epochs: int | None,
     batch_size: int | None,
     settings: tuple[str, ...],
     out: Path,
+    **form: str | None,
 ) -> None:
     """Train MODEL, measure it by a published protocol and keep everything in a folder.
 
@@ -160,7 +189,8 @@ def train_command(
     if (cls.feedback == "ratings") != (protocol == "random-ratings"):
         wanted = "random-ratings" if cls.feedback == "ratings" else "one of the others"
         raise ValueError(f"{model} predicts {cls.feedback}, which --protocol {protocol} does not measure: use {wanted}")
-    takes = inspect.signature(_one_of(PROTOCOLS, protocol, "protocol")).parameters
+    rules = _one_of(PROTOCOLS, protocol, "protocol")
+    shortcuts = {"held_out": held_out, "min_value": min_value}
     plan = Plan(
         model=model,
         data=source,
@@ -168,10 +198,11 @@ def train_command(
         seed=seed,
         epochs=epochs or cls.default_epochs,
         batch_size=batch_size or cls.default_batch_size,
-        settings=_protocol_settings(protocol, takes, seed=seed, held_out=held_out, min_value=min_value),
-        arguments=parse_settings(cls, settings),
+        settings=_protocol_settings(rules, split_settings, seed, shortcuts),
+        arguments=parse_settings(cls, settings, "--set"),
+        form=_given(form),
     )
-    run = train(plan, lambda: _read_aloud(source), out, verbose=1)
+    run = train(plan, lambda: _read_aloud(source, **plan.form), out, verbose=1)
     _show(run)
     if importlib.util.find_spec("matplotlib") is None:
         click.echo("no curves were drawn: pip install 'kerasrec[plots]'", err=True)
@@ -199,8 +230,9 @@ def compare(first: Path, second: Path, metrics: tuple[str, ...]) -> None:
     from kerasrec.runs import Run
 
     tests = [Run(folder).evaluate(list(metrics) or None, verbose=1)["test"] for folder in (first, second)]
+    differences = compare(*tests)
     click.echo(f"{'':<18}{first.name:>12}{second.name:>12}{'difference':>22}{'p':>10}")
-    for name, found in compare(*tests).items():
+    for name, found in differences.items():
         means = "".join(f"{test.means[name]:>12.4f}" for test in tests)
         apart = f"{found.difference:+.4f} ± {found.standard_error:.4f}"
         click.echo(f"{name:<18}{means}{apart:>22}{found.p_value:>10.2g}")
@@ -244,6 +276,8 @@ def recommend(source: str, history: str, ratings: str, user: str | None, k: int,
     from kerasrec.runs import Run
 
     question = Question(_listed(history), _listed(ratings), user)
+    if not question.history and user is None:
+        click.echo("note: no --history: this is the answer to somebody of whom nothing is known", err=True)
     if (Path(source) / "run.json").exists() or not re.fullmatch(r".+:\d+", source):
         items, scores, titles = _ask_run(Run(source), question, k)
     else:
@@ -316,6 +350,11 @@ def _ask_run(run: Run, question: Question, k: int) -> tuple[Any, Any, dict[Any, 
     from kerasrec import Interactions
 
     model, train_table = run.model(), run.split().train
+    for given, needed in (("user", "user_id"), ("ratings", "ratings")):
+        if getattr(question, given) and needed not in model.asks_for:
+            raise ValueError(
+                f"--{given} has no meaning for this model, which asks for {', '.join(model.asks_for)}: leave it out"
+            )
     history = _typed(question.history, train_table.item_ids.dtype.kind in "US", "--history")
     for item in set(history) - set(train_table.item_ids.tolist()):
         click.echo(f"note: item {item} is not in the catalogue and is ignored", err=True)
@@ -361,10 +400,12 @@ def _show_answer(items: Any, scores: Any, titles: dict[Any, str]) -> None:
 
 
 def _compare(runs: dict[str, Run]) -> None:
+    from kerasrec.evaluation import spelled_error
+
     click.echo(f"\n{'test':<14}{'recall_20':>18}{'recall_50':>18}{'ndcg_100':>18}{'seconds':>9}")
     for name, run in runs.items():
         test = run.figures["test"]
-        cells = [f"{test[m]:.4f} ± {test[m + '_se']:.4f}" for m in ("recall_20", "recall_50", "ndcg_100")]
+        cells = [f"{test[m]:.4f}{spelled_error(test[f'{m}_se'])}" for m in ("recall_20", "recall_50", "ndcg_100")]
         click.echo(f"{name:<14}" + "".join(f"{c:>18}" for c in cells) + f"{run.figures['seconds']:>9.1f}")
 
 
@@ -399,11 +440,11 @@ def _numbers(ratings: list[str]) -> list[float]:
         raise ValueError(f"--ratings: {error}") from None
 
 
-def parse_settings(cls: type[Recommender], settings: tuple[str, ...]) -> dict[str, Any]:
-    """`("reg=500",)` as arguments of a model's constructor.
+def parse_settings(cls: type, settings: tuple[str, ...], option: str) -> dict[str, Any]:
+    """`("reg=500",)` as arguments of the constructor of a model or a protocol.
 
     Raises:
-        ValueError: the model has no such argument, or it takes another type.
+        ValueError: it has no such argument, or it takes another type.
     """
     known = _arguments(cls)
     parsed = {}
@@ -411,48 +452,58 @@ def parse_settings(cls: type[Recommender], settings: tuple[str, ...]) -> dict[st
         name, equals, text = setting.partition("=")
         name = name.strip()
         if not equals:
-            raise ValueError(f"--set {setting}: write NAME=VALUE, as in reg=500")
+            raise ValueError(f"{option} {setting}: write NAME=VALUE, as in {next(iter(known), 'name')}=…")
         if name not in known:
-            raise ValueError(f"--set {name}: {cls.__name__} takes {', '.join(known)}")
-        try:
-            value = ast.literal_eval(text)
-        except (ValueError, SyntaxError):
-            value = text
-        parsed[name] = _as_type_of(known[name].default, value, f"--set {setting}")
+            raise ValueError(f"{option} {name}: {cls.__name__} takes {', '.join(known) or 'no settings'}")
+        parsed[name] = _value(text.strip(), known[name], f"{option} {setting}")
     return parsed
 
 
-def _arguments(cls: type[Recommender]) -> dict[str, inspect.Parameter]:
+def _arguments(cls: type) -> dict[str, inspect.Parameter]:
     """The arguments of a constructor that a user may set: those with a default, but for the seed."""
-    parameters = inspect.signature(cls.__init__).parameters
+    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     return {n: p for n, p in parameters.items() if p.default is not inspect.Parameter.empty and n != "seed"}
 
 
-def _as_type_of(default: Any, value: Any, where: str) -> Any:
-    if isinstance(default, tuple) and not isinstance(value, tuple):
-        value = (value,)
+def _value(text: str, parameter: inspect.Parameter, where: str) -> Any:
+    """Text as the type that an argument takes: that of its default, or any Python literal where that is `None`."""
+    default, annotation = parameter.default, str(parameter.annotation)
+    if text == "None" and (default is None or "None" in annotation):
+        return None
     wanted = type(default)
-    if wanted is float and type(value) is int:
-        value = float(value)
-    if default is not None and type(value) is not wanted and value is not None:
-        raise ValueError(f"{where}: that takes a {wanted.__name__}, as in {_spell(default)}")
-    return value
+    try:
+        if wanted is tuple:
+            return tuple(int(part) for part in text.strip("()[]").split(",") if part.strip())
+        if wanted is bool:
+            return {"true": True, "false": False}[text.lower()]
+        if default is not None:
+            return wanted(text)
+        value = ast.literal_eval(text)
+        return float(value) if "float" in annotation and type(value) is int else value
+    except (KeyError, SyntaxError, ValueError):
+        if default is None and "str" in annotation:
+            return text
+        example = "600,200" if wanted is tuple else _spell(default)
+        raise ValueError(f"{where}: that takes {annotation.removesuffix(' | None')}, as in {example}") from None
 
 
 def _spell(value: Any) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _protocol_settings(protocol: str, takes: Any, **given: Any) -> dict[str, Any]:
-    """The options that were given, as settings of the protocol's class; one that it lacks is an error."""
-    settings = {}
-    for name, value in given.items():
-        if value is None or (name == "seed" and name not in takes):
-            continue
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _protocol_settings(rules: Any, settings: tuple[str, ...], seed: int, shortcuts: dict[str, Any]) -> dict[str, Any]:
+    """All that was said of a protocol, as arguments of its class; all but the seed must mean something to it."""
+    takes = inspect.signature(rules).parameters
+    for name in _given(shortcuts):
         if name not in takes:
-            raise ValueError(f"--{name.replace('_', '-')} has no meaning for --protocol {protocol}")
-        settings[name] = value
-    return settings
+            raise ValueError(f"--{name.replace('_', '-')} has no meaning for --protocol {rules.name}")
+    seeded = {"seed": seed} if "seed" in takes else {}
+    return {**seeded, **_given(shortcuts), **parse_settings(rules, settings, "--split")}
 
 
 def _one_of(known: dict[str, Any], name: str, what: str) -> Any:
@@ -461,11 +512,11 @@ def _one_of(known: dict[str, Any], name: str, what: str) -> Any:
     return known[name]
 
 
-def _read_aloud(source: str) -> Interactions:
+def _read_aloud(source: str, **form: str) -> Interactions:
     from kerasrec import read
 
     began = time.perf_counter()
-    table = read(source)
+    table = read(source, **form)
     click.echo(f"{table!r} read in {time.perf_counter() - began:.1f} s")
     return table
 
@@ -476,13 +527,15 @@ def _median(values: Any) -> str:
 
 def _show(run: Run) -> None:
     """A run's figures as a table."""
+    from kerasrec.evaluation import spelled_error
+
     figures = run.figures
     test, validation = figures["test"], figures["validation"]
     names = [n for n in test if f"{n}_se" in test]
     click.echo(f"\n{figures['model']} on {figures['data']}, {figures['protocol']}, seed {figures['seed']}")
     click.echo(f"{'':<16}{'test':>18}{'validation':>14}")
     for name in names:
-        click.echo(f"{name:<16}{test[name]:>9.4f} ± {test[name + '_se']:.4f}{validation[name]:>14.4f}")
+        click.echo(f"{name:<16}{test[name]:>9.4f}{spelled_error(test[f'{name}_se']):<9}{validation[name]:>14.4f}")
     click.echo(f"{test['n']:,} test rows; trained in {figures['seconds']:.1f} s, best epoch {figures['best_epoch']}")
 
 

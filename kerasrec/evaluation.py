@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from scipy.stats import ttest_1samp
 from tqdm.auto import tqdm
 
 from kerasrec import metrics as kerasrec_metrics
+from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.base import Recommender, relevance
 from kerasrec.ranking import Ranking, rank
@@ -32,6 +34,7 @@ class Evaluation:
         per_user: metric → `(n_users,)` float32, the users' own figures, of ranking metrics.
         per_rating: metric → `(n_ratings,)` float32, squared or absolute errors, of RMSE and MAE.
         user_ids: `(n_users,)` the users with something held out.
+        held_out: a digest of who was held out what, by which two figures are known to be comparable.
     """
 
     means: dict[str, float]
@@ -41,23 +44,29 @@ class Evaluation:
     per_user: dict[str, FloatArray]
     per_rating: dict[str, FloatArray]
     user_ids: Array
+    held_out: str
 
-    def as_dict(self) -> dict[str, float | int]:
-        """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`."""
-        figures: dict[str, float | int] = {}
+    def as_dict(self) -> dict[str, float | int | None]:
+        """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`; a standard error of one row is `None`."""
+        figures: dict[str, float | int | None] = {}
         for name, mean in self.means.items():
             figures[name] = mean
             if name in self.standard_errors:
-                figures[f"{name}_se"] = self.standard_errors[name]
+                error = self.standard_errors[name]
+                figures[f"{name}_se"] = None if np.isnan(error) else error
         return {**figures, "n": self.n_rows, "left_out": self.left_out}
 
     def __str__(self) -> str:
         lines = [
-            f"{name:<16} {mean:.4f}" + (f" ± {self.standard_errors[name]:.4f}" if name in self.standard_errors else "")
-            for name, mean in self.means.items()
+            f"{name:<16} {mean:.4f}{spelled_error(self.standard_errors.get(name))}" for name, mean in self.means.items()
         ]
         left_out = f", {self.left_out:,} with nothing held out left aside" if self.left_out else ""
         return "\n".join([*lines, f"over {self.n_rows:,}{left_out}"])
+
+
+def spelled_error(error: float | None) -> str:
+    """A standard error as it stands behind its mean; nothing where there is none."""
+    return "" if error is None or np.isnan(error) else f" ± {error:.4f}"
 
 
 def evaluate(
@@ -95,7 +104,7 @@ def evaluate(
     if held_out.targets is None or len(held_out.targets) == 0:
         raise ValueError("nothing is held out: `held_out.targets` is empty")
     batch_size = batch_size or model.default_batch_size
-    chosen = [kerasrec_metrics.get(m) for m in (model.default_metrics() if metrics is None else metrics)]
+    chosen = model.chosen_metrics(metrics)
     ranked = [m for m in chosen if hasattr(m, "update_ranking")]
     rated = [m for m in chosen if isinstance(m, (kerasrec_metrics.RMSE, kerasrec_metrics.MAE))]
     for metric in chosen:
@@ -139,7 +148,8 @@ def evaluate(
                 root = means[metric.name] ** 0.5
                 means[metric.name] = root
                 errors[metric.name] = errors[metric.name] / (2 * root) if root else 0.0  # d√x = dx / 2√x
-    return Evaluation(means, errors, n_rows, int((~counted).sum()), per_user, per_rating, user_ids)
+    left_out = int((~counted).sum())
+    return Evaluation(means, errors, n_rows, left_out, per_user, per_rating, user_ids, _digest(held_out.targets))
 
 
 @dataclass(frozen=True)
@@ -180,8 +190,13 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
         >>> compare(*(evaluate(model, split.test) for model in models))["ndcg_100"].difference > 0
         True
     """
-    if not np.array_equal(first.user_ids, second.user_ids) or first.n_rows != second.n_rows:
-        raise ValueError("these are figures of other users or ratings: compare on the same split")
+    if not np.array_equal(first.user_ids, second.user_ids):
+        raise ValueError("these are figures of other users: compare on the same split (same data, protocol and seed)")
+    if first.held_out != second.held_out:
+        raise ValueError(
+            "these are figures of the same users, but other items or ratings were held out: compare on the same split "
+            "(same data, protocol and seed)"
+        )
     ours, theirs = ({**e.per_user, **e.per_rating} for e in (first, second))
     found = {}
     for name in ours.keys() & theirs.keys():
@@ -255,6 +270,15 @@ def _ratings(model: Recommender, held_out: HeldOut, batch_size: int, verbose: in
     low, high = float(inputs.values.min()), float(inputs.values.max())
     cold = (inputs.counts == 0)[targets.users] | (inputs.item_counts == 0)[targets.items]
     return targets.values, np.where(cold, (low + high) / 2, np.clip(predicted, low, high)).astype(np.float32)
+
+
+def _digest(targets: Interactions) -> str:
+    """Tells apart what was held out, whatever the order in which a table lists it."""
+    order = np.lexsort((targets.items, targets.users))
+    digest = hashlib.sha256()
+    for ids in (targets.user_ids[targets.users[order]], targets.item_ids[targets.items[order]], targets.values[order]):
+        digest.update(np.ascontiguousarray(ids).tobytes())
+    return digest.hexdigest()
 
 
 def _mean(values: FloatArray) -> tuple[float, float]:

@@ -19,12 +19,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
 
+import kerasrec
 from kerasrec import models
 from kerasrec.callbacks import Checkpoints, EpochBar, write_history
 from kerasrec.data.interactions import Interactions
@@ -46,6 +47,7 @@ class Plan:
         batch_size: rows a batch.
         settings: of the protocol, where not its defaults (`{"held_out": 500}`).
         arguments: of the model's constructor, where not its defaults (`{"reg": 200.0}`).
+        form: what else `kerasrec.read` was given (`{"value": "stars"}`).
     """
 
     model: str
@@ -56,6 +58,7 @@ class Plan:
     batch_size: int
     settings: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
+    form: dict[str, str] = field(default_factory=dict)
 
 
 class Run:
@@ -173,13 +176,13 @@ def read_plan(folder: Path) -> Plan:
 
 def versions() -> dict[str, str]:
     """Versions of what figures depend on."""
-    found = {"python": platform.python_version(), "backend": keras.backend.backend()}
-    for package in ("kerasrec", "keras", keras.backend.backend(), "numpy", "scipy"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:  # run from a checkout that is not installed
-            continue
-    return found
+    packages = ("keras", keras.backend.backend(), "numpy", "scipy")
+    return {
+        "python": platform.python_version(),
+        "backend": keras.backend.backend(),
+        "kerasrec": kerasrec.__version__,
+        **{package: version(package) for package in packages},
+    }
 
 
 def draw_curves(folder: Path, history: Sequence[Mapping[str, float]], monitor: str) -> bool:
@@ -222,17 +225,31 @@ def _holds(folder: Path, plan: Plan) -> bool:
         there = read_plan(folder)
         if there != plan:
             ours, theirs = asdict(plan), asdict(there)
+            if not any((folder / "checkpoints").glob("epoch-*")):
+                return False  # it was stopped before its first epoch was done: nothing is lost
             differs = ", ".join(f"{k} {theirs[k]!r} instead of {ours[k]!r}" for k in ours if ours[k] != theirs[k])
-            raise FileExistsError(f"{folder} holds another run ({differs}): choose another folder or remove it")
+            why = (
+                ", and what changes over a run is planned for its epochs" if ours["epochs"] != theirs["epochs"] else ""
+            )
+            raise FileExistsError(f"{folder} holds another run ({differs}{why}): choose another folder or remove it")
         return True
-    if folder.exists() and (not folder.is_dir() or any(p.name != "split" for p in folder.iterdir())):
+    ours_alone = folder.is_dir() and all(
+        p.name == "split" or p.name.startswith(".unfinished-") for p in folder.iterdir()
+    )
+    if folder.exists() and not ours_alone:
         raise FileExistsError(f"{folder} is not empty and holds no run: choose another folder")
     return False
 
 
 def _begin(folder: Path, plan: Plan, split: Split) -> None:
     """Writes the split and then the plan, by which a later call knows that the split is there."""
-    build(plan, split.train)  # an argument that the model refuses must leave no folder behind
+    # What cannot end well must leave no folder behind: an argument that the model refuses, or nothing to measure on.
+    build(plan, split.train)
+    for name, part in (("validation", split.validation), ("test", split.test)):
+        if part.targets is None or not len(part.targets):
+            raise ValueError(
+                f"nothing is held out for {name}: too few users or items are left for --protocol {plan.protocol}"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(folder / "split", ignore_errors=True)
     split.save(folder / "split")

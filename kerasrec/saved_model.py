@@ -22,8 +22,6 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +32,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
+import kerasrec
 from kerasrec.data.interactions import Interactions
 from kerasrec.models.base import Recommender
 from kerasrec.ranking import NOTHING, exclude, scatter_rows, top_k
@@ -109,7 +108,7 @@ def export_saved_model(
         "n_users": None if train is None else train.n_users,
         "data": None if train is None else repr(train),
         "top_k": min(top_k, len(item_ids)),
-        "kerasrec": _kerasrec_version(),
+        "kerasrec": kerasrec.__version__,
         **(metadata or {}),
     }
     try:
@@ -259,13 +258,22 @@ class _Endpoint:
         return scores, self.model.mask_seen(scores, batch)
 
     def rows(self, history: Tensor, ratings: Tensor | None) -> Batch:
-        """The batch format of training: known items, each once, in the order given, padding behind them."""
+        """The batch format of training: known items, each once, in the order given, padding behind them.
+
+        Of an item that stands twice its last rating counts, and its first place where there are no ratings.
+        """
         ids = self.catalogue.places(history)
+        if ratings is not None:
+            # TF Serving pads a shorter request of a batch with its own first entry, which must not count as the last.
+            other = (ids != ids[:, :1]) | (ratings != ratings[:, :1])
+            behind = tf.cumsum(tf.cast(other, tf.int32), axis=1, reverse=True) == 0
+            ids = tf.concat([ids[:, :1], tf.where(behind, -1, ids)[:, 1:]], axis=1)
         order = tf.argsort(ids, axis=1, stable=True)
         ascending = tf.gather(ids, order, batch_dims=1)
-        first = tf.concat([tf.ones_like(ids[:, :1], tf.bool), ascending[:, 1:] != ascending[:, :-1]], axis=1)
+        changes, edge = ascending[:, 1:] != ascending[:, :-1], tf.ones_like(ids[:, :1], tf.bool)
+        once = tf.concat([edge, changes] if ratings is None else [changes, edge], axis=1)
         length = tf.shape(ids)[1]
-        kept = tf.sort(tf.where(first & (ascending >= 0), order, length), axis=1)
+        kept = tf.sort(tf.where(once & (ascending >= 0), order, length), axis=1)
 
         def take(entries: Tensor, padding: Any) -> Tensor:
             return tf.gather(tf.pad(entries, [[0, 0], [0, 1]], constant_values=padding), kept, batch_dims=1)
@@ -371,10 +379,3 @@ def _write_warmup(file: Path, requests: Iterable[PredictRequest]) -> None:
     with tf.io.TFRecordWriter(str(file)) as writer:
         for request in requests:
             writer.write(PredictionLog(predict_log=PredictLog(request=request)).SerializeToString())
-
-
-def _kerasrec_version() -> str | None:
-    try:
-        return installed_version("kerasrec")
-    except PackageNotFoundError:
-        return None

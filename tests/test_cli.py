@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import kerasrec_cli
 from kerasrec import generate
-from kerasrec.runs import Plan, train
+from kerasrec.runs import Plan, Run, train
 
 ROOT = Path(__file__).parents[1]
 
@@ -103,6 +103,20 @@ def test_train_evaluate_and_recommend(tmp_path):
     assert "Item" in answer[0]  # titles stand beside the ids
 
 
+def test_columns_and_settings_by_name(tmp_path):
+    lines = (f"{u}|{i}|{1 + (u * i) % 5}|{u + i}" for u in range(40) for i in range(12) if (u + i) % 3)
+    (tmp_path / "table.csv").write_text("who|what|stars|day\n" + "\n".join(lines))
+    form = ["--user", "who", "--item", "what", "--value", "stars", "--time", "day", "--separator", "|"]
+    assert "values 1 to 5" in run("data", "describe", tmp_path / "table.csv", *form).output
+    command = ["train", "mult_vae", "--data", tmp_path / "table.csv", *form, "--epochs", 1, "--out", tmp_path / "run"]
+    command += ["--set", "hidden_dims=[12, 6]", "--set", "latent_dim=4", "--split", "min_items=2", "--min-value", "2"]
+    assert run(*command, "--held-out", 5).exit_code == 0
+    plan = Run(tmp_path / "run").plan
+    assert plan.arguments == {"hidden_dims": (12, 6), "latent_dim": 4}
+    assert plan.settings == {"seed": 98765, "held_out": 5, "min_value": 2.0, "min_items": 2}
+    assert plan.form == {"user": "who", "item": "what", "value": "stars", "time": "day", "separator": "|"}
+
+
 def test_compare_says_how_far_two_runs_are_apart(runs, tmp_path):
     table = generate(n_users=300, n_items=60, seed=2)
     train(
@@ -176,10 +190,17 @@ def test_a_served_model_answers_until_it_is_told_to_stop(runs, tmp_path, how):
         (["train", "auto_rec", "--protocol", "held-out-users"], "predicts ratings"),
         (["train", "ease", "--set", "reg"], "NAME=VALUE"),
         (["train", "ease", "--set", "lambda=3"], "--set lambda: EASE takes reg"),
-        (["train", "ease", "--set", "reg=much"], "--set reg=much: that takes a float"),
+        (["train", "ease", "--set", "reg=much"], "--set reg=much: that takes float, as in 500.0"),
         (["train", "mult_vae", "--set", "likelihood=poisson"], "`likelihood`"),
         (["train", "ease", "--held-out", "1000"], "held"),
         (["train", "auto_rec", "--held-out", "10"], "--held-out has no meaning"),
+        (
+            ["train", "ease", "--split", "shares=0.3"],
+            "--split shares: HeldOutUsers takes held_out, min_value",
+        ),
+        (["train", "ease", "--value", "stars", "--data", "{table}"], "no column 'stars'"),
+        (["train", "auto_rec", "--data", "{table}"], "every rating is 1, so there is nothing for AutoRec to predict"),
+        (["train", "mult_vae", "--set", "hidden_dims=wide"], "as in 600,200"),
         (["evaluate", "{tmp}"], "is not a run"),
         (["export", "{tmp}", "--to", "{tmp}/x"], "is not a run"),
         (["serve", "{tmp}"], "no SavedModel"),
@@ -188,7 +209,10 @@ def test_a_served_model_answers_until_it_is_told_to_stop(runs, tmp_path, how):
     ],
 )
 def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
-    arguments = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
+    (tmp_path / "plain.csv").write_text("who,what\n" + "".join(f"{u},{i}\n" for u in range(20) for i in range(10)))
+    if "{table}" in arguments:
+        arguments = [*arguments, "--user", "who", "--item", "what"]
+    arguments = [a.replace("{tmp}", str(tmp_path)).replace("{table}", f"{tmp_path}/plain.csv") for a in arguments]
     if arguments[0] == "train":
         arguments += ["--out", str(tmp_path / "out")]
     assert message in refused(*arguments)
@@ -201,6 +225,8 @@ def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
         ("ease", ["--history", "1,two"], "--history: ids in this data are integers"),
         ("users", ["--history", "1,2", "--ratings", "5"], "2 items but 1 values"),
         ("users", ["--history", "1,2", "--ratings", "5,good"], "--ratings"),
+        ("ease", ["--history", "1", "--user", "3"], "--user has no meaning for this model, which asks for history"),
+        ("ease", ["--history", "1", "--ratings", "3"], "--ratings has no meaning"),
         ("items", ["--history", "1"], "give --user"),
         ("items", ["--user", "123456"], "123456"),
         ("ease", ["--history", "1", "-k", "100000"], "`k` must be between 1 and"),

@@ -111,6 +111,15 @@ def test_models_are_compared_user_by_user():
     assert compare(one, one)["recall_2"].p_value == 1.0
     with pytest.raises(ValueError, match="same split"):
         compare(one, evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1), (1, 2)], 4, 5)), ["recall_2"]))
+    others = HeldOut(SEEN, table([(0, 2), (1, 2), (2, 0), (2, 1)], 4, 5))
+    with pytest.raises(ValueError, match="other items or ratings were held out"):
+        compare(one, evaluate(Fixed(SCORES), others, ["recall_2"]))
+
+
+def test_one_user_has_no_standard_error():
+    result = evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1)], 4, 5)), "recall_2")
+    assert result.as_dict()["recall_2_se"] is None
+    assert "nan" not in str(result) and "±" not in str(result)
 
 
 def test_coverage_is_over_all_lists_together():

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import generate
+from kerasrec import Interactions, generate
 from kerasrec.runs import Plan, Run, train
 
 ROOT = Path(__file__).parents[1]
@@ -98,6 +99,11 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path):
     train(plan(epochs=1), data, tmp_path / "run")
     with pytest.raises(FileExistsError, match="epochs 1 instead of 2"):
         train(plan(epochs=2), data, tmp_path / "run")
+    (tmp_path / "early" / "checkpoints").mkdir(parents=True)
+    for left in ("run.json", "split"):  # as a run leaves them that was stopped in its first epoch
+        (shutil.copytree if left == "split" else shutil.copy)(tmp_path / "run" / left, tmp_path / "early" / left)
+    (tmp_path / "early" / ".unfinished-x").mkdir()
+    assert train(plan(epochs=2), data, tmp_path / "early").plan.epochs == 2
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match="holds no run"):
@@ -108,6 +114,16 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path):
 def test_a_refused_argument_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="`likelihood`"):
         train(plan(arguments={"likelihood": "poisson"}), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_that_could_not_be_measured_is_not_begun(tmp_path):
+    def short():
+        return Interactions.from_arrays([1, 1, 1, 2, 2, 2], [1, 2, 3, 1, 2, 3])
+
+    with pytest.raises(ValueError, match="nothing is held out for validation"):
+        settings = {"min_items": 1, "share": 0.4}
+        train(Plan("popularity", "short", "own-items", 1, 1, 10, settings), short, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 

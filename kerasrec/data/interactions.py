@@ -164,7 +164,8 @@ class Interactions:
                 one of them.
 
         Raises:
-            ValueError: a row of `values` is not as long as its history, or `user_ids` are not as many.
+            ValueError: a row of `values` is not as long as its history, `user_ids` are not as many, or
+                item ids are strings where the catalogue's are integers, or the other way round.
 
         Example:
             >>> from kerasrec import Interactions
@@ -185,7 +186,11 @@ class Interactions:
             if len(row) != len(row_values):
                 raise ValueError(f"history {user} has {len(row)} items but {len(row_values)} values: give one each")
             last = dict(zip(row, row_values, strict=True))  # of an item that stands twice, the last value
-            found = lookup(catalogue.item_ids, np.array(list(last))) if last else np.array([], np.int64)
+            given = np.array(list(last)) if last else catalogue.item_ids[:0]
+            if (given.dtype.kind in "US") != (catalogue.item_ids.dtype.kind in "US"):
+                kind = "strings" if catalogue.item_ids.dtype.kind in "US" else "integers"
+                raise ValueError(f"history {user} holds {row[0]!r}, but the item ids of this catalogue are {kind}")
+            found = lookup(catalogue.item_ids, given)
             columns.append(found[found >= 0])
             kept.append(np.array(list(last.values()), np.float32)[found >= 0])
         return cls(

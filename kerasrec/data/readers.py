@@ -232,6 +232,8 @@ def _read_file(file: _File, form: _Form, titles: dict[Any, str] | None = None) -
     first = next(line for line in head if line.strip())
     numbers_and_spaces = re.fullmatch(r"[\d ]+", first.strip()) is not None
     if form.layout or (numbers_and_spaces and not form.separator and not form.names):
+        if not form.layout:
+            _refuse_a_table(file)
         return _read_lists([file], form.layout)
     return _Table.sniff(file, head, form).read(titles)
 
@@ -546,6 +548,17 @@ def _read_lists(files: Sequence[_File], layout: str | None) -> Interactions:
     if not any(map(len, items)):
         raise DataError(f"{files[0]} lists users and no items: there is nothing to read")
     return Interactions.from_arrays(np.concatenate(users), np.concatenate(items))
+
+
+def _refuse_a_table(file: _File) -> None:
+    """Three or four numbers on every line, and users who come back on later lines, are no list of items."""
+    rows = [line.split() for line in file.head() if line.strip()]
+    widths, users = {len(row) for row in rows}, [row[0] for row in rows]
+    if len(rows) > 1 and widths in ({3}, {4}) and len(set(users)) < len(users):
+        raise DataError(
+            f"{file} has {widths.pop()} numbers on every line and user {max(users, key=users.count)} on several: if it "
+            "is a table of user, item, value, time, say separator=' '; if it lists items, say layout='user-items'"
+        )
 
 
 def _numbers(file: _File) -> tuple[IntArray, IntArray]:

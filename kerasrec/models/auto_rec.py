@@ -12,7 +12,6 @@ from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import RowDense, entries
 from kerasrec.losses import MaskedMeanSquaredError
-from kerasrec.metrics import RMSE
 from kerasrec.models.base import Recommender, widths
 from kerasrec.optimizers import Adam
 from kerasrec.types import Array, Tensor
@@ -108,9 +107,6 @@ class AutoRec(Recommender):
         if self.planned_steps is None:
             return Adam(1e-3)
         return Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.planned_steps))
-
-    def default_metrics(self) -> list[Any]:
-        return [RMSE(value_range=self.value_range)]
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_columns

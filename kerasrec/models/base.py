@@ -86,6 +86,7 @@ class Recommender(keras.Model):
             batch_size: of that `fit`, if not `default_batch_size`.
             **arguments: of the constructor.
         """
+        cls.check_feedback(train)
         rows = train.n_items if arguments.get("rows") == "items" else train.n_users
         steps = None if epochs is None else epochs * -(-rows // (batch_size or cls.default_batch_size))
         model = cls(**cls.sized(train, steps, arguments))
@@ -107,11 +108,20 @@ class Recommender(keras.Model):
         """The optimizer of the paper, or of our recipe where that is another."""
         return Adam(1e-3)
 
+    def chosen_metrics(self, metrics: str | Sequence[Any] | None) -> list[Any]:
+        """Metrics from names or metrics, the model's own where `None`; RMSE and MAE by name clip to its range."""
+        names = self.default_metrics() if metrics is None else as_list(metrics)
+        made = [kerasrec_metrics.get(m) for m in names]
+        for name, metric in zip(names, made, strict=True):
+            if isinstance(name, str) and hasattr(metric, "value_range"):
+                metric.value_range = getattr(self, "value_range", None)
+        return made
+
     def default_metrics(self) -> list[str]:
         """Names of the metrics that `compile` takes where none are given."""
         return ["rmse"] if self.feedback == "ratings" else ["recall_20", "recall_50", "ndcg_100"]
 
-    def compile(self, optimizer: Any = None, metrics: Sequence[Any] | None = None, **kwargs: Any) -> None:
+    def compile(self, optimizer: Any = None, metrics: str | Sequence[Any] | None = None, **kwargs: Any) -> None:
         """Configures the model for `fit` and `evaluate`.
 
         Args:
@@ -121,12 +131,15 @@ class Recommender(keras.Model):
             **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, … as in Keras.
 
         Raises:
-            ValueError: a `loss` is given, or a name is unknown.
+            ValueError: a `loss` or `weighted_metrics` are given, or a name is unknown.
         """
         if kwargs.get("loss") is not None:
             raise ValueError(f"{type(self).__name__} brings its own loss (compute_loss): leave `loss` out")
-        chosen = self.default_metrics() if metrics is None else metrics
-        self.untracked.metrics = [kerasrec_metrics.get(m) for m in chosen]
+        if kwargs.get("weighted_metrics") is not None:
+            raise ValueError(
+                "`weighted_metrics` have no meaning here: give `metrics`, which rank or rate held-out rows"
+            )
+        self.untracked.metrics = self.chosen_metrics(metrics)
         super().compile(optimizer=self.default_optimizer() if optimizer is None else optimizer, **kwargs)
 
     @property
@@ -195,6 +208,7 @@ class Recommender(keras.Model):
             The Keras `History`.
         """
         if isinstance(x, Interactions):
+            self.check_feedback(x)
             made = self.batches(x, batch_size, shuffle)
             callbacks = [*as_list(callbacks), _EpochOrder(made)]
             x, batch_size, shuffle = for_backend(made), None, False
@@ -237,6 +251,19 @@ class Recommender(keras.Model):
             return self.targets(observed)
         values, ids = entries(observed, use_values=self.feedback == "ratings")
         return {"ids": ids, "values": values}
+
+    @classmethod
+    def check_feedback(cls, table: Interactions) -> None:
+        """Refuses ratings that are all equal, of which a rating model would learn to repeat that one number.
+
+        Raises:
+            ValueError: they are.
+        """
+        if cls.feedback == "ratings" and len(table) and table.values.min() == table.values.max():
+            raise ValueError(
+                f"every rating is {table.values[0]:g}, so there is nothing for {cls.__name__} to predict: name the "
+                "column of the ratings (`value`), or take a model of likes such as EASE or MultVAE"
+            )
 
     def added_losses(self) -> Tensor:
         """Sum of weight decay and whatever `call` added with `add_loss`, scaled for distribution."""
@@ -399,8 +426,8 @@ def widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
     return tuple(hidden_dims)
 
 
-def as_list(callbacks: Any) -> list[Any]:
-    """What Keras takes as `callbacks` (none, one, or several) as a list."""
-    if callbacks is None:
+def as_list(given: Any) -> list[Any]:
+    """What Keras takes as `callbacks` or `metrics` (none, one, or several) as a list."""
+    if given is None:
         return []
-    return list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+    return list(given) if isinstance(given, (list, tuple)) else [given]

@@ -74,6 +74,11 @@ class ClosedForm(Recommender):
         calls.on_train_end(logs)
         return history
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if not self.built:  # Keras would build it, and zeros look like an answer
+            raise ValueError(f"this {type(self).__name__} has learned nothing yet: call `fit` first, or load it")
+        return super().__call__(*args, **kwargs)
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:

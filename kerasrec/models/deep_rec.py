@@ -10,7 +10,6 @@ from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import RowDense, entries
 from kerasrec.losses import MaskedMeanSquaredError
-from kerasrec.metrics import RMSE
 from kerasrec.models.base import Recommender, widths
 from kerasrec.types import Tensor
 
@@ -106,9 +105,6 @@ class DeepRec(Recommender):
             rates = [rate / 2**times for times in range(len(halved) + 1)]
             rate = keras.optimizers.schedules.PiecewiseConstantDecay(halved, rates)
         return keras.optimizers.SGD(rate, momentum=0.9)
-
-    def default_metrics(self) -> list[Any]:
-        return [RMSE(value_range=self.value_range)]
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items

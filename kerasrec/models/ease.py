@@ -54,6 +54,8 @@ class EASE(ClosedForm):
 
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
+        if not reg > 0:
+            raise ValueError(f"`reg` must be above 0, not {reg:g}: without it XᵀX cannot be inverted")
         self.n_items = n_items
         self.reg = reg
 

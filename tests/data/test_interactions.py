@@ -230,3 +230,12 @@ def test_lookup():
     assert lookup(np.array(["a", "c"]), np.array(["c", "b"])).tolist() == [1, -1]
     assert lookup(np.array([3, 5]), np.array(["3"])).tolist() == [-1]
     assert lookup(np.array([], np.int64), np.array([1])).tolist() == [-1]
+
+
+def test_histories_of_another_kind_of_id_are_refused():
+    numbered = Interactions.from_arrays([1, 1], [10, 20])
+    with pytest.raises(ValueError, match="history 1 holds '10', but the item ids of this catalogue are integers"):
+        Interactions.from_histories([[10], ["10"]], numbered)
+    named = Interactions.from_arrays([1, 1], ["a", "b"])
+    with pytest.raises(ValueError, match="history 0 holds 3, but the item ids of this catalogue are strings"):
+        Interactions.from_histories([[3]], named)

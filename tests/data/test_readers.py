@@ -237,10 +237,17 @@ def test_folder_with_one_list(tmp_path):
     ("1\n2\n", None, "lists users and no items"),
     ("1 2\n99999999999999999999 3\n", None, "more than 64 bits"),
     (" \n\n", "user-items", "is empty"),
+    ("1 10 5 874965758\n1 20 3 874965759\n2 10 4 874965760\n", None, r"4 numbers on every line and user 1 on several"),
 ])  # fmt: skip
 def test_bad_lists(tmp_path, text, layout, message):
     with pytest.raises(DataError, match=message):
         read(write(tmp_path / "x.txt", text), layout=layout)
+
+
+def test_a_table_between_spaces(tmp_path):
+    path = write(tmp_path / "x.txt", "1 10 5\n1 20 3\n2 10 4\n")
+    assert entries(read(path, separator=" ")) == [(1, 10, 5, None), (1, 20, 3, None), (2, 10, 4, None)]
+    assert len(read(path, layout="user-items")) == 6  # 1: 10, 5, 20, 3; 2: 10, 4
 
 
 # ---- names ----------------------------------------------------------------------------------

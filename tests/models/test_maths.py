@@ -61,8 +61,8 @@ def test_ease_ignores_values_and_learns_the_same_from_batches():
 
 def test_ease_says_when_it_cannot_be_solved():
     table = Interactions.from_arrays([1, 1, 2, 2], [1, 2, 1, 2])  # two equal columns: XᵀX has no inverse
-    with pytest.raises(ValueError, match="`reg` = 0 is too small"):
-        EASE(2, reg=0.0).fit(table, verbose=0)
+    with pytest.raises(ValueError, match="`reg` = 1e-09 is too small"):
+        EASE(2, reg=1e-9).fit(table, verbose=0)
 
 
 def test_popularity_counts_users():
@@ -109,6 +109,34 @@ def test_auto_rec_over_items_asked_by_user_is_a_column_of_its_reconstruction():
     np.testing.assert_allclose(answer, reconstruction.T[rows], atol=1e-4)
     stranger = np.asarray(asked({"row": np.array([-1], np.int32)}))[0]
     np.testing.assert_allclose(stranger, reconstruction.mean(1), atol=1e-4)
+
+
+def test_what_is_solved_must_be_fitted_first():
+    table = blocks()
+    for model in (EASE(table.n_items), Popularity(table.n_items)):
+        with pytest.raises(ValueError, match="has learned nothing yet: call `fit` first"):
+            model.recommend(table, k=3)
+    with pytest.raises(ValueError, match="`reg` must be above 0, not 0"):
+        EASE(5, reg=0)
+
+
+def test_ratings_that_are_all_equal_are_refused():
+    with pytest.raises(ValueError, match="every rating is 1, so there is nothing for AutoRec to predict"):
+        AutoRec.for_interactions(blocks())
+    model = AutoRec(blocks().n_items)
+    model.compile()
+    with pytest.raises(ValueError, match="every rating is 1"):
+        model.fit(blocks())
+
+
+def test_rmse_by_name_clips_as_the_default_does():
+    table = blocks("ratings")
+    model = AutoRec.for_interactions(table, hidden_dims=(4,))
+    for metrics in (None, "rmse", ["rmse", "mae"]):
+        model.compile(metrics=metrics)
+        assert all(m.value_range == (1.0, 5.0) for m in model.untracked.metrics)
+    with pytest.raises(ValueError, match="`weighted_metrics` have no meaning"):
+        model.compile(weighted_metrics=["mae"])
 
 
 def numpy_mult_vae(model, x):
