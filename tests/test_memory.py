@@ -13,19 +13,20 @@ import numpy as np
 from kerasrec import HeldOut, Interactions, evaluate
 from kerasrec.models import ZOO
 
+cls, arguments = ZOO["{name}"], {arguments}
 n_users, n_items, n = 40_000, 4_000, 20
 dense_mb = n_users * n_items * 4 / 2**20
 rng = np.random.default_rng(0)
 items = np.sort(rng.random((n_users, n)) * (n_items / n) + np.arange(n) * (n_items / n), axis=1).astype(int)
 users = np.repeat(np.arange(n_users), n)
-table = Interactions.from_arrays(users, items.ravel())
+likes = cls.feedback == "likes"
+table = Interactions.from_arrays(users, items.ravel(), None if likes else 1 + items.ravel() % 5)
 part = HeldOut(table.select(np.arange(len(table)) % 5 != 0, compact=False),
                table.select(np.arange(len(table)) % 5 == 0, compact=False))
 
 def peak_mb():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
-cls, arguments = ZOO["{name}"], {arguments}
 # Everything once on few rows first: what TensorFlow itself takes is not at stake here.
 few = HeldOut(part.inputs.take_users(range(2000)), part.targets.take_users(range(2000)))
 model = cls.for_interactions(table, seed=1, **arguments)

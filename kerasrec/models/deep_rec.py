@@ -75,8 +75,8 @@ class DeepRec(Recommender):
         self.value_range = None if value_range is None else tuple(value_range)
 
         first, *others = self.hidden_dims
-        self.first = self._dense(first, "encoder_0", kind=RowDense)
-        self.encoder = [self._dense(d, f"encoder_{i}") for i, d in enumerate(others, 1)]
+        self.encoder = [self._dense(first, "encoder_0", kind=RowDense)]
+        self.encoder += [self._dense(d, f"encoder_{i}") for i, d in enumerate(others, 1)]
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         self.decoder = [self._dense(d, f"decoder_{i}") for i, d in enumerate(reversed(self.hidden_dims[:-1]))]
         # The output is compared with ratings and ranked: float32 under any policy.
@@ -108,13 +108,14 @@ class DeepRec(Recommender):
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
-        for layer in [self.first, *self.encoder, *self.decoder, self.ratings]:
+        for layer in [*self.encoder, *self.decoder, self.ratings]:
             layer.build((None, width))
             width = layer.units
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        hidden = self.first(*entries(inputs, use_values=True))
-        for layer in self.encoder:
+        first, *others = self.encoder
+        hidden = first(*entries(inputs, use_values=True))
+        for layer in others:
             hidden = layer(hidden)
         hidden = self.drop(hidden, training=training)
         for layer in self.decoder:

@@ -60,9 +60,8 @@ class EASE(ClosedForm):
         self.reg = reg
 
     def build(self, input_shape: Any = None) -> None:
-        self.kernel = self.add_weight(
-            shape=(self.n_items, self.n_items), dtype="float32", initializer="zeros", trainable=False, name="kernel"
-        )
+        shape = (self.n_items, self.n_items)
+        self.kernel = self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name="kernel")
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> None:
         matrix = gram(rows, progress)

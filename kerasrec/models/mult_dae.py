@@ -80,8 +80,8 @@ class MultDAE(Recommender):
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         (first, *encoder), decoder = (*self.hidden_dims, latent_dim), tuple(reversed(self.hidden_dims))
-        self.first = self._dense(first, activation, "encoder_0", kind=RowDense)
-        self.encoder = [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(encoder, 1)]
+        self.encoder = [self._dense(first, activation, "encoder_0", kind=RowDense)]
+        self.encoder += [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(encoder, 1)]
         self.decoder = [self._dense(d, activation, f"decoder_{i}") for i, d in enumerate(decoder)]
         self.logits = self._dense(n_items, None, "logits", kind=Logits)
         self.nll = MultinomialNLL()
@@ -92,15 +92,16 @@ class MultDAE(Recommender):
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
-        for layer in [self.first, *self.encoder, *self.decoder, self.logits]:
+        for layer in [*self.encoder, *self.decoder, self.logits]:
             layer.build((None, width))
             width = layer.units
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code, `(batch, latent_dim)`."""
         values, ids = entries(inputs)
-        code = self.first(self.drop(self.normalize(values), training=training), ids)
-        for layer in self.encoder:
+        first, *others = self.encoder
+        code = first(self.drop(self.normalize(values), training=training), ids)
+        for layer in others:
             code = layer(code)
         return code
 

@@ -91,8 +91,8 @@ class MultVAE(Recommender):
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         first, *others = self.hidden_dims
-        self.first = self._dense(first, activation, "encoder_0", kind=RowDense)
-        self.encoder = [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(others, 1)]
+        self.encoder = [self._dense(first, activation, "encoder_0", kind=RowDense)]
+        self.encoder += [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(others, 1)]
         self.mean = self._dense(latent_dim, None, "mean")
         self.log_var = self._dense(latent_dim, None, "log_var")
         self.sampling = GaussianSampling(self.seed_for("sampling"), name="sampling")
@@ -112,7 +112,7 @@ class MultVAE(Recommender):
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
-        for layer in [self.first, *self.encoder]:
+        for layer in self.encoder:
             layer.build((None, width))
             width = layer.units
         self.mean.build((None, width))
@@ -127,8 +127,9 @@ class MultVAE(Recommender):
     def encode(self, inputs: Any, training: bool = False) -> tuple[Tensor, Tensor]:
         """μ and log σ² of the code, each `(batch, latent_dim)`."""
         values, ids = entries(inputs)
-        hidden = self.first(self.drop(self.normalize(values), training=training), ids)
-        for layer in self.encoder:
+        first, *others = self.encoder
+        hidden = first(self.drop(self.normalize(values), training=training), ids)
+        for layer in others:
             hidden = layer(hidden)
         return self.mean(hidden), self.log_var(hidden)
 

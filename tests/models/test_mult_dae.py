@@ -17,7 +17,7 @@ def test_scores_and_loss_are_the_formula(hidden_dims):
     table = blocks()
     model = MultDAE(table.n_items, hidden_dims=hidden_dims, latent_dim=5, reg=0.3, seed=1)
     model.build()
-    layers = [model.first, *model.encoder, *model.decoder, model.logits]
+    layers = [*model.encoder, *model.decoder, model.logits]
     assert [layer.units for layer in layers] == [*hidden_dims, 5, *reversed(hidden_dims), table.n_items]
     x = table.matrix.toarray().astype(np.float64)
     f = x / np.sqrt((x**2).sum(1, keepdims=True))
