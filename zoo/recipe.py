@@ -38,6 +38,7 @@ class Recipe:
         seeds: of the runs.
         reseed: whether a seed draws a new split (rating prediction), or only new weights.
         published: metric → figure of the paper under this protocol, where there is one.
+        smoke_protocol: for generated data, where `protocol` can split its own data only.
     """
 
     model: str
@@ -47,12 +48,14 @@ class Recipe:
     seeds: tuple[int, ...] = (1, 2, 3)
     reseed: bool = False
     published: dict[str, float] = dataclasses.field(default_factory=dict)
+    smoke_protocol: Any = None
 
     def split(self, seed: int, smoke: bool) -> kerasrec.Split:
         """The split of one run."""
         protocol = dataclasses.replace(self.protocol, seed=seed) if self.reseed else self.protocol
         if not smoke:
             return protocol.split(kerasrec.read(self.data))
+        protocol = self.smoke_protocol or protocol
         if hasattr(protocol, "held_out"):
             protocol = dataclasses.replace(protocol, held_out=30)
         return protocol.split(kerasrec.generate(n_users=300, n_items=80, seed=seed))
