@@ -157,6 +157,37 @@ class MultVAE(Recommender):
         truth = self.truth if self.likelihood == "multinomial" else self.targets
         return self.nll(truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
+    def sampled(self, seed: int) -> Recommender:
+        """The same model, answering with a z drawn from q(z | x) instead of its mean: other lists for other seeds.
+
+        Args:
+            seed: seeds z; the same seed gives the same first answer.
+
+        Example:
+            >>> from kerasrec import MultVAE, generate
+            >>> table = generate(n_users=100, n_items=50, seed=1)
+            >>> model = MultVAE(table.n_items, hidden_dims=(32,), latent_dim=8, seed=1)
+            >>> lists = [model.sampled(seed).recommend(table, k=5).item_ids for seed in (1, 1, 2)]
+            >>> bool((lists[0] == lists[1]).all()), bool((lists[0] == lists[2]).all())
+            (True, False)
+        """
+        return _Sampled(self, seed)
+
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "likelihood", "beta", "anneal_steps")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+class _Sampled(Recommender):
+    """A Mult-VAE whose answers vary as q(z | x) does."""
+
+    def __init__(self, model: MultVAE, seed: int) -> None:
+        super().__init__(model.n_items, seed, name="mult_vae_sampled")
+        if not model.built:
+            model.build()
+        self.model = model
+        self.draw = GaussianSampling(seed, name="draw")
+        self.built = True
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        return self.model.decode(self.draw(*self.model.encode(inputs), training=True))

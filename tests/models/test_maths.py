@@ -215,3 +215,17 @@ def test_mult_vae_normalises_before_dropout_and_survives_an_empty_row():
     assert (normalised[1] == 0).all()
     dropped = keras.ops.convert_to_numpy(model.drop(normalised, training=True))
     assert set(np.round(dropped[0], 5)) <= {0.0, 1.0}  # 0.5 kept and scaled by 1 / (1 - 0.5), never renormalised
+
+
+def test_sampled_answers_spread_around_the_mean_as_q_says():
+    table = table_for("mult_vae")
+    model = fitted("mult_vae", epochs=20)
+    mean = scores(model, table)
+    drawn = np.stack([scores(model.sampled(seed), table) for seed in range(40)])
+    np.testing.assert_array_equal(drawn[3], scores(model.sampled(3), table))
+    assert (drawn.std(0) > 0).all()
+    _, log_var = model.encode(model.batches(table, len(table.indptr))[0][0])
+    model.log_var.bias.assign(model.log_var.bias - 30.0)  # σ of next to nothing: every draw is the mean
+    np.testing.assert_allclose(scores(model.sampled(5), table), mean, atol=1e-3)
+    assert np.isfinite(log_var).all()
+    np.testing.assert_array_equal(scores(model, table), mean)  # the model itself goes on answering with the mean
