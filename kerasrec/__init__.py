@@ -21,6 +21,7 @@ from kerasrec.data.batches import batches
 from kerasrec.evaluation import Comparison, Evaluation, compare, evaluate
 from kerasrec.models import (
     CDAE,
+    CFN,
     EASE,
     EASESGD,
     EDLAE,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CDAE",
+    "CFN",
     "EASE",
     "EASESGD",
     "EDLAE",

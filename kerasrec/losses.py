@@ -117,8 +117,8 @@ class MaskedMeanSquaredError(_RowLoss):
 
     Shapes:
         `y_true`, `y_pred`: `(batch, n)`. Or `y_true` is `{"ids": (batch, length), "values": (batch,
-        length)}`, the entries that were observed, padded with -1, which is faster. A row without
-        observations counts 0.
+        length)}`, the entries that were observed, padded with -1, which is faster, and may hold
+        `"weights"` of their errors. A row without observations counts 0.
 
     Example:
         >>> import numpy as np
@@ -148,7 +148,7 @@ class MaskedMeanSquaredError(_RowLoss):
         if isinstance(y_true, Mapping):
             ids = ops.cast(y_true["ids"], "int32")
             observed = ids >= 0
-            rows = _squared_errors(ids, y_true["values"], y_pred)
+            rows = _squared_errors(ids, y_true["values"], y_pred, y_true.get("weights"))
         else:
             observed = observed_mask(y_true, self.missing)
             # Swap in the prediction first: NaN - x would reach the gradient even behind a mask.
@@ -168,17 +168,19 @@ def observed_mask(y_true: Tensor, missing: float) -> Tensor:
     return ops.logical_not(ops.isnan(y_true)) if missing != missing else ops.not_equal(y_true, missing)
 
 
-def _squared_errors(ids: Tensor, values: Tensor, y_pred: Tensor) -> Tensor:
-    """Σ_{i ∈ O_u} (r_ui - h_ui)² of each row, `(batch,)`, from padded entries."""
+def _squared_errors(ids: Tensor, values: Tensor, y_pred: Tensor, weights: Tensor | None) -> Tensor:
+    """Σ_{i ∈ O_u} w_ui (r_ui - h_ui)² of each row, `(batch,)`, from padded entries."""
     values = ops.cast(values, "float32")
     if lists_entries():
         import tensorflow as tf
 
         index, known = listed(ids, values)
         errors = ops.square(known - tf.gather_nd(y_pred, index))
+        if weights is not None:
+            errors = errors * listed(ids, weights)[1]
         return ops.segment_sum(errors, index[:, 0], num_segments=ops.shape(ids)[0])
     errors = ops.square(values - ops.take_along_axis(y_pred, ops.maximum(ids, 0), axis=1))
-    return ops.sum(ops.where(ids >= 0, errors, 0.0), axis=1)
+    return ops.sum(ops.where(ids >= 0, errors if weights is None else weights * errors, 0.0), axis=1)
 
 
 @public

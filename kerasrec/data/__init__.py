@@ -4,6 +4,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers import read
+from kerasrec.data.side import multi_hot, side_information
 from kerasrec.data.splits import (
     PROTOCOLS,
     HeldOut,
@@ -27,5 +28,7 @@ __all__ = [
     "Split",
     "TemporalUsers",
     "generate",
+    "multi_hot",
     "read",
+    "side_information",
 ]

@@ -97,7 +97,7 @@ def read(
         raise DataError(f"`separator` must be one character, not {separator!r}")
     if data == "generated":
         return generate()
-    path = _find(data)
+    path = find(data)
     if path is None:
         from kerasrec.data.tfds import read_tfds
 
@@ -174,7 +174,7 @@ class _File:
         return lines[:-1] if len(sample) == SNIFFED and len(lines) > 1 else lines
 
 
-def _find(data: str | Path) -> Path | None:
+def find(data: str | Path) -> Path | None:
     """The file or folder that `data` names, or `None` where it names a set of TensorFlow Datasets."""
     path = Path(data).expanduser()
     folder = os.environ.get("KERASREC_DATA")

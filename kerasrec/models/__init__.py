@@ -3,6 +3,7 @@
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.models.base import Recommendations, Recommender
 from kerasrec.models.cdae import CDAE
+from kerasrec.models.cfn import CFN
 from kerasrec.models.deep_rec import DeepRec
 from kerasrec.models.ease import EASE
 from kerasrec.models.ease_sgd import EASESGD
@@ -15,6 +16,7 @@ from kerasrec.models.svae import SVAE
 ZOO: dict[str, type[Recommender]] = {
     "auto_rec": AutoRec,
     "cdae": CDAE,
+    "cfn": CFN,
     "deep_rec": DeepRec,
     "ease": EASE,
     "ease_sgd": EASESGD,
@@ -28,6 +30,7 @@ ZOO: dict[str, type[Recommender]] = {
 
 __all__ = [
     "CDAE",
+    "CFN",
     "EASE",
     "EASESGD",
     "EDLAE",

@@ -130,6 +130,11 @@ class AutoRec(Recommender):
     ) -> Tensor:
         return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
+    def last_layer(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor, Any]:
+        """What the output is made of: the last layer's input, its kernel and bias, and the function around them."""
+        last = self.dense[-1]
+        return self.encode(inputs), last.kernel, last.bias, last.activation
+
     def by_user(self, train: Interactions) -> Recommender:
         """I-AutoRec as a model that is asked by user: the items' codes are computed once, from `train`."""
         return self if self.rows == "users" else _AskedByUser.of(self, train)
@@ -170,10 +175,11 @@ class _AskedByUser(Recommender):
     @classmethod
     def of(cls, model: AutoRec, train: Interactions) -> _AskedByUser:
         items = model.batches(train)
-        codes = np.concatenate([ops.convert_to_numpy(model.encode(items[i][0])) for i in range(len(items))])
-        output = model.dense[-1]
-        kernel, bias = (ops.convert_to_numpy(w) for w in (output.kernel, output.bias))
-        return cls(codes.astype(np.float32), kernel, bias, output.activation)
+        parts = [model.last_layer(items[i][0]) for i in range(len(items))]
+        codes = np.concatenate([ops.convert_to_numpy(part[0]) for part in parts])
+        _, kernel, bias, activation = parts[0]
+        kernel, bias = ops.convert_to_numpy(kernel), ops.convert_to_numpy(bias)
+        return cls(codes.astype(np.float32), kernel, bias, activation)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         row = ops.cast(inputs["row"], "int32")

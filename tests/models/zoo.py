@@ -9,6 +9,10 @@ from kerasrec import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models import ZOO
 
+N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
+SIDE = np.eye(N_BLOCKS)[np.arange(N_ITEMS) % N_BLOCKS]
+"""What is known of the items of `blocks`: which block each is of."""
+
 # (name in the zoo, constructor arguments): each way in which a model can be used stands here once.
 CASES = {
     "auto_rec users": ("auto_rec", {"hidden_dims": (12,), "reg": 0.01, "dropout": 0.1}),
@@ -17,6 +21,8 @@ CASES = {
     "deep_rec once": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2, "refeeds": 0}),
     "ease_sgd": ("ease_sgd", {"reg": 0.05}),
     "edlae": ("edlae", {"dropout": 0.4, "reg": 5.0}),
+    "cfn": ("cfn", {"hidden_dims": (12,), "reg": 0.01}),
+    "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE}),
     "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
     "cdae untied": (
         "cdae",
@@ -36,7 +42,6 @@ CASES = {
     ),
 }
 SOLVED = ("ease", "edlae", "popularity")
-N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
 
 
 def blocks(feedback: str = "likes", seed: int = 0) -> Interactions:

@@ -1,0 +1,80 @@
+"""CFN against numpy, written from its formula."""
+
+import keras
+import numpy as np
+import pytest
+
+from kerasrec import CFN
+from kerasrec.data import side_information
+from zoo import N_ITEMS, SIDE, blocks, scores
+
+
+def array(tensor):
+    return np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)
+
+
+@pytest.mark.parametrize("side", [None, SIDE])
+@pytest.mark.parametrize("hidden_everywhere", [True, False])
+def test_scores_and_loss_are_the_formula(side, hidden_everywhere):
+    table = blocks("ratings")
+    settings = {"hidden_dims": (7, 5), "reg": 0.3, "dropout": float(hidden_everywhere), "seed": 1}
+    model = CFN.for_interactions(table, rows="items", side=side, **settings)
+    if not model.built:
+        model.build()
+    rows = table.T.matrix.toarray().astype(np.float64)
+    observed = rows > 0
+    x = np.where(observed, (rows - 3) / 2, 0.0)
+
+    def f(row):
+        for i, layer in enumerate(model.dense):
+            row = row @ array(layer.kernel) + array(layer.bias)
+            if side is not None:
+                row = row + side @ array(model.side_layers[i].kernel)
+            row = np.tanh(row)
+        return row
+
+    np.testing.assert_allclose(scores(model, table), 3 + 2 * f(x), atol=1e-5)
+    batch = model.batches(table, len(rows))[0][0]
+    answer = model(batch, training=True)
+    weight, seen = (model.alpha, 0 * x) if hidden_everywhere else (model.beta, x)
+    decay = sum((array(w.kernel) ** 2).sum() for w in (*model.dense, *model.side_layers)) * 0.3 / 2
+    expected = weight * ((x - f(seen)) ** 2 * observed).sum(1).mean() + decay
+    assert float(model.compute_loss(batch, None, answer)) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(answer, 3 + 2 * f(seen), atol=1e-5)
+
+
+def test_hides_the_share_it_says_and_weighs_both_kinds():
+    table = blocks("ratings")
+    model = CFN.for_interactions(table, hidden_dims=(4,), reg=0.0, dropout=0.25, alpha=1.0, beta=0.0, seed=1)
+    if not model.built:
+        model.build()
+    for layer in model.dense:  # an output of 0 whatever the input: each entry's error is x² = 1
+        layer.kernel.assign(0 * layer.kernel)
+    batch = model.batches(table, 90)[0][0]
+    losses = [float(model.compute_loss(batch, None, model(batch, training=True))) for _ in range(30)]
+    assert np.mean(losses) == pytest.approx(0.25 * N_ITEMS / 2, rel=0.05)
+    assert np.std(losses) > 0
+
+
+def test_dense_rows_are_not_trained_on():
+    model = CFN(N_ITEMS, hidden_dims=(4,))
+    model.compile()
+    with pytest.raises(ValueError, match="CFN learns from batches of ids and values"):
+        model.fit(np.ones((8, N_ITEMS), np.float32), verbose=0)
+    with pytest.raises(ValueError, match="`side` has 4 rows, the table 30"):
+        CFN.for_interactions(blocks("ratings"), rows="items", side=SIDE[:4])
+
+
+@pytest.mark.realdata
+def test_side_information_of_movielens_1m(data_dir, monkeypatch):
+    import kerasrec
+
+    monkeypatch.setenv("KERASREC_DATA", str(data_dir))
+    table = kerasrec.read("ml-1m")
+    genres, names = side_information("ml-1m", table)
+    assert genres.shape == (table.n_items, 18) and "Film-Noir" in names
+    toy_story = genres[table.item_ids.tolist().index(1)]
+    assert {n for n, has in zip(names, toy_story, strict=True) if has} == {"Animation", "Children's", "Comedy"}
+    people, names = side_information("ml-1m", table, of="users")
+    assert people.shape == (6040, 2 + 7 + 21) and (people.sum(1) == 3).all()
+    assert people[0, [names.index(n) for n in ("gender F", "age 1", "occupation 10")]].all()
