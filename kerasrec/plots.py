@@ -9,6 +9,7 @@ the colour-blind tell apart; lines also differ by marker and dash, so that print
 
 from __future__ import annotations
 
+import csv
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -250,6 +251,30 @@ def costs(points: Mapping[str, Sequence[tuple[float, float]]], size: str = "inte
     axes.grid(color="#dddddd", lw=0.8)
     axes.legend(frameon=False)
     return figure
+
+
+def read_costs(path: str | os.PathLike[str]) -> dict[str, list[tuple[float, float]]]:
+    """What `costs` takes, from a CSV file with the columns `name`, `size` and `cost`.
+
+    Raises:
+        ValueError: a column is missing, or a cell is no positive number.
+    """
+    points: dict[str, list[tuple[float, float]]] = {}
+    with open(path, newline="", encoding="utf-8") as file:
+        for n, row in enumerate(csv.DictReader(file), 2):
+            try:
+                size, cost = float(row["size"]), float(row["cost"])
+                name = row["name"]
+            except (KeyError, TypeError, ValueError):
+                raise ValueError(
+                    f"{path}, line {n}: expected the columns name, size and cost, the last two numbers"
+                ) from None
+            if min(size, cost) <= 0:
+                raise ValueError(f"{path}, line {n}: size and cost must be above 0 to stand on logarithmic axes")
+            points.setdefault(name, []).append((size, cost))
+    if not points:
+        raise ValueError(f"{path} holds no rows")
+    return points
 
 
 def _of_history(draw: Callable[[History], Figure]) -> Callable[[Sequence[Run]], Figure]:
