@@ -261,7 +261,7 @@ def recommend(source: str, history: str, ratings: str, user: str | None, k: int,
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File: .png, .svg or .pdf.")
 def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
-    """Draw a PICTURE of RUN folders.
+    r"""Draw a PICTURE of RUN folders.
 
     \b
     curves            loss, β and validation figure by epoch

@@ -163,6 +163,7 @@ def recall_by_history_length(models: Mapping[str, Recommender], split: Split, k:
     groups, edges = _groups(split.test.inputs.counts[asked], n_groups)
     figure, (axes,) = _panels(6.4, 4)
     for n, (name, model) in enumerate(models.items()):
+        _refuse_ratings(model)
         recall = evaluate(model, split.test, [f"recall_{k}"]).per_user[f"recall_{k}"]
         _points_with_errors(axes, [recall[groups == g] for g in range(len(edges))], n, name, len(models))
     axes.set_xticks(range(len(edges)), [f"{low:,}–{high:,}" for low, high in edges])
@@ -172,30 +173,30 @@ def recall_by_history_length(models: Mapping[str, Recommender], split: Split, k:
     return figure
 
 
-def latent_map(model: Recommender, train: Interactions, n_titles: int = 24) -> Figure:
-    """The items' vectors on their two main axes (PCA), the popular ones with titles: neighbours are alike.
+def latent_map(model: Recommender, train: Interactions, n_items: int = 400, n_titles: int = 40) -> Figure:
+    """The popular items' vectors on their two main axes (PCA), many with titles: neighbours are alike.
 
     Args:
         model: a trained model with vectors of items (see `embeddings.item_vectors`).
         train: the table that it learned from.
-        n_titles: at most how many items are named; those whose names would overlap are not.
+        n_items: how many items are shown, the most popular ones: of rare items a model knows little.
+        n_titles: at most how many are named, the most popular first; names that would overlap are left out.
     """
-    vectors = item_vectors(model, train).astype(np.float64)
+    shown = np.argsort(-train.item_counts, kind="stable")[:n_items]
+    vectors = item_vectors(model, train)[shown].astype(np.float64)
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors / np.where(lengths > 0, lengths, 1)  # the direction tells the taste, the length the popularity
     vectors -= vectors.mean(0)
-    values, axes_of = np.linalg.eigh(vectors.T @ vectors)
-    points = vectors @ axes_of[:, :-3:-1]
-    share = values[:-3:-1] / values.sum()
-    figure, (axes,) = _panels(7.2, 5.4)
-    counts = train.item_counts
-    order = np.argsort(counts)
-    shown = axes.scatter(*points[order].T, c=counts[order], s=14, cmap="viridis_r", norm="log", linewidths=0)
-    figure.colorbar(shown, label="training users (log scale)", shrink=0.8)
+    left, strength, _ = np.linalg.svd(vectors, full_matrices=False)
+    points = left[:, :2] * strength[:2]
+    share = strength[:2] ** 2 / (strength**2).sum()
+    figure, (axes,) = _panels(8, 6)
+    dots = axes.scatter(*points.T, c=train.item_counts[shown], s=16, cmap="viridis_r", norm="log", linewidths=0)
+    figure.colorbar(dots, label="training users (log scale)", shrink=0.8)
     axes.set(xlabel=f"first axis, {share[0]:.0%} of the variance", ylabel=f"second axis, {share[1]:.0%}")
-    axes.set_title("Items near each other are recommended to the same people", loc="left")
+    axes.set_title(f"Items near each other go to the same people ({len(shown)} most popular)", loc="left")
     titles = train.item_ids if train.item_titles is None else train.item_titles
-    _name_points(figure, axes, points[order[::-1]], [_short(str(titles[i])) for i in order[::-1]], n_titles)
+    _name_points(figure, axes, points, [_short(str(titles[i])) for i in shown], n_titles)
     return figure
 
 
@@ -371,7 +372,7 @@ def _name_points(figure: Any, axes: Any, points: FloatArray, names: Sequence[str
     canvas.draw()  # sizes of texts are known only once drawn
     renderer = canvas.get_renderer()
     taken: list[Any] = []
-    for point, name in zip(points[: 8 * at_most], names, strict=False):
+    for point, name in zip(points, names, strict=True):
         text = axes.annotate(name, point, (4, 3), textcoords="offset points", fontsize=7, annotation_clip=True)
         text.set_bbox({"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5})
         box = text.get_window_extent(renderer)
@@ -441,10 +442,14 @@ def _targets(held_out: HeldOut) -> Interactions:
     return held_out.targets
 
 
-def _found(model: Recommender, held_out: HeldOut, k: int) -> FloatArray:
-    """1 for each held-out interaction that is in its user's top-K, 0 for the others."""
+def _refuse_ratings(model: Recommender) -> None:
     if model.feedback == "ratings":
         raise ValueError(f"{type(model).__name__} predicts ratings: recall is not what it is made for")
+
+
+def _found(model: Recommender, held_out: HeldOut, k: int) -> FloatArray:
+    """1 for each held-out interaction that is in its user's top-K, 0 for the others."""
+    _refuse_ratings(model)
     targets = _targets(held_out)
     made = model.batches(HeldOut(held_out.inputs, rows=held_out.rows))
     hits = []
