@@ -205,7 +205,11 @@ def train_command(
     run = train(plan, lambda: _read_aloud(source, **plan.form), out, verbose=1)
     _show(run)
     if importlib.util.find_spec("matplotlib") is None:
-        click.echo("no curves were drawn: pip install 'kerasrec[plots]'", err=True)
+        click.echo("no pictures were drawn: pip install 'kerasrec[plots]'", err=True)
+    else:
+        from kerasrec import plots
+
+        plots.draw_all(run, out / "pictures")
     click.echo(f"\nkept in {out}; next: kerasrec export {out} --to served")
 
 
@@ -284,6 +288,67 @@ def recommend(source: str, history: str, ratings: str, user: str | None, k: int,
         items, scores = _ask_server(source, name, question, k)
         titles = {}
     _show_answer(items, scores, titles)
+
+
+@main.command()
+@click.argument("picture")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File: .png, .svg or .pdf.")
+def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
+    r"""Draw a PICTURE of RUN folders.
+
+    \b
+    curves            loss, β and validation figure by epoch
+    train-validation  the figure on training rows and on validation
+    reconstruction    what the model makes of one user's row
+    popularity        share found in the top 20, by popularity of the item; several runs
+    history-length    Recall@20 by length of the history; several runs
+    latent-map        the items in two dimensions
+    comparison        test figures with standard errors; several runs
+    costs             cost by size, from a CSV file of name,size,cost instead of RUN
+    """
+    from kerasrec import plots
+    from kerasrec.runs import Run
+
+    if to.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"--to {to}: the file's name must end in .png, .svg or .pdf")
+    if picture == "costs":
+        figure = plots.costs(plots.read_costs(runs[0]))
+    else:
+        figure = _one_of(plots.PICTURES, picture, "picture")([Run(run) for run in runs])
+    figure.savefig(to, dpi=150)
+    click.echo(f"written: {to}")
+
+
+@main.command()
+@click.argument("runs", metavar="RUN [RUN2]", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0 takes any free one.")
+@click.option("--open/--no-open", "open_page", default=True, show_default=True, help="Open the page in a browser.")
+@click.option("--save", "to", type=click.Path(path_type=Path), help="Write one HTML file instead of serving.")
+@click.option("--user", help="With --save: whose list, a test user's id.")
+def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None, user: str | None) -> None:
+    """Watch the models of one or two RUN folders at work, on a local web page."""
+    from kerasrec.explorer import Explorer, PageServer, saved_page
+    from kerasrec.runs import Run
+
+    if len(runs) > 2:
+        raise ValueError("two models are compared at a time: give one or two RUN folders")
+    explorers = [Explorer(Run(run)) for run in runs]
+    if to is not None:
+        question = None if user is None else explorers[0].question_of(user)
+        to.write_text(saved_page(explorers, question), encoding="utf-8")
+        click.echo(f"written: {to}")
+        return
+    if user is not None:
+        raise ValueError("--user goes with --save: on the page, users are picked")
+    server = PageServer(explorers, port)
+    for explorer in explorers:
+        explorer.prepare()
+    click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
+    if open_page:
+        click.launch(server.address)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    server.serve()
 
 
 @main.command("models")

@@ -14,6 +14,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 
 
 @public
@@ -78,8 +80,7 @@ class Checkpoints(keras.callbacks.Callback):
         if not there:
             return 0
         epoch = there[-1] if epoch is None else epoch
-        with open(self.path(there[-1]) / self.HISTORY, newline="") as file:
-            self.history = [{k: float(v) for k, v in row.items() if v != ""} for row in csv.DictReader(file)]
+        self.history = read_history(self.path(there[-1]) / self.HISTORY)
         if not model.built:
             model.build()
         if model.optimizer is not None and not model.optimizer.built:
@@ -128,6 +129,58 @@ class Checkpoints(keras.callbacks.Callback):
         return {"folder": str(self.folder), "monitor": self.monitor, "mode": self.mode}
 
 
+class TrainingFigures(keras.callbacks.Callback):
+    """Measures training rows as validation measures others: what a model has learned by heart shows beside it.
+
+    Adds to each epoch's figures `train_` and the name of each compiled metric, and `beta` where the
+    model anneals one. Put it before callbacks that keep the figures. Of likes, a fifth of each
+    sampled row is taken out of the input and asked for, although the model was trained on it;
+    ratings are compared with their reconstruction.
+
+    Args:
+        train: the table that is trained on.
+        rows: how many of its rows are measured.
+        seed: draws the rows and what is asked of them.
+
+    Example:
+        >>> from kerasrec import MultVAE, generate
+        >>> from kerasrec.callbacks import TrainingFigures
+        >>> table = generate(n_users=100, n_items=50, seed=1)
+        >>> model = MultVAE(table.n_items, hidden_dims=(16,), latent_dim=4, seed=1)
+        >>> model.compile(metrics=["ndcg_10"])
+        >>> history = model.fit(table, epochs=2, callbacks=[TrainingFigures(table)], verbose=0).history
+        >>> sorted(history)
+        ['beta', 'loss', 'train_ndcg_10']
+    """
+
+    def __init__(self, train: Interactions, rows: int = 500, seed: int = 0) -> None:
+        super().__init__()
+        self.train = train
+        self.rows = rows
+        self.seed = seed
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        rng = np.random.default_rng(self.seed)
+        by_item = self.model.rows == "items"
+        table = self.train.T if by_item else self.train
+        chosen = np.sort(rng.permutation(table.n_users)[: self.rows])
+        table = table.take_users(chosen)
+        if self.model.feedback == "ratings":
+            self.sample = HeldOut(table.T, table.T) if by_item else HeldOut(table, table, chosen)
+        else:
+            asked = rng.random(len(table)) < 0.2
+            inputs, targets = (table.select(part, compact=False) for part in (~asked, asked))
+            self.sample = HeldOut(inputs, targets, chosen)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs is None:
+            return
+        figures = self.model.evaluate(self.sample, return_dict=True, verbose=0)
+        logs |= {f"train_{name}": float(value) for name, value in figures.items() if name != "loss"}
+        if hasattr(self.model, "current_beta"):
+            logs["beta"] = float(self.model.current_beta())
+
+
 class EpochBar(keras.callbacks.Callback):
     """One progress bar over all epochs, with the latest figures behind it."""
 
@@ -152,6 +205,12 @@ def _random_states(model: keras.Model) -> list[keras.Variable]:
     """The states of a model's random generators, which Keras counts as variables but does not save as weights."""
     weights = {id(w) for w in model.weights}
     return [v for v in model.non_trainable_variables if id(v) not in weights]
+
+
+def read_history(path: Path) -> list[dict[str, float]]:
+    """What `write_history` wrote."""
+    with open(path, newline="") as file:
+        return [{name: float(value) for name, value in row.items() if value != ""} for row in csv.DictReader(file)]
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -232,8 +232,9 @@ class RMSE(_RatingMetric):
     Not the mean of each user's own RMSE, which is another and smaller number.
 
     Args:
-        value_range: (lowest, highest) rating, to which predictions are clipped first.
-        missing: value of `y_true` that marks an entry as not observed; `nan` by default.
+        name: of the metric.
+        **kwargs: `value_range`, the (lowest, highest) rating, to which predictions are clipped first; `missing`, the
+            value of `y_true` that marks an entry as not observed, `nan` by default.
     """
 
     def __init__(self, name: str = "rmse", **kwargs: Any) -> None:

@@ -12,7 +12,9 @@ metrics.json   the figures; written last, so a folder that has it is complete
 from __future__ import annotations
 
 import csv
+import importlib.util
 import json
+import math
 import os
 import platform
 import shutil
@@ -26,8 +28,8 @@ from typing import Any
 import keras
 
 import kerasrec
-from kerasrec import models
-from kerasrec.callbacks import Checkpoints, EpochBar, write_history
+from kerasrec import models, plots
+from kerasrec.callbacks import Checkpoints, EpochBar, TrainingFigures, read_history, write_history
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import PROTOCOLS, Split
 from kerasrec.evaluation import Evaluation, evaluate
@@ -90,6 +92,11 @@ class Run:
         """The tables it was trained and measured on."""
         return Split.load(self.folder / "split")
 
+    def history(self) -> dict[str, list[float]]:
+        """Each epoch's figures, as Keras' `History` has them; NaN where an epoch lacks one."""
+        rows = read_history(self.folder / "history.csv")
+        return {name: [row.get(name, math.nan) for row in rows] for name in dict.fromkeys(n for r in rows for n in r)}
+
     def evaluate(self, metrics: list[str] | None = None, verbose: int = 0) -> dict[str, Evaluation]:
         """`{"validation": …, "test": …}`, measured anew."""
         model, split = self.model(), self.split()
@@ -122,6 +129,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
     model = build(plan, tables.train)
     monitor, mode = ("val_rmse", "min") if model.feedback == "ratings" else ("val_ndcg_100", "max")
     checkpoints = Checkpoints(folder / "checkpoints", monitor, mode)
+    figures_of_training = [TrainingFigures(tables.train, seed=plan.seed)] if plan.epochs > 1 else []
     done = checkpoints.restore(model)
     if done < plan.epochs:
         model.fit(
@@ -130,7 +138,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
             epochs=plan.epochs,
             initial_epoch=done,
             validation_data=tables.validation,
-            callbacks=[checkpoints, EpochBar()] if verbose else [checkpoints],
+            callbacks=[*figures_of_training, checkpoints, *([EpochBar()] if verbose else [])],
             verbose=0,
         )
     best = checkpoints.best_epoch()
@@ -138,7 +146,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
     _write(folder / "model.keras", model.save)
     _write(folder / "history.csv", lambda path: write_history(path, checkpoints.history))
     _write_vocabularies(folder, tables.train)
-    draw_curves(folder, checkpoints.history, monitor)
+    _draw_curves(folder, checkpoints.history, monitor)
     seconds = round(sum(row["seconds"] for row in checkpoints.history), 2)
     figures = {
         "model": plan.model,
@@ -185,38 +193,13 @@ def versions() -> dict[str, str]:
     }
 
 
-def draw_curves(folder: Path, history: Sequence[Mapping[str, float]], monitor: str) -> bool:
-    """Draws loss and validation figure by epoch into `curves.png`.
-
-    Returns:
-        Whether it did: a solved model has no curves, and without matplotlib nothing can be drawn.
-    """
-    if "loss" not in history[0]:
-        return False
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        return False
-    figure = Figure(figsize=(9, 3.6), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    for axes, name, label in ((left, "loss", "loss, mean over rows"), (right, monitor, _spelled(monitor))):
-        points = [(row["epoch"], row[name]) for row in history if name in row]
-        if points:
-            axes.plot(*zip(*points, strict=True), color="#0072b2", marker="o" if len(points) < 30 else None)
-        axes.set(xlabel="epoch", ylabel=label)
-        axes.spines[["top", "right"]].set_visible(False)
-    left.set_title("What training minimises", loc="left")
-    pick = min if monitor == "val_rmse" else max
-    best = pick(history, key=lambda row: row[monitor])
-    right.plot(best["epoch"], best[monitor], "o", color="#d55e00", zorder=3)
-    right.set_title(f"On validation: best {best[monitor]:.4f} at epoch {int(best['epoch'])}", loc="left")
+def _draw_curves(folder: Path, history: Sequence[Mapping[str, float]], monitor: str) -> None:
+    """Draws `curves.png`, where there are curves (a solved model has none) and matplotlib."""
+    if "loss" not in history[0] or importlib.util.find_spec("matplotlib") is None:
+        return
+    by_name = {name: [row.get(name, math.nan) for row in history] for name in history[0]}
+    figure = plots.curves(by_name, monitor)
     _write(folder / "curves.png", lambda path: figure.savefig(path, dpi=150, format="png"))
-    return True
-
-
-def _spelled(monitor: str) -> str:
-    """`val_ndcg_100` as NDCG@100, `val_rmse` as RMSE."""
-    return monitor.removeprefix("val_").upper().replace("_", "@")
 
 
 def _holds(folder: Path, plan: Plan) -> bool:
