@@ -22,7 +22,7 @@ RECIPE = Recipe(
 )
 EPOCHS = 100
 BATCH_SIZE = 500
-REG = 0.02
+REG = 0.06
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

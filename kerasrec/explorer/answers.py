@@ -569,9 +569,8 @@ class Explorer:
 class _OfAllEntries(AutoRec):
     """AutoRec whose targets are 0 where nothing was observed, so that its loss counts every entry."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.targets = self.densify
+    def truth(self, observed: Any) -> Any:
+        return self.densify(observed)
 
 
 @contextmanager

@@ -71,6 +71,7 @@ class Recommender(keras.Model):
         # Past Keras' tracking: neither the compiled metrics nor the answering models are part of the weights.
         self.untracked = SimpleNamespace(metrics=[], answerers={})
         ratings = self.feedback == "ratings"
+        self.densify = Densify(n_columns, use_values=ratings, name="densify")
         self.targets = Densify(n_columns, use_values=ratings, missing=float("nan") if ratings else 0.0, name="targets")
 
     @classmethod
@@ -208,7 +209,6 @@ class Recommender(keras.Model):
             The Keras `History`.
         """
         if isinstance(x, Interactions):
-            self.check_feedback(x)
             made = self.batches(x, batch_size, shuffle)
             callbacks = [*as_list(callbacks), _EpochOrder(made)]
             x, batch_size, shuffle = for_backend(made), None, False

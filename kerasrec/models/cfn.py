@@ -72,7 +72,7 @@ class CFN(AutoRec):
         hidden_dims: tuple[int, ...] = (700,),
         activation: str = "tanh",
         output_activation: str | None = "tanh",
-        reg: float = 0.02,
+        reg: float = 0.06,
         dropout: float = 0.138,
         alpha: float = 1.1078,
         beta: float = 0.7203,
