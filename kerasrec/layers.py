@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -190,10 +188,11 @@ class RowDense(keras.layers.Dense):
 
 @public
 class Logits(keras.layers.Dense):
-    """An output layer over the catalogue, in float32; in training it multiplies bfloat16 numbers where that is fast.
+    """An output layer over the catalogue, in float32; in training it multiplies bfloat16 numbers on request.
 
     f = h · kernel + bias. Answers are ranked, and 8 bits of mantissa would keep 44 % of a top-100's
-    order; a gradient bears them, and the product is most of a training step. Weights stay float32.
+    order; a gradient bears them, and the product is most of a training step (`trains_in_bfloat16`).
+    Weights stay float32.
 
     Args:
         units: number of items.
@@ -208,36 +207,25 @@ class Logits(keras.layers.Dense):
         super().__init__(units, activation, **{"dtype": "float32", **kwargs})
 
     def call(self, hidden: Tensor, training: bool = False) -> Tensor:
-        if not (training and bfloat16_is_fast()):
+        if not (training and trains_in_bfloat16()):
             return super().call(hidden)
         product = ops.matmul(ops.cast(hidden, "bfloat16"), ops.cast(self.kernel, "bfloat16"))
         return ops.cast(product, "float32") + self.bias
 
 
-@cache
-def bfloat16_is_fast() -> bool:
-    """Whether products of bfloat16 numbers have hardware of their own: a GPU or TPU, AVX512-BF16, AMX.
+def trains_in_bfloat16() -> bool:
+    """Whether the environment variable `KERASREC_PRECISION` asks for bfloat16 products in training.
 
-    The environment variable `KERASREC_PRECISION` (`float32` or `bfloat16`) decides where it is set:
-    training then gives the same figures on any processor.
+    It holds `float32`, the default, or `bfloat16`, which processors with AVX512-BF16 or AMX and GPUs
+    multiply about twice as fast, and others far more slowly.
 
     Raises:
         ValueError: `KERASREC_PRECISION` holds something else.
     """
-    asked = os.environ.get("KERASREC_PRECISION")
-    if asked:
-        if asked not in ("float32", "bfloat16"):
-            raise ValueError(f"KERASREC_PRECISION must be float32 or bfloat16, not {asked!r}")
-        return asked == "bfloat16"
-    if keras.backend.backend() == "jax":
-        import jax
-
-        return bool(jax.default_backend() != "cpu")
-    import tensorflow as tf
-
-    processor = Path("/proc/cpuinfo")  # elsewhere than on Linux nothing is known of it
-    flags = processor.read_text().split() if processor.exists() else []
-    return bool(tf.config.list_logical_devices("GPU")) or "avx512_bf16" in flags or "amx_bf16" in flags
+    asked = os.environ.get("KERASREC_PRECISION", "float32")
+    if asked not in ("float32", "bfloat16"):
+        raise ValueError(f"KERASREC_PRECISION must be float32 or bfloat16, not {asked!r}")
+    return asked == "bfloat16"
 
 
 @public

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-# Tests compare figures to six digits, on any processor; those of lower precision ask for it.
-os.environ.setdefault("KERASREC_PRECISION", "float32")
 sys.path.insert(0, str(Path(__file__).parent / "models"))  # zoo.py, which tests in several folders read
 
 

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from kerasrec.layers import Logits, RowDense, bfloat16_is_fast, entries
+from kerasrec.layers import Logits, RowDense, entries
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
 VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -53,21 +53,16 @@ def test_rows_are_summed_in_float32_under_mixed_precision(dtype):
     assert keras.backend.standardize_dtype(layer(*entries(wide)).dtype) == dtype.removeprefix("mixed_")
 
 
-def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
+def test_logits_are_of_lower_precision_in_training_only_and_on_request(monkeypatch):
     layer = Logits(50, kernel_initializer=keras.initializers.GlorotUniform(1))
     hidden = np.random.default_rng(0).normal(size=(4, 30)).astype(np.float32)
+    monkeypatch.delenv("KERASREC_PRECISION", raising=False)
     exact = np.asarray(layer(hidden))
-    np.testing.assert_array_equal(layer(hidden, training=True), exact)  # conftest asks for float32
+    np.testing.assert_array_equal(layer(hidden, training=True), exact)
     monkeypatch.setenv("KERASREC_PRECISION", "bfloat16")
-    bfloat16_is_fast.cache_clear()
-    try:
-        lower = np.asarray(layer(hidden, training=True))
-        np.testing.assert_array_equal(layer(hidden), exact)
-        assert 0 < abs(lower - exact).max() < 0.05
-        monkeypatch.setenv("KERASREC_PRECISION", "half")
-        bfloat16_is_fast.cache_clear()
-        with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
-            bfloat16_is_fast()
-    finally:
-        monkeypatch.undo()
-        bfloat16_is_fast.cache_clear()
+    lower = np.asarray(layer(hidden, training=True))
+    np.testing.assert_array_equal(layer(hidden), exact)
+    assert 0 < abs(lower - exact).max() < 0.05
+    monkeypatch.setenv("KERASREC_PRECISION", "half")
+    with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
+        layer(hidden, training=True)
