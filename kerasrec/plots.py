@@ -48,7 +48,7 @@ def curves(history: History, monitor: str | None = None) -> Figure:
     """
     monitor = monitor or _monitor(history)
     panels = [name for name in ("loss", "beta", monitor) if name and _finite(history, name)]
-    if not panels:
+    if "loss" not in panels:
         raise ValueError("there is nothing to draw: a solved model has no curves")
     figure, all_axes = _panels(4.4 * len(panels), 3.4, len(panels))
     for axes, name in zip(all_axes, panels, strict=True):
@@ -261,18 +261,21 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, list[tuple[float, floa
         ValueError: a column is missing, or a cell is no positive number.
     """
     points: dict[str, list[tuple[float, float]]] = {}
-    with open(path, newline="", encoding="utf-8") as file:
-        for n, row in enumerate(csv.DictReader(file), 2):
-            try:
-                size, cost = float(row["size"]), float(row["cost"])
-                name = row["name"]
-            except (KeyError, TypeError, ValueError):
-                raise ValueError(
-                    f"{path}, line {n}: expected the columns name, size and cost, the last two numbers"
-                ) from None
-            if min(size, cost) <= 0:
-                raise ValueError(f"{path}, line {n}: size and cost must be above 0 to stand on logarithmic axes")
-            points.setdefault(name, []).append((size, cost))
+    try:
+        rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is no text file: expected a CSV file with the columns name, size and cost") from None
+    for n, row in enumerate(rows, 2):
+        try:
+            size, cost = float(row["size"]), float(row["cost"])
+            name = row["name"]
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f"{path}, line {n}: expected the columns name, size and cost, the last two numbers"
+            ) from None
+        if min(size, cost) <= 0:
+            raise ValueError(f"{path}, line {n}: size and cost must be above 0 to stand on logarithmic axes")
+        points.setdefault(name, []).append((size, cost))
     if not points:
         raise ValueError(f"{path} holds no rows")
     return points

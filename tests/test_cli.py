@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -246,3 +247,45 @@ def test_debug_shows_the_traceback(monkeypatch):
     monkeypatch.setenv("KERASREC_DEBUG", "1")
     with pytest.raises(ValueError, match="no-such-file"):
         run("data", "describe", "no-such-file.csv")
+
+
+def test_plot_draws_runs(runs, tmp_path):
+    result = run("plot", "comparison", runs / "ease", "--to", tmp_path / "figure.svg")
+    assert "written" in result.output
+    assert (tmp_path / "figure.svg").read_text().startswith("<?xml")
+    assert "there are curves, train-validation" in refused("plot", "curve", runs / "ease", "--to", tmp_path / "a.png")
+    assert "no curves" in refused("plot", "curves", runs / "ease", "--to", tmp_path / "a.png")
+    assert "must end in" in refused("plot", "curves", runs / "ease", "--to", tmp_path / "a.bmp")
+    (tmp_path / "costs.csv").write_text("name,size,cost\na,10,1\na,100,20\n")
+    assert run("plot", "costs", tmp_path / "costs.csv", "--to", tmp_path / "costs.png").exit_code == 0
+    assert "costs.png" in refused("plot", "costs", tmp_path / "costs.png", "--to", tmp_path / "b.png")
+
+
+def test_explore_saves_a_page(runs, tmp_path):
+    result = run("explore", runs / "ease", "--save", tmp_path / "page.html")
+    assert "written" in result.output
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert '"list": [' in page
+    assert "no test user 'nobody'" in refused(
+        "explore", runs / "ease", "--save", tmp_path / "a.html", "--user", "nobody"
+    )
+    assert "one or two" in refused("explore", runs / "ease", runs / "ease", runs / "ease")
+    assert "--save" in refused("explore", runs / "ease", "--user", "3")
+    assert "is not a run" in refused("explore", tmp_path)
+
+
+def test_explore_answers_until_it_is_told_to_stop(runs):
+    command = [sys.executable, "-m", "kerasrec_cli", "explore", str(runs / "ease"), "--port", "0", "--no-open"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    explorer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        line = explorer.stdout.readline()
+        address = line.split(" on ")[1].split(";")[0]
+        with urllib.request.urlopen(address + "api/about") as answer:
+            assert b'"EASE"' in answer.read()
+        explorer.send_signal(signal.SIGTERM)
+        assert explorer.communicate(timeout=20) == ("", "")
+        assert explorer.returncode == 0
+    finally:
+        explorer.kill()
+        explorer.communicate()

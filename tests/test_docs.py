@@ -10,6 +10,8 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 import kerasrec
+import kerasrec.plots
+from kerasrec._api import registry
 
 ROOT = Path(__file__).parents[1]
 
@@ -61,10 +63,26 @@ def test_every_public_name_is_in_the_reference(site):
     for name in kerasrec.__all__:
         thing = getattr(kerasrec, name)
         if hasattr(thing, "__qualname__"):
-            assert f'id="{thing.__module__}.{thing.__qualname__}"' in reference, name
+            assert re.search(rf'id="kerasrec\.[a-z_.]+\.{name}"', reference), name
 
 
 def test_no_page_asks_an_outside_address(site):
     for path, page in site.items():
         for asked in re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(https?:[^"]*)"', page):
             raise AssertionError(f"{path}: {asked}")
+
+
+def test_every_public_name_has_an_example_that_runs():
+    pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
+    examples = "\n".join(line for line in pages.splitlines() if line.startswith((">>> ", "... ")))
+    rooms = [kerasrec, kerasrec.losses, kerasrec.metrics, kerasrec.layers, kerasrec.callbacks, kerasrec.plots]
+    for room in rooms:
+        names = getattr(room, "__all__", None) or [
+            name for name, thing in vars(room).items() if thing in registry.values() or room is kerasrec.plots
+        ]
+        for name in names:
+            thing = getattr(room, name)
+            if not callable(thing) or name.startswith("_") or thing.__module__.split(".")[0] != "kerasrec":
+                continue
+            if ">>>" not in (thing.__doc__ or ""):
+                assert re.search(rf"\b{name}\b", examples), f"{room.__name__}.{name} has no example"

@@ -38,7 +38,7 @@ def explorers(tmp_path_factory):
     made = {}
     for name, (model, protocol, arguments) in MODELS.items():
         settings = {"held_out": 20} if protocol == "held-out-users" else {}
-        plan = Plan(model, "generated", protocol, 1, 3, 50, settings, arguments)
+        plan = Plan(model, "generated", protocol, 1, 1, 50, settings, arguments)
         made[name] = Explorer(train(plan, lambda: table, folder / name))
     return made
 
