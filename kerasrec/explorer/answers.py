@@ -30,6 +30,9 @@ K = 10
 MOST_LEFT_OUT = 100
 """The most items of a history that are left out one by one, the latest ones."""
 
+MOST_STEPS = 6000
+"""The most items in all these histories together, for models that read them one item after another."""
+
 MOST_STROKES = 1200
 """The most strokes in the picture of a row: a screen has no more pixels across."""
 
@@ -211,7 +214,8 @@ class Explorer:
         known, ratings = self._known(question)
         if "history" not in self.asks_for or not known:
             return {"reasons": {}, "units": {}, "left_out": 0}
-        left_out = list(range(max(0, len(known) - MOST_LEFT_OUT), len(known)))
+        most = min(MOST_LEFT_OUT, max(1, MOST_STEPS // len(known))) if self.model.ordered else MOST_LEFT_OUT
+        left_out = list(range(max(0, len(known) - most), len(known)))
         histories = [known, *(known[:i] + known[i + 1 :] for i in left_out)]
         all_ratings = [ratings, *(ratings[:i] + ratings[i + 1 :] for i in left_out)]
         scores = self._scores(histories, all_ratings, question.user)
@@ -220,16 +224,16 @@ class Explorer:
         reasons = {}
         for column in columns:
             gain = scores[0, column] - scores[1:, column]
-            most = [i for i in np.argsort(-gain)[:3].tolist() if gain[i] > 0]
-            reasons[str(column)] = [{**self._item_of(known[left_out[i]]), "change": _round(gain[i])} for i in most]
+            best = [i for i in np.argsort(-gain)[:3].tolist() if gain[i] > 0]
+            reasons[str(column)] = [{**self._item_of(known[left_out[i]]), "change": _round(gain[i])} for i in best]
         units: dict[str, list[dict[str, Any]]] = {}
         for name, _, values in self._activations(histories, all_ratings, question.user):
             top = np.argsort(-np.abs(values[0]))[:5].tolist()
             units[name] = []
             for unit in top:
                 change = values[0, unit] - values[1:, unit]
-                most = np.argsort(-np.abs(change))[:3].tolist()
-                drivers = [{**self._item_of(known[left_out[i]]), "change": _round(change[i])} for i in most]
+                strongest = np.argsort(-np.abs(change))[:3].tolist()
+                drivers = [{**self._item_of(known[left_out[i]]), "change": _round(change[i])} for i in strongest]
                 units[name].append({"unit": unit, "value": _round(values[0, unit]), "drivers": drivers})
         return {"reasons": reasons, "units": units, "left_out": len(left_out)}
 
@@ -424,16 +428,36 @@ class Explorer:
         if "history" not in self.asks_for:
             return []
         batch = self._batch(histories, ratings, user)
-        with _recorded(self.model) as outputs:
-            self.model(batch, training=False)
-        steps = (np.asarray(batch["ids"]) >= 0).sum(1)
+        if self.model.feedback == "ratings":
+            batch.setdefault("values", np.ones(batch["ids"].shape, np.float32))
+        steps = (batch["ids"] >= 0).sum(1)
         found = []
-        for layer, output in outputs:
-            values = np.asarray(ops.cast(output, "float32"))
+        for layer, output in zip(*self._watching(batch), strict=True):
+            values = output.numpy()
             if values.ndim == 3:  # a value at each step of a history: what counts is the last one
                 values = values[np.arange(len(values)), np.maximum(steps - 1, 0)]
             found.append((layer.name, type(layer).__name__, values))
         return found
+
+    def _watching(self, batch: Any) -> tuple[list[keras.layers.Layer], list[Any]]:
+        """The layers with weights and their outputs for a batch."""
+        graph = self._graph
+        return self._watched, graph(batch={name: tf.constant(value) for name, value in batch.items()})
+
+    @cached_property
+    def _graph(self) -> Any:
+        """The watched layers' outputs as a function of a batch: a graph, as a recurrent net is slow without one."""
+        inputs = {"ids": tf.TensorSpec((None, None), tf.int32), "row": tf.TensorSpec((None,), tf.int32)}
+        if self.model.feedback == "ratings":
+            inputs["values"] = tf.TensorSpec((None, None), tf.float32)
+
+        def outputs(batch: Any) -> list[Any]:
+            with _recorded(self.model) as recorded:
+                self.model(batch, training=False)
+            self._watched = [layer for layer, _ in recorded]
+            return [ops.cast(output, "float32") for _, output in recorded]
+
+        return tf.function(outputs, autograph=False).get_concrete_function(inputs)
 
     @cached_property
     def _code_layer(self) -> str | None:

@@ -72,7 +72,7 @@ function colour(name) {
 
 /** A canvas that is drawn once it is on the page and has a size. */
 function canvas(label, paint, className = "") {
-  const made = el("canvas", { role: "img", "aria-label": label, class: className });
+  const made = el("canvas", label ? { role: "img", "aria-label": label, class: className } : { "aria-hidden": "true", class: className });
   requestAnimationFrame(() => {
     const scale = window.devicePixelRatio || 1;
     made.width = Math.max(1, Math.round(made.clientWidth * scale));
@@ -231,7 +231,7 @@ const STEPS = {
       const [{ list }, why] = await Promise.all([ask("explain"), ask("why")]);
       return [
         el("p", {}, "The exported graph's own answer, as a server gives it. Below each item the ones of the history that raise its score most, found by asking again without each",
-          why.left_out ? "." : " (not for this model, which is asked by user)."),
+          !facts().asks_for.includes("history") ? " (not for this model, which is asked by user)." : why.left_out < state.question.history.length ? `, of the last ${why.left_out}.` : "."),
         ranked(list, why),
         list.some((item) => item.held_out) ? el("p", { class: "soft" }, el("span", { class: "hit" }, "✓ held out"), " marks what this test user really chose, which the model was not shown.") : null,
       ];
