@@ -172,6 +172,9 @@ class RowDense(keras.layers.Dense):
                [1., 1.]], dtype=float32)
     """
 
+    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
+        super().__init__(units, activation, **kwargs)
+
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         self.input_spec = None  # values are as wide as the longest row, not as the kernel
@@ -201,6 +204,12 @@ class Logits(keras.layers.Dense):
 
     Shapes:
         In: h `(batch, dim)`. Out: float32 `(batch, units)`.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasrec.layers import Logits
+        >>> Logits(20)(np.ones((4, 8), np.float32), training=True).shape
+        TensorShape([4, 20])
     """
 
     def __init__(self, units: int, activation: None = None, **kwargs: Any) -> None:
