@@ -14,7 +14,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from kerasrec import EASE, ZOO, Interactions, Popularity, saved_model
 from kerasrec.saved_model import export_saved_model
-from zoo import CASES
+from zoo import CASES, arguments_for
 
 N_USERS, N_ITEMS = 60, 40
 
@@ -29,8 +29,7 @@ def interactions(text=False):
 
 
 def fitted(case, table):
-    name, arguments = CASES[case]
-    model = ZOO[name].for_interactions(table, seed=1, **arguments)
+    model = ZOO[CASES[case][0]].for_interactions(table, seed=1, **arguments_for(case, table))
     model.compile()
     model.fit(table, epochs=1, batch_size=20, verbose=0)
     return model

@@ -66,6 +66,14 @@ def held_out(table: Interactions, seed: int = 1) -> HeldOut:
     return HeldOut(table.select(~out, compact=False), table.select(out, compact=False))
 
 
+def arguments_for(case: str, table: Interactions) -> dict:
+    """A case's arguments of the constructor, with side information for as many items as the table has."""
+    arguments = dict(CASES[case][1])
+    if "side" in arguments:
+        arguments["side"] = np.resize(SIDE, (table.n_items, N_BLOCKS))
+    return arguments
+
+
 def make(case: str, table: Interactions, **arguments):
     """A small compiled model."""
     name, settings = CASES[case]

@@ -6,7 +6,7 @@ import tensorflow as tf
 from kerasrec import ZOO, AutoRec, Interactions
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server, ServingError
-from zoo import CASES
+from zoo import CASES, arguments_for
 
 N_USERS, N_ITEMS = 200, 50
 
@@ -35,8 +35,7 @@ def arguments(model, table):
 def served(request, tmp_path_factory):
     case, text = request.param
     table = interactions(text)
-    name, settings = CASES[case]
-    model = ZOO[name].for_interactions(table, seed=1, **settings)
+    model = ZOO[CASES[case][0]].for_interactions(table, seed=1, **arguments_for(case, table))
     model.compile()
     model.fit(table, epochs=1, batch_size=50, verbose=0)
     path = tmp_path_factory.mktemp("served")
