@@ -221,8 +221,11 @@ def test_the_model_reads_a_history_as_in_training(ease, monkeypatch):
     endpoint.catalogue = catalogue
     history = [[-1, 9, -1, 3, 9, 5, 3], [2, 2, 2, -1, -1, -1, 7]]
     batch = endpoint.rows(history, tf.constant([[0, 1, 0, 2, 3, 4, 5], [1, 2, 3, 0, 0, 0, 4]], tf.float32))
-    assert batch["ids"].numpy().tolist() == [[9, 3, 5, -1, -1, -1, -1], [2, 7, -1, -1, -1, -1, -1]]
-    assert batch["values"].numpy().tolist() == [[1, 2, 4, 0, 0, 0, 0], [1, 4, 0, 0, 0, 0, 0]]
+    # Of an item that stands twice the last rating counts; a like keeps its first place.
+    assert batch["ids"].numpy().tolist() == [[9, 5, 3, -1, -1, -1, -1], [2, 7, -1, -1, -1, -1, -1]]
+    assert batch["values"].numpy().tolist() == [[3, 4, 5, 0, 0, 0, 0], [3, 4, 0, 0, 0, 0, 0]]
+    likes = endpoint.rows(history, None)
+    assert likes["ids"].numpy().tolist() == [[9, 3, 5, -1, -1, -1, -1], [2, 7, -1, -1, -1, -1, -1]]
 
 
 def test_an_empty_history_gets_the_answer_to_an_empty_row(rated):
