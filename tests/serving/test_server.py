@@ -18,7 +18,7 @@ from kerasrec.serving.servable import MAX_ROWS, Servable
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-AVAILABLE, LOADING = ModelVersionStatus.AVAILABLE, ModelVersionStatus.LOADING
+AVAILABLE, END, LOADING = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END, ModelVersionStatus.LOADING
 N_ITEMS = 12
 
 
@@ -160,7 +160,7 @@ NOT_FOUND = {
     "unknown model": (request(model="songs"), "no model 'songs' here: there is films"),
     "no model": (request(model=""), "no model '' here"),
     "unknown version": (of_version(3), "no version 3 of model 'films' here: there is 12"),
-    "version label": (changed(request(), version_label="stable"), "no version label 'stable' here"),
+    "version label": (changed(request(), version_label="stable"), "no version label 'stable' of .* here: there is none"),
 }
 
 
@@ -225,12 +225,19 @@ def status(channel):
     return {v.version: v.state for v in answer.model_version_status}
 
 
+def reason(channel, version):
+    asked = GetModelStatusRequest(model_spec=request().model_spec)
+    answer = ModelServiceStub(channel).GetModelStatus(asked, timeout=20)
+    return next(v.status.error_message for v in answer.model_version_status if v.version == version)
+
+
 def health(channel, service=""):
     return health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status
 
 
 def test_status_and_health(channel):
-    assert status(channel) == {12: AVAILABLE}
+    assert status(channel) == {12: AVAILABLE, 13: END}
+    assert reason(channel, 13).startswith("no saved_model.pb in ")
     assert health(channel) == health(channel, "tensorflow.serving.PredictionService") == SERVING
 
 
@@ -247,18 +254,18 @@ def test_serving_only_after_the_warmup(folder, monkeypatch):
         warm_up(servable)
 
     answered = []
-    predict_ = Servable.predict
+    run = Servable.run
     monkeypatch.setattr(Servable, "warm_up", watched)
-    monkeypatch.setattr(Servable, "predict", lambda s, name, *rest: answered.append(name) or predict_(s, name, *rest))
+    monkeypatch.setattr(Servable, "run", lambda s, name, *rest: answered.append(name) or run(s, name, *rest))
     with server:
-        assert seen == [(NOT_SERVING, {12: LOADING}), grpc.StatusCode.UNAVAILABLE]
+        assert seen == [(NOT_SERVING, {12: LOADING, 13: END}), grpc.StatusCode.UNAVAILABLE]
         assert answered == ["serving_default", "recommend", "score"]
 
 
 def test_which_version_and_name(folder, tmp_path):
     for path, model, expected in ((folder, None, ("films", 12)), (folder / "3", "old", ("old", 3))):
         with Server(path, model, port=0) as server:
-            assert (server.model, server.path.name) == (expected[0], str(expected[1]))
+            assert server.names == [expected[0]]
             with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
                 assert predict(channel, request(model=expected[0])).model_spec.version.value == expected[1]
     with pytest.raises(FileNotFoundError, match="no SavedModel in .*nowhere: expected"):
@@ -278,7 +285,7 @@ def test_a_model_that_does_not_load_stops_the_server(folder, tmp_path):
     shutil.copytree(folder / "3", broken)
     shutil.rmtree(broken / "variables")
     server = Server(broken, port=0)
-    with pytest.raises(Exception, match="variables"):
+    with pytest.raises(ValueError, match="model 'films' has no version that can be loaded: .*variables"):
         server.start()
     server.wait(timeout=5)
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel, pytest.raises(grpc.RpcError):
