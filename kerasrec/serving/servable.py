@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,19 @@ def same_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signature
     for name in inputs:
         if name not in expected:
             raise Refused(f"{signature!r} has no input `{name}`: it takes {_names(expected)}")
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, in one line: without the trace of the graph that TensorFlow puts around it."""
+    message = str(getattr(error, "message", error))
+    asserted = re.search(r"assertion failed: \[(.*)\]", message)
+    if asserted:
+        return asserted[1].replace("] [", " ")
+    lines = [line.strip() for line in message.splitlines()]
+    told = [
+        line for line in lines if line and not re.match(r"Graph execution error|Detected at|File |Node:|\[\[", line)
+    ]
+    return told[0] if told else type(error).__name__
 
 
 def _array(name: str, proto: TensorProto, expected: Any) -> Array:

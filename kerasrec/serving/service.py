@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import grpc
 import tensorflow as tf
@@ -15,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.batching import Batcher, Batching
-from kerasrec.serving.servable import Refused, Servable
+from kerasrec.serving.servable import Refused, Servable, reason
 from kerasrec.serving.versions import Models
 from kerasrec.types import Array
 
@@ -98,16 +96,8 @@ def as_refused(error: BaseException) -> Refused:
     if isinstance(error, Refused):
         return error
     if isinstance(error, tf.errors.InvalidArgumentError):
-        return Refused(_reason(error))
+        return Refused(reason(error))
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
-        message = _reason(error) if isinstance(error, tf.errors.OpError) else "not enough memory for this request"
-        return Refused(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        return Refused(reason(error), grpc.StatusCode.RESOURCE_EXHAUSTED)
     LOG.error("a request failed", exc_info=error)
     return Refused(f"the server failed ({type(error).__name__}): its log says more", grpc.StatusCode.INTERNAL)
-
-
-def _reason(error: Any) -> str:
-    """What an op complained of, without the trace of the graph around it."""
-    message = str(error.message)
-    asserted = re.search(r"assertion failed: \[(.*)\]", message)
-    return asserted[1].replace("] [", " ") if asserted else message.strip().splitlines()[-1]

@@ -16,7 +16,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
-from kerasrec.serving.servable import Refused, Servable
+from kerasrec.serving.servable import Refused, Servable, reason
 
 State = ModelVersionStatus.State
 LOG = logging.getLogger("kerasrec.serving")
@@ -205,10 +205,10 @@ class Models:
             servable = Servable(folder)
             servable.warm_up()
         except Exception as error:  # TensorFlow raises what it pleases on files that are no SavedModel
-            reason = _one_line(error)
-            model.status[version] = Status(State.END, reason)
+            why = reason(error)
+            model.status[version] = Status(State.END, why)
             model.broken[version] = found
-            LOG.error("model %r: version %d cannot be loaded: %s", model.config.name, version, reason)
+            LOG.error("model %r: version %d cannot be loaded: %s", model.config.name, version, why)
             return False
         model.broken.pop(version, None)
         with self._free:
@@ -352,8 +352,3 @@ def _fingerprint(folder: Path) -> Fingerprint:
             continue
         found.append((str(file), about.st_size, about.st_mtime_ns))
     return tuple(found)
-
-
-def _one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

@@ -4,35 +4,27 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from films import N_ITEMS, export, request
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from kerasrec import AutoRec, Interactions
-from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Server
 from kerasrec.serving.servable import MAX_ROWS, Servable
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 AVAILABLE, END, LOADING = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END, ModelVersionStatus.LOADING
-N_ITEMS = 12
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Versions 3 and 12 of a model named "films" that takes histories with ratings."""
-    rng = np.random.default_rng(0)
-    user, item = np.nonzero(rng.random((20, N_ITEMS)) < 0.5)
-    table = Interactions.from_arrays(user, np.char.add("i", item.astype(str)), rng.integers(1, 6, len(user)))
-    model = AutoRec.for_interactions(table, hidden_dims=(4,), seed=1)
-    model.build()
+    """Versions 3 and 12 of the model."""
     path = tmp_path_factory.mktemp("models") / "films"
-    export_saved_model(model, path, table, top_k=4, version=3)
-    export_saved_model(model, path, table, top_k=5, version=12)
+    export(path, 3)
+    export(path, 12, top_k=5)
     (path / "13").mkdir()  # a version that somebody is still copying
     return path
 
@@ -41,19 +33,6 @@ def folder(tmp_path_factory):
 def channel(folder):
     with Server(folder, port=0) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as open_channel:
         yield open_channel
-
-
-def request(signature="", model="films", **inputs):
-    fields = {"history": [["i1", "i3"]], "ratings": np.array([[5, 1]], np.float32)}
-    if signature == "recommend":
-        fields |= {"k": np.array([3], np.int32), "exclude": [[""]], "candidates": [[""]]}
-    asked = PredictRequest()
-    asked.model_spec.name = model
-    asked.model_spec.signature_name = signature
-    for name, value in {**fields, **inputs}.items():
-        if value is not None:
-            asked.inputs[name].CopyFrom(value if hasattr(value, "CopyFrom") else tf.make_tensor_proto(value))
-    return asked
 
 
 def predict(channel, asked):
@@ -160,7 +139,10 @@ NOT_FOUND = {
     "unknown model": (request(model="songs"), "no model 'songs' here: there is films"),
     "no model": (request(model=""), "no model '' here"),
     "unknown version": (of_version(3), "no version 3 of model 'films' here: there is 12"),
-    "version label": (changed(request(), version_label="stable"), "no version label 'stable' of .* here: there is none"),
+    "version label": (
+        changed(request(), version_label="stable"),
+        "no version label 'stable' of .* here: there is none",
+    ),
 }
 
 
