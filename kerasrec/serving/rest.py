@@ -75,6 +75,7 @@ class Rest:
             self._application,
             loop="asyncio",
             http="h11",
+            interface="asgi3",
             ws="none",
             lifespan="off",
             log_config=None,
