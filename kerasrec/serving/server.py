@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_management_pb2, predict_pb2
@@ -108,6 +109,7 @@ class Server:
         self._health = health.HealthServicer()
         self._grpc = grpc.server(
             ThreadPoolExecutor(workers, thread_name_prefix="kerasrec-serve"),
+            interceptors=[_Messages()],
             options=[
                 ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server on it
                 ("grpc.max_receive_message_length", max_request_bytes),
@@ -182,6 +184,30 @@ class Server:
     def _set_health(self, status: int) -> None:
         for service in ("", *SERVICES[:2]):
             self._health.set(service, status)
+
+
+class _Messages(grpc.ServerInterceptor):
+    """Bytes that are no message are the client's fault; gRPC by itself says INTERNAL and logs a traceback for each."""
+
+    def intercept_service(
+        self, continuation: Callable[[Any], Any], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
+
+        def parsed(data: bytes) -> Any:
+            try:
+                return handler.request_deserializer(data)
+            except DecodeError as error:
+                return error
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            if isinstance(request, DecodeError):
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the request is no message of this method: {request}")
+            return handler.unary_unary(request, context)
+
+        return grpc.unary_unary_rpc_method_handler(answer, parsed, handler.response_serializer)
 
 
 def _method(answer: Callable[..., Any]) -> Callable[..., Any]:
