@@ -256,15 +256,54 @@ def export(run: Path, to: Path, top_k: int) -> None:
 @main.command()
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="0 takes any free one.")
+@click.option("--rest-port", type=click.IntRange(0, 65535), help="For REST and /metrics.  [default: no REST]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--name", default=SERVED_NAME, show_default=True, help="Model name that clients ask for.")
-def serve(path: Path, port: int, host: str, name: str) -> None:
-    """Serve an exported model over gRPC, with TF Serving's own protocol."""
-    from kerasrec.serving import Server
+@click.option("--name", help=f"Model name that clients ask for, for a folder.  [default: {SERVED_NAME}]")
+@click.option("--max-batch", type=click.IntRange(1), default=64, show_default=True, help="Most users in one run.")
+@click.option("--batch-timeout", type=click.FloatRange(0), default=0, show_default=True, help="Wait for more, in ms.")
+@click.option("--max-queue", type=click.IntRange(0), default=256, show_default=True, help="Requests that may wait.")
+@click.option("--cert", type=click.Path(exists=True), help="The server's certificate (PEM), for TLS.")
+@click.option("--key", type=click.Path(exists=True), help="Its private key (PEM).")
+@click.option("--client-ca", type=click.Path(exists=True), help="Answer only clients that this authority (PEM) signed.")
+@click.option(
+    "--poll", type=click.FloatRange(0), default=1, show_default=True, help="Seconds between looks at folders."
+)
+@click.option(
+    "--grace", type=click.FloatRange(0), default=10, show_default=True, help="Seconds to finish in, at the end."
+)
+def serve(
+    path: Path,
+    port: int,
+    rest_port: int | None,
+    host: str,
+    name: str | None,
+    max_batch: int,
+    batch_timeout: float,
+    max_queue: int,
+    cert: str | None,
+    key: str | None,
+    client_ca: str | None,
+    poll: float,
+    grace: float,
+) -> None:
+    """Serve an exported model, with TF Serving's own protocols.
 
+    PATH is the model's folder, which is watched for new versions, the folder of one version, or a
+    models.config file of TF Serving, with several models, version policies and labels.
+    """
+    from kerasrec.serving import TLS, Batching, Server
+
+    tls = TLS(cert, key, client_ca) if cert or key or client_ca else None
+    batching = Batching(max_batch, batch_timeout / 1000, max_queue)
+    name = name if name or path.is_file() else SERVED_NAME
+    server = Server(path, name, host, port, rest_port, batching=batching, tls=tls, poll=poll)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves the block below, which ends what is under way
-    with Server(path, model=name, host=host, port=port) as server:
-        click.echo(f"serving {path} as {name!r} on {host}:{server.port}; stop with Ctrl-C")
+    with contextlib.ExitStack() as stack:
+        server.start()
+        stack.callback(server.stop, grace)
+        rest = "" if rest_port is None else f", REST on {host}:{server.rest_port}"
+        names = ", ".join(map(repr, server.names))
+        click.echo(f"serving {path} as {names} on {host}:{server.port}{rest}; stop with Ctrl-C")
         server.wait()
 
 

@@ -7,9 +7,11 @@ Only stock TensorFlow ops are written, so neither kerasrec nor Keras is needed t
 | `serving_default` | `history` (batch, length) of item ids, padded with "" or -1; `ratings` (batch, length) and `user_id` (batch,) for models that ask for them | `item_ids`, `scores` (batch, top_k) |
 | `recommend` | the same; `k` (batch,); `exclude` (batch, m), ids never to return; `candidates` (batch, m), the only ids to return, all where the row is blank | `item_ids`, `scores` (batch, max k) |
 | `score` | as `serving_default` | `scores` (batch, n_items) of all items, seen ones too, in the order of `assets/item_ids.txt`; `item_ids`, `top_k_scores` (batch, top_k) |
+| `embed` | as `serving_default`; variational autoencoders only | `embedding` (batch, latent_dim), the mean of the latent code |
+| `sample` | the same and `seed` (batch,) int64; variational autoencoders only | `item_ids`, `scores` (batch, top_k) for a code drawn by that seed |
 
 In every signature: unknown items are ignored, an unknown user is a stranger, an id that stands
-twice in a row counts once (with its first rating), what the history holds never comes back, and
+twice in a row counts once (with its last rating), what the history holds never comes back, and
 where fewer items are left than were asked for, the rest is "" or -1 with score -inf. A model that
 is asked by user alone takes the training table for the history.
 """  # noqa: E501 (a table row cannot be broken)
@@ -21,7 +23,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +36,12 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 import kerasrec
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.models.base import Recommender
 from kerasrec.ranking import NOTHING, exclude, scatter_rows, top_k
 from kerasrec.types import Array, Batch, Tensor
+
+WEIGHTS = ("float32", "bfloat16")
 
 
 def export_saved_model(
@@ -47,6 +52,7 @@ def export_saved_model(
     top_k: int = 100,
     version: int | None = None,
     metadata: Mapping[str, Any] | None = None,
+    weights: str = "float32",
 ) -> Path:
     """Writes `model` as `path/<version>`, ready for TF Serving and `kerasrec serve`.
 
@@ -64,6 +70,10 @@ def export_saved_model(
         version: number of the version; one more than the highest in `path` where absent.
         metadata: what else `kerasrec.json` should tell (data set, protocol, metrics, commit), as
             JSON values.
+        weights: `"float32"`, or `"bfloat16"` for matrices of half the size on disk and in memory.
+            All sums stay in float32, but each request pays for the conversion. How much of the
+            lists stays the same is measured on training users and written into `kerasrec.json`:
+            `top_100_overlap`, the mean share of the best 100 (or `k`, of a smaller catalogue).
 
     Returns:
         `path/<version>`.
@@ -91,15 +101,20 @@ def export_saved_model(
         raise ValueError(f"this {type(model).__name__} has no weights yet: fit it or load it before the export")
     if top_k < 1:
         raise ValueError(f"`top_k` must be at least 1, not {top_k}")
+    if weights not in WEIGHTS:
+        raise ValueError(f"`weights` must be one of {', '.join(WEIGHTS)}, not {weights!r}")
     if version is not None and version < 0:
         raise ValueError(f"`version` must not be negative, not {version}")
     train = items if isinstance(items, Interactions) else None
     if train is None and (model.rows == "items" or "user_id" in model.asks_for):
         raise ValueError(f"{type(model).__name__} is asked by user: `items` must be the training Interactions")
+    if train is None and weights != "float32":
+        raise ValueError(f"{weights} is measured on training users: `items` must be the training Interactions")
     item_ids = _ids(items if train is None else train.item_ids, "item")
     answering = model if train is None else model.by_user(train)
     if len(item_ids) != answering.n_columns:
         raise ValueError(f"`items` holds {len(item_ids):,} items, the model was made for {answering.n_columns:,}")
+    held = _Weights(answering, weights)
     about = {
         "model": type(model).__name__,
         "config": model.get_config(),
@@ -108,6 +123,8 @@ def export_saved_model(
         "n_users": None if train is None else train.n_users,
         "data": None if train is None else repr(train),
         "top_k": min(top_k, len(item_ids)),
+        "weights": weights,
+        **({} if train is None or weights == "float32" else _overlap(answering, held, train)),
         "kerasrec": kerasrec.__version__,
         **(metadata or {}),
     }
@@ -123,7 +140,7 @@ def export_saved_model(
         users = None
         if train is not None and "user_id" in answering.asks_for:
             users = _Users(train, vocabularies / "user_ids.txt", "history" in answering.asks_for)
-        endpoint = _Endpoint(answering, catalogue, users, about["top_k"])
+        endpoint = _Endpoint(answering, held, catalogue, users, about["top_k"])
         tf.saved_model.save(endpoint.saved(), folder, endpoint.signatures())
         shutil.rmtree(vocabularies)  # copied to assets
         extra = folder / "assets.extra"
@@ -131,6 +148,29 @@ def export_saved_model(
         (extra / "kerasrec.json").write_text(described + "\n", encoding="utf-8")
         _write_warmup(extra / "tf_serving_warmup_requests", endpoint.examples(Path(path).resolve().name))
     return Path(path) / name
+
+
+class _Weights:
+    """The model's weights as they are written: matrices in half the size where that is asked for."""
+
+    def __init__(self, model: Recommender, dtype: str) -> None:
+        halve = dtype != "float32"
+        matrices = [w for w in model.weights if halve and len(w.shape) > 1 and w.dtype == "float32"]
+        self.halved = [(w, tf.Variable(tf.cast(w.value, dtype), trainable=False)) for w in matrices]
+        self.whole = [w for w in model.weights if not any(w is matrix for matrix in matrices)]
+
+    def saved(self) -> tf.Module:
+        """All that is written."""
+        module = tf.Module()
+        module.whole = [w.value for w in self.whole]
+        module.halved = [half for _, half in self.halved]
+        return module
+
+    def in_use(self) -> Any:
+        """A context in which the model computes with what is written."""
+        if not self.halved:
+            return nullcontext()
+        return keras.StatelessScope([(own, tf.cast(half, tf.float32)) for own, half in self.halved])
 
 
 class _Vocabulary(tf.Module):
@@ -183,8 +223,11 @@ class _Users(tf.Module):
 class _Endpoint:
     """The signatures of a model as TensorFlow functions of original ids."""
 
-    def __init__(self, model: Recommender, catalogue: _Vocabulary, users: _Users | None, top_k: int) -> None:
+    def __init__(
+        self, model: Recommender, weights: _Weights, catalogue: _Vocabulary, users: _Users | None, top_k: int
+    ) -> None:
         self.model = model
+        self.weights = weights
         self.catalogue = catalogue
         self.users = users
         self.top_k = top_k
@@ -202,20 +245,23 @@ class _Endpoint:
             "candidates": tf.TensorSpec((None, None), catalogue.dtype, "candidates"),
         }
         self.inputs = {"serving_default": inputs, "recommend": request, "score": inputs}
+        self.functions = {"serving_default": self.default, "recommend": self.recommend, "score": self.score}
+        if hasattr(model, "posterior"):
+            self.inputs |= {"embed": inputs, "sample": {**inputs, "seed": tf.TensorSpec((None,), tf.int64, "seed")}}
+            self.functions |= {"embed": self.embed, "sample": self.sample}
 
     def saved(self) -> tf.Module:
         """What the signatures read: weights and tables. The Keras model itself stays out of the SavedModel."""
         module = tf.Module()
-        module.weights = [weight.value for weight in self.model.weights]
+        module.weights = self.weights.saved()
         module.catalogue = self.catalogue
         module.users = self.users
         return module
 
     def signatures(self) -> dict[str, Any]:
-        functions = {"serving_default": self.default, "recommend": self.recommend, "score": self.score}
         return {
             name: tf.function(function, autograph=False).get_concrete_function(**self.inputs[name])
-            for name, function in functions.items()
+            for name, function in self.functions.items()
         }
 
     def default(self, **inputs: Tensor) -> dict[str, Tensor]:
@@ -244,8 +290,35 @@ class _Endpoint:
             "scores": tf.where(asked, scores, NOTHING),
         }
 
+    def embed(self, **inputs: Tensor) -> dict[str, Tensor]:
+        batch = self.batch(_checked(inputs, self.model.n_columns))
+        with self.weights.in_use():
+            mean, _ = self.model.posterior(batch)
+        return {"embedding": tf.cast(mean, tf.float32)}
+
+    def sample(self, **inputs: Tensor) -> dict[str, Tensor]:
+        inputs = _checked(inputs, self.model.n_columns)
+        batch = self.batch(inputs)
+        with self.weights.in_use():
+            mean, log_var = (tf.cast(part, tf.float32) for part in self.model.posterior(batch))
+            width = mean.shape[-1]
+            # A stream of noise for each row, so that an answer does not depend on who else is in the batch.
+            noise = tf.map_fn(
+                lambda seed: tf.random.stateless_normal((width,), tf.stack([seed, 0])), inputs["seed"], tf.float32
+            )
+            scores = tf.cast(self.model.decode(mean + tf.exp(log_var / 2) * noise), tf.float32)
+        item_ids, best = self.best(self.model.mask_seen(scores, batch), self.top_k)
+        return {"item_ids": item_ids, "scores": best}
+
     def scores(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The model's scores of all items, and the same with -inf at what must not come back."""
+        batch = self.batch(inputs)
+        with self.weights.in_use():
+            scores = tf.cast(self.model(batch, training=False), tf.float32)
+        return scores, self.model.mask_seen(scores, batch)
+
+    def batch(self, inputs: Mapping[str, Tensor]) -> Batch:
+        """The model's input."""
         batch = {}
         if self.users is not None:
             batch["row"] = self.users.vocabulary.places(inputs["user_id"])
@@ -254,8 +327,7 @@ class _Endpoint:
             batch.setdefault("row", tf.fill(tf.shape(batch["ids"])[:1], -1))  # a stranger's
         elif self.users is not None:
             batch["ids"] = self.users.seen(batch["row"])
-        scores = tf.cast(self.model(batch, training=False), tf.float32)
-        return scores, self.model.mask_seen(scores, batch)
+        return batch
 
     def rows(self, history: Tensor, ratings: Tensor | None) -> Batch:
         """The batch format of training: known items, each once, in the order given, padding behind them.
@@ -290,6 +362,7 @@ class _Endpoint:
         history, blank = self.catalogue.first, [[self.catalogue.nothing]]
         fields = {"history": [history], "ratings": [[1.0] * len(history)], "k": [1], "exclude": blank}
         fields["candidates"] = blank
+        fields["seed"] = [0]
         if self.users is not None:
             fields["user_id"] = self.users.vocabulary.first[:1]
         for signature, inputs in self.inputs.items():
@@ -319,6 +392,24 @@ def _checked(inputs: Mapping[str, Tensor], n_items: int) -> dict[str, Tensor]:
         )
     with tf.control_dependencies(checks):
         return {name: tf.identity(tensor) for name, tensor in inputs.items()}
+
+
+def _overlap(model: Recommender, weights: _Weights, train: Interactions) -> dict[str, float]:
+    """The share of the best 100 that the written weights leave as they were, over up to 1,000 training users."""
+    users = np.sort(np.random.default_rng(0).permutation(train.n_users)[:1000]).astype(np.int32)
+    width = min(100, train.n_items)
+    shares = []
+    batches = model.batches(HeldOut(train.take_users(users), None, users), 100)
+    for (batch,) in map(batches.__getitem__, range(len(batches))):
+        whole = model.mask_seen(model(batch, training=False), batch)
+        with weights.in_use():
+            written = model(batch, training=False)
+        written = model.mask_seen(written, batch)
+        for own, other in zip(top_k(whole, width)[0].numpy(), top_k(written, width)[0].numpy(), strict=True):
+            found = own[own >= 0]
+            if len(found):
+                shares.append(np.isin(found, other).mean())
+    return {f"top_{width}_overlap": float(np.mean(shares)) if shares else 1.0}
 
 
 def _ids(ids: Any, whose: str) -> Array:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent / "models"))  # zoo.py, which tests in several folders read
+# zoo.py and films.py, which several tests read
+sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("models", "serving")]
 
 
 @pytest.fixture(scope="session")

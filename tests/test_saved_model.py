@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from kerasrec import EASE, ZOO, Interactions, Popularity, saved_model
+from kerasrec import EASE, ZOO, Interactions, Popularity, generate, saved_model
 from kerasrec.saved_model import export_saved_model
 from zoo import CASES, arguments_for
 
@@ -288,6 +288,73 @@ def test_k_out_of_range_is_refused_in_the_graph(ease, k):
     _, table, version = ease
     with pytest.raises(tf.errors.InvalidArgumentError, match=rf"`k` must be between 1 and {N_ITEMS}, .* not\] \[{k}\]"):
         call(version, "recommend", history=[[7]], k=[k])
+
+
+@pytest.mark.parametrize("case", ["mult_vae", "svae"])
+def test_embed_and_sample(tmp_path, case):
+    table = interactions()
+    model = fitted(case, table)
+    version = export_saved_model(model, tmp_path, table, top_k=N_ITEMS)
+    asked = {"history": requests(model, table)["history"][:4]}
+    batch = model.batches(table.take_users(np.arange(4)), 4)[0][0]
+    mean, log_var = (np.asarray(part) for part in model.posterior(batch))
+    np.testing.assert_allclose(call(version, "embed", **asked)["embedding"], mean, rtol=1e-4, atol=1e-6)
+    assert mean.std(axis=0).max() > 1e-3
+
+    draws = [call(version, "sample", **asked, seed=np.full(4, seed)) for seed in range(8)]
+    again = call(version, "sample", **asked, seed=np.array([5, 6, 7, 0]))
+    for row, seed in enumerate((5, 6, 7, 0)):  # a row's noise is its own seed's, whatever stands beside it
+        np.testing.assert_allclose(again["scores"][row], draws[seed]["scores"][row], rtol=1e-4, atol=1e-5)
+        np.testing.assert_array_equal(again["item_ids"][row], draws[seed]["item_ids"][row])
+    # The noise is that of stateless_normal, scaled by the posterior.
+    noise = tf.random.stateless_normal((mean.shape[1],), [3, 0])
+    code = mean[:1] + np.exp(log_var[:1] / 2) * noise
+    expected = np.sort(np.asarray(model.mask_seen(model.decode(code), {"ids": batch["ids"][:1]}))[0])[::-1]
+    np.testing.assert_allclose(draws[3]["scores"][0], expected, rtol=1e-4, atol=1e-5)
+    lists = {tuple(draw["item_ids"][0].tolist()) for draw in draws}
+    assert len(lists) > 1
+    for draw in draws:
+        assert not set(draw["item_ids"][0].tolist()) & set(table.item_ids[table.row(0)].tolist())
+
+
+@pytest.mark.parametrize("case", ["mult_vae", "auto_rec items", "cdae", "svae"])
+def test_weights_of_half_the_size(tmp_path, case):
+    table = interactions()
+    model = fitted(case, table)
+    sizes, overlaps = [], []
+    for weights in ("float32", "bfloat16"):
+        version = export_saved_model(model, tmp_path, table, weights=weights)
+        sizes.append(sum(p.stat().st_size for p in (version / "variables").glob("*data*")))
+        about = json.loads((version / "assets.extra" / "kerasrec.json").read_text())
+        assert about["weights"] == weights
+        overlaps.append(about.get(f"top_{N_ITEMS}_overlap"))
+        answer = call(version, "score", **requests(model, table))["scores"]
+        error = np.abs(answer - model_scores(model, table)).max()
+        assert (error < 1e-5) == (weights == "float32")
+        assert error < 0.05
+    assert sizes[1] < 0.8 * sizes[0]
+    assert overlaps == [None, 1.0]  # all of so small a catalogue
+    with pytest.raises(ValueError, match="`weights` must be one of float32, bfloat16, not 'int8'"):
+        export_saved_model(model, tmp_path, table, weights="int8")
+    if case == "svae":
+        with pytest.raises(ValueError, match="bfloat16 is measured on training users"):
+            export_saved_model(model, tmp_path, table.item_ids, weights="bfloat16")
+
+
+def test_the_overlap_is_counted_over_the_best_100(tmp_path):
+    table = generate(n_users=300, n_items=400, seed=1)
+    model = EASE.for_interactions(table, reg=20.0)
+    model.fit(table, verbose=0)
+    version = export_saved_model(model, tmp_path, table, weights="bfloat16")
+    told = json.loads((version / "assets.extra" / "kerasrec.json").read_text())["top_100_overlap"]
+    answers = np.full((table.n_users, int(table.counts.max())), -1)
+    for user in range(table.n_users):
+        answers[user, : table.counts[user]] = table.item_ids[table.row(user)]
+    found = call(version, "serving_default", history=answers)["item_ids"]
+    whole = model.recommend(table, k=100).item_ids
+    expected = np.mean([np.isin(a, b).mean() for a, b in zip(whole, found, strict=True)])
+    assert told == pytest.approx(expected, abs=1e-6)
+    assert 0.9 < told < 1
 
 
 def test_inputs_of_different_sizes_are_refused_in_the_graph(rated):

@@ -21,7 +21,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.runs import Run
 from kerasrec.saved_model import export_saved_model
-from kerasrec.serving.servable import Refused, Servable
+from kerasrec.serving.servable import Refused, Servable, reason
 from kerasrec.types import Array, FloatArray, IntArray
 
 K = 10
@@ -388,14 +388,15 @@ class Explorer:
         if signature == "recommend":
             inputs["k"] = np.full(n, k, np.int32)
             inputs["exclude"] = inputs["candidates"] = np.full((n, 1), nothing, dtype)
-        protos = {name: tf.make_tensor_proto(value) for name, value in inputs.items()}
         try:
-            answer = self.servable.predict(signature, protos)
-        except (Refused, tf.errors.OpError) as error:
+            self.servable.check(signature, inputs)
+            answer = self.servable.run(signature, inputs)
+        except Refused as error:
             raise ValueError(str(error)) from None
-        ids = tf.make_ndarray(answer["item_ids"])
-        ids = ids.astype(str) if self._text else ids
-        return ids, tf.make_ndarray(answer["scores"])
+        except tf.errors.OpError as error:
+            raise ValueError(reason(error)) from None
+        ids = answer["item_ids"]
+        return np.char.decode(ids.astype(np.bytes_), "utf-8") if self._text else ids, answer["scores"]
 
     def _scores(self, histories: Sequence[Any], ratings: Sequence[Any], user: Any) -> FloatArray:
         return self._served("score", histories, ratings, user)[1]

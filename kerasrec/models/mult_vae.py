@@ -133,6 +133,10 @@ class MultVAE(Recommender):
             hidden = layer(hidden)
         return self.mean(hidden), self.log_var(hidden)
 
+    def posterior(self, inputs: Any) -> tuple[Tensor, Tensor]:
+        """μ and log σ² of a history's code, each `(batch, latent_dim)`, as answers are made from it."""
+        return self.encode(inputs)
+
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
         """Logits `(batch, n_items)` of a code `(batch, latent_dim)`."""
         for layer in self.decoder:

@@ -187,7 +187,16 @@ class SVAE(Recommender):
             self.step.assign_add(1)
             self.add_loss(self.loss_of_steps(states, ids))
         mean, log_var = self.encode(last(states, ids))
-        return self.logits(self.hidden(self.sampling(mean, log_var, training=training)))
+        return self.decode(self.sampling(mean, log_var, training=training))
+
+    def posterior(self, inputs: Batch) -> tuple[Tensor, Tensor]:
+        """μ and log σ² of a history's code, each `(batch, latent_dim)`, as answers are made from it."""
+        ids = histories(inputs)
+        return self.encode(last(self.gru(self.embedding(ops.maximum(ids, 0))), ids))
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Logits `(…, n_items)` of the items that come next, from codes `(…, latent_dim)`."""
+        return self.logits(self.hidden(code))
 
     def current_beta(self) -> Tensor:
         """β at the current step."""

@@ -18,7 +18,11 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from kerasrec.serving.tls import TLS
 from kerasrec.types import Array, FloatArray
+
+FIRST_PAUSE = 0.1
+"""Seconds before the first new attempt; each further pause is twice as long."""
 
 
 class ServingError(RuntimeError):
@@ -39,19 +43,51 @@ class Client:
     Args:
         target: `host:port` of the server.
         model: the model's name there.
-        timeout: seconds to wait for an answer.
+        timeout: seconds to wait for an answer, new attempts included.
+        version: number of the version to ask; the server's choice, its newest, where absent.
+        label: label of the version to ask, such as `"stable"`, instead.
+        retries: new attempts where the server cannot be reached or does not serve yet
+            (UNAVAILABLE). Whatever else goes wrong is not tried again.
+        tls: the authority to hold the server against, and for mutual TLS one's own certificate; no
+            encryption where absent.
+
+    Raises:
+        ValueError: both `version` and `label` are given.
 
     Example:
         >>> with Client("127.0.0.1:8500", model="ease") as client:  # doctest: +SKIP
         ...     item_ids, scores = client.recommend([[3, 5], [8]], k=10)
     """
 
-    def __init__(self, target: str = "127.0.0.1:8500", *, model: str, timeout: float = 10.0) -> None:
+    def __init__(
+        self,
+        target: str = "127.0.0.1:8500",
+        *,
+        model: str,
+        timeout: float = 10.0,
+        version: int | None = None,
+        label: str | None = None,
+        retries: int = 3,
+        tls: TLS | None = None,
+    ) -> None:
+        if version is not None and label is not None:
+            raise ValueError("give `version` or `label`, not both: a label stands for a version")
         self.target = target
         self.model = model
         self.timeout = timeout
-        # gRPC refuses answers over 4 MB by default, which the scores of a whole catalogue reach.
-        self._channel = grpc.insecure_channel(target, options=[("grpc.max_receive_message_length", -1)])
+        self.version = version
+        self.label = label
+        self.retries = retries
+        options = [
+            ("grpc.max_receive_message_length", -1),  # 4 MB by default, which a catalogue's scores reach
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.initial_reconnect_backoff_ms", 100),  # gRPC would look for a restarted server after up to minutes
+            ("grpc.max_reconnect_backoff_ms", 1000),
+        ]
+        if tls is None:
+            self._channel = grpc.insecure_channel(target, options)
+        else:
+            self._channel = grpc.secure_channel(target, tls.of_client(), options)
         self._prediction = PredictionServiceStub(self._channel)
         self._status = ModelServiceStub(self._channel)
 
@@ -102,6 +138,39 @@ class Client:
         """Scores of all items, `(n_users, n_items)`, in the order of the export's `assets/item_ids.txt`."""
         return self._predict("score", self._inputs("score", histories, ratings, user_ids), ["scores"])["scores"]
 
+    def embed(
+        self, histories: Sequence[Sequence[Any]] | None = None, *, user_ids: Sequence[Any] | None = None
+    ) -> FloatArray:
+        """The users as the model sees them: means of their latent codes, `(n_users, latent_dim)`.
+
+        Raises:
+            ValueError: the model has no latent code, or asks for something else.
+        """
+        return self._predict("embed", self._inputs("embed", histories, None, user_ids))["embedding"]
+
+    def sample(
+        self, histories: Sequence[Sequence[Any]], seeds: Sequence[int], *, user_ids: Sequence[Any] | None = None
+    ) -> tuple[Array, FloatArray]:
+        """The best items for codes drawn from the users' posteriors: other lists for other seeds.
+
+        Args:
+            histories: a list of item ids a user.
+            seeds: an integer a user; the same one gives the same list.
+            user_ids: the users' ids, likewise.
+
+        Returns:
+            Item ids and scores, each `(n_users, top_k of the export)`, best first.
+
+        Raises:
+            ValueError: the model is no variational autoencoder, or asks for something else.
+        """
+        inputs = self._inputs("sample", histories, None, user_ids)
+        if len(seeds) != len(histories):
+            raise ValueError(f"`seeds` must hold one integer for each user: {len(histories)}, not {len(seeds)}")
+        inputs["seed"] = _entries(seeds, tf.int64, "seeds")
+        answer = self._predict("sample", inputs)
+        return answer["item_ids"], answer["scores"]
+
     def takes(self) -> dict[str, str]:
         """What a question must tell, and its type: `{"history": "int64", "ratings": "float"}`."""
         options = {"k", "exclude", "candidates"}
@@ -109,10 +178,16 @@ class Client:
         return {name: tf.as_dtype(spec.dtype).name for name, spec in inputs.items() if name not in options}
 
     def status(self) -> dict[int, str]:
-        """The state of each version of the model on the server: `{1: "AVAILABLE"}`."""
-        request = GetModelStatusRequest(model_spec=ModelSpec(name=self.model))
-        answer = self._call(self._status.GetModelStatus, request)
-        return {v.version: ModelVersionStatus.State.Name(v.state) for v in answer.model_version_status}
+        """The state of each version of the model on the server, and what is wrong with it.
+
+        As in `{1: "AVAILABLE", 2: "END: no saved_model.pb in …"}`.
+        """
+        request = GetModelStatusRequest(model_spec=self._spec())
+        versions = sorted(
+            self._call(self._status.GetModelStatus, request).model_version_status, key=lambda v: v.version
+        )
+        states = {v.version: ModelVersionStatus.State.Name(v.state) for v in versions}
+        return {v.version: ": ".join(filter(None, (states[v.version], v.status.error_message))) for v in versions}
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
         """Returns once a version of the model answers requests.
@@ -146,7 +221,7 @@ class Client:
     @cached_property
     def _signatures(self) -> Mapping[str, Any]:
         """What the model's signatures take, asked of the server once."""
-        request = GetModelMetadataRequest(model_spec=ModelSpec(name=self.model), metadata_field=["signature_def"])
+        request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
         signatures = SignatureDefMap()
         self._call(self._prediction.GetModelMetadata, request).metadata["signature_def"].Unpack(signatures)
         return signatures.signature_def
@@ -162,6 +237,9 @@ class Client:
         user_ids: Sequence[Any] | None,
     ) -> dict[str, Array]:
         given = {"history": histories, "ratings": ratings, "user_id": user_ids}
+        if signature not in self._signatures:
+            there = ", ".join(sorted(self._signatures))
+            raise ValueError(f"model {self.model!r} has no signature {signature!r}: it has {there}")
         asked = self._signatures[signature].inputs
         inputs = {}
         for name, rows in given.items():
@@ -176,17 +254,31 @@ class Client:
         return inputs
 
     def _predict(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
-        spec = ModelSpec(name=self.model, signature_name=signature)
+        spec = self._spec()
+        spec.signature_name = signature
         protos = {name: tf.make_tensor_proto(array) for name, array in inputs.items()}
         request = PredictRequest(model_spec=spec, inputs=protos, output_filter=outputs)
         answer = self._call(self._prediction.Predict, request).outputs
         return {name: _text(tf.make_ndarray(proto)) for name, proto in answer.items()}
 
+    def _spec(self) -> ModelSpec:
+        spec = ModelSpec(name=self.model, version_label=self.label or "")
+        if self.version is not None:
+            spec.version.value = self.version
+        return spec
+
     def _call(self, method: Any, request: Any) -> Any:
-        try:
-            return method(request, timeout=self.timeout)
-        except grpc.RpcError as error:
-            raise ServingError(f"{self.target}: {error.details()}", error.code()) from None
+        deadline = time.monotonic() + self.timeout
+        pause, left = FIRST_PAUSE, self.retries
+        while True:
+            try:
+                return method(request, timeout=max(deadline - time.monotonic(), 0))
+            except grpc.RpcError as error:
+                again = error.code() == grpc.StatusCode.UNAVAILABLE and left > 0
+                if not again or time.monotonic() + pause >= deadline:
+                    raise ServingError(f"{self.target}: {error.details()}", error.code()) from None
+            time.sleep(pause)
+            pause, left = 2 * pause, left - 1
 
 
 def _padded(rows: Sequence[Sequence[Any]], dtype: Any, argument: str) -> Array:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
-from kerasrec.types import Tensor
+from kerasrec.types import Array
 
 MAX_ROWS = 1000
 """The most users that one request may ask for: each costs a row of scores of the whole catalogue."""
@@ -48,37 +49,62 @@ class Servable:
         self._functions = dict(self._loaded.signatures)
         self.signatures = {name: described.meta_graphs[0].signature_def[name] for name in self._functions}
 
-    def predict(
-        self, signature: str, inputs: Mapping[str, TensorProto], outputs: tuple[str, ...] = ()
-    ) -> dict[str, TensorProto]:
-        """Answers one request.
-
-        Args:
-            signature: which one, `serving_default` where empty.
-            inputs: all inputs of the signature.
-            outputs: names of the outputs to return; all where empty.
+    def signature(self, name: str) -> Any:
+        """The `SignatureDef` of that name.
 
         Raises:
-            Refused: the request does not fit the signature.
-            tf.errors.OpError: the graph refused it.
+            Refused: there is none.
         """
-        signature = signature or "serving_default"
-        if signature not in self.signatures:
-            raise Refused(f"no signature {signature!r}: this model has {_names(self.signatures)}")
-        expected = self.signatures[signature]
-        _same_names(inputs, expected.inputs, signature)
+        if name not in self.signatures:
+            raise Refused(f"no signature {name!r}: this model has {_names(self.signatures)}")
+        return self.signatures[name]
+
+    def parsed(self, signature: str, inputs: Mapping[str, TensorProto]) -> dict[str, Array]:
+        """The arrays in a request's tensors.
+
+        Raises:
+            Refused: a tensor is not one that the signature takes.
+        """
+        expected = self.signature(signature).inputs
+        same_names(inputs, expected, signature)
+        return {name: _array(name, proto, expected[name]) for name, proto in inputs.items()}
+
+    def check(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str] = ()) -> None:
+        """Looks at what the graph itself could only complain of without naming a field.
+
+        Raises:
+            Refused: the inputs do not fit together, or an output is unknown.
+        """
+        there = self.signature(signature).outputs
         for name in outputs:
-            if name not in expected.outputs:
-                raise Refused(f"no output {name!r} in {signature!r}: it has {_names(expected.outputs)}")
-        tensors = {name: _tensor(name, proto, expected.inputs[name]) for name, proto in inputs.items()}
-        _same_rows(tensors)
-        answer = self._functions[signature](**tensors)
-        return {name: tf.make_tensor_proto(answer[name].numpy()) for name in outputs or answer}
+            if name not in there:
+                raise Refused(f"no output {name!r} in {signature!r}: it has {_names(there)}")
+        first = next(iter(inputs), "")
+        for name, array in inputs.items():
+            if len(array) != len(inputs[first]):
+                rows = f"`{name}` has {len(array)} rows, `{first}` {len(inputs[first])}"
+                raise Refused(f"{rows}: they must have as many")
+            if len(array) > MAX_ROWS:
+                raise Refused(f"`{name}` has {len(array):,} rows: ask for at most {MAX_ROWS:,} users at a time")
+        # The graph looks too, but requests that are answered together are padded to one shape before.
+        if "ratings" in inputs and "history" in inputs and inputs["ratings"].shape != inputs["history"].shape:
+            raise Refused("`ratings` must have the shape of `history`")
+
+    def run(self, signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """The signature's answer.
+
+        Raises:
+            tf.errors.OpError: the graph refused the inputs.
+        """
+        expected = self.signatures[signature].inputs
+        tensors = {name: tf.constant(array, tf.as_dtype(expected[name].dtype)) for name, array in inputs.items()}
+        return {name: tensor.numpy() for name, tensor in self._functions[signature](**tensors).items()}
 
     def warm_up(self) -> None:
         """Answers the requests that came with the export, so that no client waits for the first run of a graph."""
         for request in warmup_requests(self.path):
-            self.predict(request.model_spec.signature_name, request.inputs)
+            signature = request.model_spec.signature_name
+            self.run(signature, self.parsed(signature, request.inputs))
 
 
 def warmup_requests(path: Path) -> Iterator[PredictRequest]:
@@ -89,24 +115,12 @@ def warmup_requests(path: Path) -> Iterator[PredictRequest]:
             yield PredictionLog.FromString(record.numpy()).predict_log.request
 
 
-def newest_version(path: Path) -> Path:
-    """The version folder to serve: `path` itself, or its highest numbered folder.
+def same_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signature: str) -> None:
+    """Looks whether a request brings the signature's inputs and no others.
 
     Raises:
-        FileNotFoundError: there is none.
+        Refused: it does not.
     """
-    if (path / "saved_model.pb").exists():
-        if not path.name.isdecimal():
-            raise FileNotFoundError(f"{path} is a SavedModel without a version: move it to {path / '1'}")
-        return path
-    versions = [p for p in path.iterdir() if p.name.isdecimal()] if path.is_dir() else []
-    versions = [p for p in versions if (p / "saved_model.pb").exists()]
-    if not versions:
-        raise FileNotFoundError(f"no SavedModel in {path}: expected {path / '1' / 'saved_model.pb'} or {path / '…'}")
-    return max(versions, key=lambda p: int(p.name))
-
-
-def _same_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signature: str) -> None:
     for name in expected:
         if name not in inputs:
             raise Refused(f"input `{name}` of {signature!r} is missing")
@@ -115,17 +129,21 @@ def _same_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signatur
             raise Refused(f"{signature!r} has no input `{name}`: it takes {_names(expected)}")
 
 
-def _same_rows(tensors: Mapping[str, Tensor]) -> None:
-    first = next(iter(tensors), "")
-    for name, tensor in tensors.items():
-        if len(tensor) != len(tensors[first]):
-            raise Refused(f"`{name}` has {len(tensor)} rows, `{first}` {len(tensors[first])}: they must have as many")
-        if len(tensor) > MAX_ROWS:
-            raise Refused(f"`{name}` has {len(tensor):,} rows: ask for at most {MAX_ROWS:,} users at a time")
+def reason(error: BaseException) -> str:
+    """What went wrong, in one line: without the trace of the graph that TensorFlow puts around it."""
+    message = str(getattr(error, "message", error))
+    asserted = re.search(r"assertion failed: \[(.*)\]", message)
+    if asserted:
+        return asserted[1].replace("] [", " ")
+    lines = [line.strip() for line in message.splitlines()]
+    told = [
+        line for line in lines if line and not re.match(r"Graph execution error|Detected at|File |Node:|\[\[", line)
+    ]
+    return told[0] if told else type(error).__name__
 
 
-def _tensor(name: str, proto: TensorProto, expected: Any) -> Tensor:
-    """The tensor that `proto` describes, where it is one that the signature takes."""
+def _array(name: str, proto: TensorProto, expected: Any) -> Array:
+    """The array that `proto` describes, where it is one that the signature takes."""
     if proto.dtype != expected.dtype:
         raise Refused(f"`{name}` must be {_dtype(expected.dtype)}, not {_dtype(proto.dtype)}")
     shape = [dim.size for dim in proto.tensor_shape.dim]
@@ -135,7 +153,7 @@ def _tensor(name: str, proto: TensorProto, expected: Any) -> Tensor:
     if any(size < 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
         raise Refused(f"`{name}` has a shape that is too large or impossible: {shape}")
     try:
-        return tf.constant(tf.make_ndarray(proto), tf.as_dtype(proto.dtype))
+        return tf.make_ndarray(proto)
     except Exception as error:  # numpy and protobuf raise what they please on bytes that are no tensor
         raise Refused(f"`{name}` is not a valid tensor of shape {shape}: {error}") from None
 

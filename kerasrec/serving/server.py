@@ -1,9 +1,9 @@
-"""A gRPC server of one exported model that speaks TF Serving's protocol, for a laptop, Colab and tests."""
+"""A server of exported models that speaks TF Serving's gRPC and REST, for a laptop, Colab and tests."""
 
 from __future__ import annotations
 
 import os
-import re
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,8 +12,10 @@ from typing import Any
 
 import grpc
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, predict_pb2
+from grpc_reflection.v1alpha import reflection
+from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_management_pb2, predict_pb2
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
@@ -21,33 +23,56 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     add_PredictionServiceServicer_to_server,
 )
 
-from kerasrec.serving.servable import Refused, Servable, newest_version
-
-NOT_FOUND = grpc.StatusCode.NOT_FOUND
-State = get_model_status_pb2.ModelVersionStatus.State
+from kerasrec.serving.batching import Batching
+from kerasrec.serving.servable import Refused
+from kerasrec.serving.service import Service
+from kerasrec.serving.tls import TLS
+from kerasrec.serving.versions import Models, Status, config_of, read_config
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
 
+SERVICES = (
+    "tensorflow.serving.PredictionService",
+    "tensorflow.serving.ModelService",
+    health.SERVICE_NAME,
+    reflection.SERVICE_NAME,
+)
+
 
 class Server:
-    """Serves a SavedModel over gRPC: Predict, GetModelMetadata, GetModelStatus and health.
+    """Serves SavedModels with TF Serving's protocols, of which it is the faithful stand-in.
 
-    The same client works against it and against TF Serving, which is the server for production.
+    Over gRPC: Predict, GetModelMetadata, GetModelStatus, HandleReloadConfigRequest, health and
+    reflection. Over REST, where `rest_port` is given: `/v1/models/NAME:predict` in row and column
+    format, `/v1/models/NAME`, `/v1/models/NAME/metadata`, and `/metrics` for Prometheus. The same
+    client works against it and against TF Serving, which is the server for production.
+
+    Folders are watched: a new version takes over once it is loaded and warmed up, and the old one
+    is dropped when its last request is answered. A version that cannot be loaded changes nothing;
+    its status says why.
 
     Args:
-        path: a model's folder, of whose versions the highest is served, or the folder of a version.
+        path: a model's folder, of whose versions the highest is served, the folder of one version,
+            or a `models.config` file as TF Serving's `--model_config_file`: several models, each
+            with its versions (`latest`, `all`, `specific`) and labels.
         model: the name that clients ask for; the name of the model's folder where absent.
         host: address to listen on (127.0.0.1: this machine only).
-        port: port to listen on (8500, as TF Serving); 0 is any free one, see `port`.
-        workers: requests answered at a time.
+        port: port for gRPC (8500, as TF Serving); 0 is any free one, see `port`.
+        rest_port: port for REST (TF Serving has 8501); 0 is any free one, see `rest_port`; none
+            where absent. Needs `pip install 'kerasrec[serve]'`.
+        batching: how requests of several clients are answered together.
+        tls: certificate and key of the server, and whose clients it answers; no encryption where absent.
+        poll: seconds between two looks at the folders; 0 looks only once.
+        max_request_bytes: the longest request (64 MiB).
+        workers: requests in hand at a time, those that wait for a batch included.
 
     Raises:
         FileNotFoundError: there is no SavedModel in `path`.
-        OSError: the port is taken.
+        ValueError: `path` is no valid `models.config`.
 
     Example:
-        >>> with Server("runs/ease/saved_model", port=0) as server:  # doctest: +SKIP
-        ...     Client(f"127.0.0.1:{server.port}", model="saved_model").recommend([[3, 5]], k=10)
+        >>> with Server("served", port=0) as server:  # doctest: +SKIP
+        ...     Client(f"127.0.0.1:{server.port}", model="served").recommend([[3, 5]], k=10)
     """
 
     def __init__(
@@ -56,36 +81,78 @@ class Server:
         model: str | None = None,
         host: str = "127.0.0.1",
         port: int = 8500,
-        workers: int = 8,
+        rest_port: int | None = None,
+        *,
+        batching: Batching = Batching(),  # noqa: B008 (it is immutable)
+        tls: TLS | None = None,
+        poll: float = 1.0,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+        workers: int = 288,
     ) -> None:
-        self.path = newest_version(Path(path).resolve())
-        self.model = model or self.path.parent.name
+        path = Path(path).resolve()
+        if path.is_file() and model is not None:
+            raise ValueError(f"{path} names its models itself: leave `model` out")
+        config = read_config(path) if path.is_file() else config_of(path, model)
         self.host = host
         self.port = port
-        self._models = Models()
+        self.poll = poll
+        self.models = Models(config)
+        self.service = Service(self.models, batching)
+        self._credentials = None if tls is None else tls.of_server()
+        self._rest: Any = None
+        if rest_port is not None:
+            try:
+                from kerasrec.serving.rest import Rest
+            except ImportError as error:
+                raise ImportError(f"REST needs {error.name}: pip install 'kerasrec[serve]'") from None
+            self._rest = Rest(self.service, host, rest_port, tls, max_request_bytes, workers)
         self._health = health.HealthServicer()
         self._grpc = grpc.server(
             ThreadPoolExecutor(workers, thread_name_prefix="kerasrec-serve"),
+            interceptors=[_Messages()],
             options=[
                 ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server on it
-                ("grpc.max_receive_message_length", MAX_REQUEST_BYTES),
+                ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", 128),  # calls that never send their message hold a worker each
             ],
         )
-        add_PredictionServiceServicer_to_server(_Prediction(self._models), self._grpc)
-        add_ModelServiceServicer_to_server(_Status(self._models), self._grpc)
+        add_PredictionServiceServicer_to_server(_Prediction(self.service), self._grpc)
+        add_ModelServiceServicer_to_server(_Status(self.service), self._grpc)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        reflection.enable_server_reflection(SERVICES, self._grpc)
+
+    @property
+    def rest_port(self) -> int | None:
+        """The port for REST."""
+        return None if self._rest is None else self._rest.port
+
+    @property
+    def names(self) -> list[str]:
+        """The models that it serves."""
+        return self.models.names
 
     def start(self) -> Server:
-        """Listens, loads the model, warms it up, and only then reports SERVING."""
+        """Listens, loads the models, warms them up, and only then reports SERVING.
+
+        Raises:
+            OSError: a port is taken.
+            ValueError: a model has no version that can be loaded.
+        """
+        address = f"{self.host}:{self.port}"
         try:
-            self.port = self._grpc.add_insecure_port(f"{self.host}:{self.port}")
+            if self._credentials is None:
+                self.port = self._grpc.add_insecure_port(address)
+            else:
+                self.port = self._grpc.add_secure_port(address, self._credentials)
         except RuntimeError:
-            raise OSError(f"cannot listen on {self.host}:{self.port}: is it taken? choose another port") from None
+            raise OSError(f"cannot listen on {address}: is it taken? choose another port") from None
         self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
         self._grpc.start()
         try:
-            self._models.load(self.model, self.path)
+            if self._rest is not None:
+                self._rest.start()
+            self.models.start(self.poll)
         except BaseException:
             self.stop()
             raise
@@ -95,7 +162,12 @@ class Server:
     def stop(self, grace: float = 1.0) -> None:
         """Takes no more requests and gives those under way `grace` seconds."""
         self._health.enter_graceful_shutdown()
-        self._grpc.stop(grace).wait()
+        until = time.monotonic() + grace
+        ended = self._grpc.stop(grace)
+        if self._rest is not None:
+            self._rest.stop(grace)
+        ended.wait(max(until - time.monotonic(), 0) + 5)
+        self.models.stop()
 
     def wait(self, timeout: float | None = None) -> None:
         """Blocks until the server is stopped, or for `timeout` seconds."""
@@ -110,128 +182,126 @@ class Server:
         self.stop()
 
     def _set_health(self, status: int) -> None:
-        for service in ("", "tensorflow.serving.PredictionService"):
+        for service in ("", *SERVICES[:2]):
             self._health.set(service, status)
 
 
-class Models:
-    """The versions of the models that a server holds, and in which state each is."""
+class _Messages(grpc.ServerInterceptor):
+    """Bytes that are no message are the client's fault; gRPC by itself says INTERNAL and logs a traceback for each."""
 
-    def __init__(self) -> None:
-        self._states: dict[str, dict[int, int]] = {}
-        self._ready: dict[str, dict[int, Servable]] = {}
+    def intercept_service(
+        self, continuation: Callable[[Any], Any], handler_call_details: grpc.HandlerCallDetails
+    ) -> Any:
+        handler = continuation(handler_call_details)
+        if handler is None or handler.unary_unary is None:
+            return handler
 
-    def load(self, name: str, path: Path) -> None:
-        """Loads a version, warms it up, and makes it answer."""
-        states, version = self._states.setdefault(name, {}), int(path.name)
-        states[version] = State.LOADING
-        servable = Servable(path)
-        servable.warm_up()
-        self._ready.setdefault(name, {})[version] = servable
-        states[version] = State.AVAILABLE
+        def parsed(data: bytes) -> Any:
+            try:
+                return handler.request_deserializer(data)
+            except DecodeError as error:
+                return error
 
-    def states(self, spec: ModelSpec) -> dict[int, int]:
-        """Version → state, of the version that `spec` names or of all.
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+            if isinstance(request, DecodeError):
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the request is no message of this method: {request}")
+            return handler.unary_unary(request, context)
 
-        Raises:
-            Refused: there is no such model or version.
-        """
-        states = self._states.get(spec.name)
-        if states is None:
-            raise Refused(f"no model {spec.name!r} here: there is {', '.join(self._states)}", NOT_FOUND)
-        if spec.version_label:
-            raise Refused(f"no version label {spec.version_label!r} here: ask for versions by number", NOT_FOUND)
-        if not spec.HasField("version"):
-            return dict(states)
-        if spec.version.value not in states:
-            there = ", ".join(map(str, sorted(states)))
-            raise Refused(f"no version {spec.version.value} of model {spec.name!r} here: there is {there}", NOT_FOUND)
-        return {spec.version.value: states[spec.version.value]}
-
-    def find(self, spec: ModelSpec) -> Servable:
-        """The version that `spec` names, the highest that is ready where it names none.
-
-        Raises:
-            Refused: there is no such model or version, or it is still loading.
-        """
-        asked, ready = self.states(spec), self._ready.get(spec.name, {})
-        versions = [version for version in asked if version in ready]
-        if not versions:
-            message = f"model {spec.name!r} is still loading: ask again in a moment"
-            raise Refused(message, grpc.StatusCode.UNAVAILABLE)
-        return ready[max(versions)]
+        return grpc.unary_unary_rpc_method_handler(answer, parsed, handler.response_serializer)
 
 
-def _answering(answer: Callable[..., Any]) -> Callable[..., Any]:
-    """`answer(service, request)` as a gRPC method: what it raises becomes the status that says whose fault it is."""
+def _method(answer: Callable[..., Any]) -> Callable[..., Any]:
+    """`answer(servicer, request, context)` as a gRPC method: counted, and what goes wrong becomes a status."""
 
-    def method(service: Any, request: Any, context: grpc.ServicerContext) -> Any:
+    def method(servicer: Any, request: Any, context: grpc.ServicerContext) -> Any:
+        model = request.model_spec.name if hasattr(request, "model_spec") else ""
         try:
-            return answer(service, request)
+            with servicer.service.counted("grpc", answer.__name__, model):
+                return answer(servicer, request, context)
         except Refused as refused:
             context.abort(refused.code, str(refused))
-        except tf.errors.InvalidArgumentError as error:
-            context.abort(grpc.StatusCode.INVALID_ARGUMENT, _reason(error))
-        except tf.errors.ResourceExhaustedError as error:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, _reason(error))
 
     return method
-
-
-def _reason(error: tf.errors.OpError) -> str:
-    """What an op complained of, without the trace of the graph around it."""
-    message = str(error.message)
-    asserted = re.search(r"assertion failed: \[(.*)\]", message)
-    return asserted[1].replace("] [", " ") if asserted else message.strip().splitlines()[-1]
 
 
 class _Prediction(PredictionServiceServicer):
     """Predict and GetModelMetadata; the other methods answer UNIMPLEMENTED."""
 
-    def __init__(self, models: Models) -> None:
-        self.models = models
+    def __init__(self, service: Service) -> None:
+        self.service = service
 
-    @_answering
-    def Predict(self, request: predict_pb2.PredictRequest) -> predict_pb2.PredictResponse:  # noqa: N802
-        servable = self.models.find(request.model_spec)
-        signature = request.model_spec.signature_name or "serving_default"
-        outputs = servable.predict(signature, request.inputs, tuple(request.output_filter))
-        response = predict_pb2.PredictResponse(outputs=outputs)
+    @_method
+    def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    ) -> predict_pb2.PredictResponse:
+        servable, outputs = self.service.predict(
+            request.model_spec,
+            lambda servable, signature: servable.parsed(signature, request.inputs),
+            tuple(request.output_filter),
+            context.time_remaining(),
+            context.is_active,
+        )
+        protos = {name: tf.make_tensor_proto(array) for name, array in outputs.items()}
+        response = predict_pb2.PredictResponse(outputs=protos)
         response.model_spec.CopyFrom(_spec(request.model_spec.name, servable.version))
-        response.model_spec.signature_name = signature
+        response.model_spec.signature_name = request.model_spec.signature_name or "serving_default"
         return response
 
-    @_answering
+    @_method
     def GetModelMetadata(  # noqa: N802
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         for field in request.metadata_field:
             if field != "signature_def":
                 raise Refused(f"no metadata field {field!r}: there is signature_def")
         if not request.metadata_field:
             raise Refused("`metadata_field` is missing: it must hold signature_def")
-        servable = self.models.find(request.model_spec)
+        return metadata(self.service, request.model_spec)
+
+
+class _Status(ModelServiceServicer):
+    """GetModelStatus and HandleReloadConfigRequest."""
+
+    def __init__(self, service: Service) -> None:
+        self.service = service
+
+    @_method
+    def GetModelStatus(  # noqa: N802
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    ) -> get_model_status_pb2.GetModelStatusResponse:
+        return status(self.service.models.status(request.model_spec))
+
+    @_method
+    def HandleReloadConfigRequest(  # noqa: N802
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    ) -> model_management_pb2.ReloadConfigResponse:
+        self.service.models.reload(request.config)
+        return model_management_pb2.ReloadConfigResponse()
+
+
+def metadata(service: Service, spec: ModelSpec) -> get_model_metadata_pb2.GetModelMetadataResponse:
+    """The signatures of a version, as TF Serving tells them.
+
+    Raises:
+        Refused: there is no such model or version.
+    """
+    with service.models.using(spec) as servable:
         response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.model_spec.CopyFrom(_spec(request.model_spec.name, servable.version))
+        response.model_spec.CopyFrom(_spec(spec.name, servable.version))
         signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
         response.metadata["signature_def"].Pack(signatures)
         return response
 
 
-class _Status(ModelServiceServicer):
-    """GetModelStatus."""
-
-    def __init__(self, models: Models) -> None:
-        self.models = models
-
-    @_answering
-    def GetModelStatus(  # noqa: N802
-        self, request: get_model_status_pb2.GetModelStatusRequest
-    ) -> get_model_status_pb2.GetModelStatusResponse:
-        response = get_model_status_pb2.GetModelStatusResponse()
-        for version, state in sorted(self.models.states(request.model_spec).items()):
-            response.model_version_status.add(version=version, state=state)
-        return response
+def status(found: dict[int, Status]) -> get_model_status_pb2.GetModelStatusResponse:
+    """The states of versions, as TF Serving tells them."""
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for version, (state, reason) in sorted(found.items(), reverse=True):
+        one = response.model_version_status.add(version=version, state=state)
+        one.status.error_message = reason
+        if reason:
+            one.status.error_code = grpc.StatusCode.FAILED_PRECONDITION.value[0]
+    return response
 
 
 def _spec(name: str, version: int) -> ModelSpec:

@@ -4,35 +4,27 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from films import N_ITEMS, export, request
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
-from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from kerasrec import AutoRec, Interactions
-from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Server
 from kerasrec.serving.servable import MAX_ROWS, Servable
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
-AVAILABLE, LOADING = ModelVersionStatus.AVAILABLE, ModelVersionStatus.LOADING
-N_ITEMS = 12
+AVAILABLE, END, LOADING = ModelVersionStatus.AVAILABLE, ModelVersionStatus.END, ModelVersionStatus.LOADING
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Versions 3 and 12 of a model named "films" that takes histories with ratings."""
-    rng = np.random.default_rng(0)
-    user, item = np.nonzero(rng.random((20, N_ITEMS)) < 0.5)
-    table = Interactions.from_arrays(user, np.char.add("i", item.astype(str)), rng.integers(1, 6, len(user)))
-    model = AutoRec.for_interactions(table, hidden_dims=(4,), seed=1)
-    model.build()
+    """Versions 3 and 12 of the model."""
     path = tmp_path_factory.mktemp("models") / "films"
-    export_saved_model(model, path, table, top_k=4, version=3)
-    export_saved_model(model, path, table, top_k=5, version=12)
+    export(path, 3)
+    export(path, 12, top_k=5)
     (path / "13").mkdir()  # a version that somebody is still copying
     return path
 
@@ -41,19 +33,6 @@ def folder(tmp_path_factory):
 def channel(folder):
     with Server(folder, port=0) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as open_channel:
         yield open_channel
-
-
-def request(signature="", model="films", **inputs):
-    fields = {"history": [["i1", "i3"]], "ratings": np.array([[5, 1]], np.float32)}
-    if signature == "recommend":
-        fields |= {"k": np.array([3], np.int32), "exclude": [[""]], "candidates": [[""]]}
-    asked = PredictRequest()
-    asked.model_spec.name = model
-    asked.model_spec.signature_name = signature
-    for name, value in {**fields, **inputs}.items():
-        if value is not None:
-            asked.inputs[name].CopyFrom(value if hasattr(value, "CopyFrom") else tf.make_tensor_proto(value))
-    return asked
 
 
 def predict(channel, asked):
@@ -160,7 +139,10 @@ NOT_FOUND = {
     "unknown model": (request(model="songs"), "no model 'songs' here: there is films"),
     "no model": (request(model=""), "no model '' here"),
     "unknown version": (of_version(3), "no version 3 of model 'films' here: there is 12"),
-    "version label": (changed(request(), version_label="stable"), "no version label 'stable' here"),
+    "version label": (
+        changed(request(), version_label="stable"),
+        "no version label 'stable' of .* here: there is none",
+    ),
 }
 
 
@@ -225,12 +207,19 @@ def status(channel):
     return {v.version: v.state for v in answer.model_version_status}
 
 
+def reason(channel, version):
+    asked = GetModelStatusRequest(model_spec=request().model_spec)
+    answer = ModelServiceStub(channel).GetModelStatus(asked, timeout=20)
+    return next(v.status.error_message for v in answer.model_version_status if v.version == version)
+
+
 def health(channel, service=""):
     return health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status
 
 
 def test_status_and_health(channel):
-    assert status(channel) == {12: AVAILABLE}
+    assert status(channel) == {12: AVAILABLE, 13: END}
+    assert reason(channel, 13).startswith("no saved_model.pb in ")
     assert health(channel) == health(channel, "tensorflow.serving.PredictionService") == SERVING
 
 
@@ -247,18 +236,18 @@ def test_serving_only_after_the_warmup(folder, monkeypatch):
         warm_up(servable)
 
     answered = []
-    predict_ = Servable.predict
+    run = Servable.run
     monkeypatch.setattr(Servable, "warm_up", watched)
-    monkeypatch.setattr(Servable, "predict", lambda s, name, *rest: answered.append(name) or predict_(s, name, *rest))
+    monkeypatch.setattr(Servable, "run", lambda s, name, *rest: answered.append(name) or run(s, name, *rest))
     with server:
-        assert seen == [(NOT_SERVING, {12: LOADING}), grpc.StatusCode.UNAVAILABLE]
+        assert seen == [(NOT_SERVING, {12: LOADING, 13: END}), grpc.StatusCode.UNAVAILABLE]
         assert answered == ["serving_default", "recommend", "score"]
 
 
 def test_which_version_and_name(folder, tmp_path):
     for path, model, expected in ((folder, None, ("films", 12)), (folder / "3", "old", ("old", 3))):
         with Server(path, model, port=0) as server:
-            assert (server.model, server.path.name) == (expected[0], str(expected[1]))
+            assert server.names == [expected[0]]
             with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
                 assert predict(channel, request(model=expected[0])).model_spec.version.value == expected[1]
     with pytest.raises(FileNotFoundError, match="no SavedModel in .*nowhere: expected"):
@@ -278,7 +267,7 @@ def test_a_model_that_does_not_load_stops_the_server(folder, tmp_path):
     shutil.copytree(folder / "3", broken)
     shutil.rmtree(broken / "variables")
     server = Server(broken, port=0)
-    with pytest.raises(Exception, match="variables"):
+    with pytest.raises(ValueError, match="model 'films' has no version that can be loaded: .*variables"):
         server.start()
     server.wait(timeout=5)
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel, pytest.raises(grpc.RpcError):

@@ -1,0 +1,11 @@
+"""Asks a server for recommendations: `python export/ask.py 1,260,1196`."""
+
+import sys
+
+from kerasrec.serving import Client
+
+history = [int(item) for item in sys.argv[1].split(",")]
+with Client("127.0.0.1:8500", model="default", timeout=2.0) as client:
+    item_ids, scores = client.recommend([history], k=10)
+for item, score in zip(item_ids[0], scores[0], strict=True):
+    print(f"{item:>8}  {score:.4f}")
