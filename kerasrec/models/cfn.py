@@ -197,7 +197,8 @@ class CFN(AutoRec):
         output = self.layer(len(self.dense) - 1, side, self.hidden(seen, ids, side))
         if training:
             truth = {"ids": ids, "values": values, "weights": ops.where(hide, self.alpha, self.beta)}
-            self.add_loss(self.squared_error(truth, output))
+            # Not `squared_error(…)`, which scales by the number of replicas what `add_loss` scales again.
+            self.add_loss(ops.mean(self.squared_error.call(truth, output)))
         middle, half = self.scale()
         return middle + half * output
 
