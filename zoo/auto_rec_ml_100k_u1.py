@@ -4,45 +4,18 @@ Han et al. 2021 (GLocal-K) report .8889 for their model on this split. `reg`, ep
 ratings held out from u1.base; a twentieth of it is kept to watch.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
-
-import numpy as np
 from fit import fit_best
+from given import Given
 from recipe import Recipe, main
 
-import kerasrec
-from kerasrec import AutoRec, HeldOut, Interactions, Recommender, Split
-
-
-@dataclass(frozen=True)
-class U1:
-    """The ratings of u1.test for test, `validation` of the others to watch."""
-
-    validation: float = 0.05
-    seed: int = 0
-
-    name: ClassVar[str] = "u1"
-
-    def split(self, table: Interactions) -> Split:
-        """The table of u.data, split."""
-        test = np.isin(_pairs(table), _pairs(kerasrec.read("ml-100k/u1.test")))
-        watched = ~test & (np.random.default_rng(self.seed).random(len(table)) < self.validation)
-        parts = (table.select(part, compact=False) for part in (~test & ~watched, watched, test))
-        train, *held_out = parts
-        return Split(train, *(HeldOut(train, part) for part in held_out), self)
-
-
-def _pairs(table: Interactions) -> np.ndarray:
-    return table.user_ids[table.users] * 10**6 + table.item_ids[table.items]
-
+from kerasrec import AutoRec, RandomRatings, Recommender, Split
 
 RECIPE = Recipe(
     model="I-AutoRec",
     data="ml-100k",
-    protocol=U1(),
+    protocol=Given("ml-100k/u1.test", "u1", validation=0.05),
     metrics=("rmse", "mae"),
-    smoke_protocol=kerasrec.RandomRatings(),
+    smoke_protocol=RandomRatings(),
 )
 EPOCHS = 100
 BATCH_SIZE = 128

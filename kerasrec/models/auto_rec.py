@@ -125,6 +125,17 @@ class AutoRec(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return self.dense[-1](self.encode(inputs, training))
 
+    def pairs(self) -> list[list[keras.layers.Layer]]:
+        if self.hidden_dims != self.hidden_dims[::-1] or len(self.hidden_dims) % 2 == 0:
+            raise ValueError(f"`hidden_dims` must be the same backwards, as (500, 250, 500), not {self.hidden_dims}")
+        return [list(pair) for pair in zip(self.dense, reversed(self.dense), strict=True)][: len(self.dense) // 2]
+
+    def shallower(self, depth: int) -> AutoRec:
+        dims = (*self.hidden_dims[:depth], *reversed(self.hidden_dims[: depth - 1]))
+        stage: AutoRec = self.from_config({**self.get_config(), "hidden_dims": dims})
+        stage.build()
+        return stage
+
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:

@@ -89,10 +89,27 @@ class Recommender(keras.Model):
         """
         cls.check_feedback(train)
         rows = train.n_items if arguments.get("rows") == "items" else train.n_users
-        steps = None if epochs is None else epochs * -(-rows // (batch_size or cls.default_batch_size))
+        steps = None if epochs is None else cls.updates(rows, epochs, batch_size)
         model = cls(**cls.sized(train, steps, arguments))
         model.planned_steps = steps
         return model
+
+    @classmethod
+    def updates(cls, n_rows: int, epochs: int, batch_size: int | None = None) -> int:
+        """How many batches `fit` takes for so many rows and epochs."""
+        return epochs * -(-n_rows // (batch_size or cls.default_batch_size))
+
+    def pairs(self) -> list[list[keras.layers.Layer]]:
+        """Layers of the encoder with those of the decoder that undo them, the outermost first, for `pretrain`.
+
+        Raises:
+            ValueError: the model is no such stack.
+        """
+        raise ValueError(f"{type(self).__name__} is no stack of layers that come in pairs: nothing to pre-train")
+
+    def shallower(self, depth: int) -> Recommender:
+        """A new model of the `depth` outermost pairs of this one, built."""
+        raise NotImplementedError
 
     @classmethod
     def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,8 @@ class CFN(AutoRec):
     Args:
         n_columns: width of a row: items for `rows="users"`, users for `rows="items"`.
         rows: `"users"` or `"items"` (the paper's better one).
-        hidden_dims: widths of the hidden layers (paper, ML-1M items: (700,), its deep variant (700, 500)).
+        hidden_dims: widths of the hidden layers (paper, ML-1M items: (700,); its deep variant has 500 more, see
+            `kerasrec.pretraining`).
         activation: g of the hidden layers (paper: tanh).
         output_activation: g of the last layer (paper: tanh).
         reg: weight decay per row.
@@ -210,6 +211,16 @@ class CFN(AutoRec):
                 raise ValueError("CFN rebuilds its own rows: give `fit` rows only, no `y`, no weights")
             return self.added_losses()
         return super().compute_loss(x, y, y_pred, sample_weight, training)
+
+    def pairs(self) -> list[list[keras.layers.Layer]]:
+        both, n = super().pairs(), len(self.side_layers)
+        return [[*pair, *(self.side_layers[i] for i in (place, n - 1 - place) if n)] for place, pair in enumerate(both)]
+
+    def shallower(self, depth: int) -> AutoRec:
+        stage: Any = super().shallower(depth)
+        if self.side_shape is not None:
+            stage.side.assign(self.side)
+        return stage
 
     def last_layer(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor, Any]:
         codes, kernel, bias, _ = super().last_layer(inputs)

@@ -21,8 +21,9 @@ class MultDAE(Recommender):
 
         -Σ_i x_ui log softmax(f(x̃_u))_i + reg · Σ W²
 
-    where x̃_u is the L2-normalised row under dropout, f a stack of dense layers, and the decay is
-    on weights, not on biases.
+    where x̃_u is the L2-normalised row, corrupted by dropout (masking) or by Gaussian noise, f a stack
+    of dense layers, and the decay is on weights, not on biases. With `hidden_dims` it is a stacked
+    denoising autoencoder, which `kerasrec.pretraining.pretrain` can start layer by layer.
 
     Needs likes and a history only: a user never seen in training is answered as well.
 
@@ -33,6 +34,8 @@ class MultDAE(Recommender):
         latent_dim: width of the code (paper: 200).
         activation: of all layers but the last (paper: tanh).
         dropout: share of the input that is dropped in training (paper: 0.5).
+        noise: standard deviation of the Gaussian noise on each entry of the normalised row, zeros
+            too, in training (paper: 0; `dropout=0` makes it the only corruption).
         reg: λ of the decay, on the whole Σ W² (reference code: 0.01 / 500). TensorFlow's `l2_loss`
             is half of that sum, which the reference code makes up for by a factor of 2.
         seed: seeds weights and dropout.
@@ -53,7 +56,7 @@ class MultDAE(Recommender):
     Differs from the paper in: nothing known. Also known as Multi-DAE.
 
     Source: Liang, Krishnan, Hoffman and Jebara, Variational Autoencoders for Collaborative
-    Filtering, WWW 2018, and its reference code.
+    Filtering, WWW 2018, and its reference code; Gaussian corruption: Vincent et al., JMLR 2010.
     """
 
     default_epochs = 200
@@ -65,6 +68,7 @@ class MultDAE(Recommender):
         latent_dim: int = 200,
         activation: str = "tanh",
         dropout: float = 0.5,
+        noise: float = 0.0,
         reg: float = 0.01 / 500,
         seed: int | None = None,
         **kwargs: Any,
@@ -75,10 +79,12 @@ class MultDAE(Recommender):
         self.latent_dim = latent_dim
         self.activation = activation
         self.dropout = dropout
+        self.noise = noise
         self.reg = reg
 
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
+        self.blur = keras.layers.GaussianNoise(noise, seed=self.seed_for("noise"), dtype="float32", name="blur")
         (first, *encoder), decoder = (*self.hidden_dims, latent_dim), tuple(reversed(self.hidden_dims))
         self.encoder = [self._dense(first, activation, "encoder_0", kind=RowDense)]
         self.encoder += [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(encoder, 1)]
@@ -96,11 +102,23 @@ class MultDAE(Recommender):
             layer.build((None, width))
             width = layer.units
 
+    def pairs(self) -> list[list[keras.layers.Layer]]:
+        decoder = [self.logits, *reversed(self.decoder)]
+        return [list(pair) for pair in zip(self.encoder, decoder, strict=True)]
+
+    def shallower(self, depth: int) -> MultDAE:
+        *hidden_dims, latent_dim = (*self.hidden_dims, self.latent_dim)[:depth]
+        stage: MultDAE = self.from_config({**self.get_config(), "hidden_dims": hidden_dims, "latent_dim": latent_dim})
+        stage.build()
+        return stage
+
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code, `(batch, latent_dim)`."""
-        values, ids = entries(inputs)
+        # Noise falls on what was not observed, too, so that the row is no longer sparse.
+        values, ids = (self.densify(inputs), None) if training and self.noise else entries(inputs)
         first, *others = self.encoder
-        code = first(self.drop(self.normalize(values), training=training), ids)
+        row = self.drop(self.normalize(values), training=training)
+        code = first(self.blur(row, training=training), ids)
         for layer in others:
             code = layer(code)
         return code
@@ -117,5 +135,5 @@ class MultDAE(Recommender):
         return self.nll(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
     def get_config(self) -> dict[str, Any]:
-        names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "reg")
+        names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "noise", "reg")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

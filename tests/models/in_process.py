@@ -73,7 +73,7 @@ def on_replicas() -> dict:
         for strategy in strategies:
             with strategy.scope():
                 # Replicas draw other noise than one process: what is compared is the maths without it.
-                quiet = {"dropout": 0.0, "negatives": None}
+                quiet = {"dropout": 0.0, "noise": 0.0, "negatives": None}
                 model = make(case, table, **{n: v for n, v in quiet.items() if n in make(case, table).get_config()})
                 if hasattr(model, "sampling"):
                     model.sampling.call = lambda mean, log_var, training=False: mean

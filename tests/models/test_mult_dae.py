@@ -52,3 +52,20 @@ def test_normalises_before_dropout_and_survives_an_empty_row():
     assert (dropped[1] == 0).all()
     np.testing.assert_array_equal(model(x), model(x))
     assert np.isfinite(np.asarray(model(x))).all()
+
+
+def test_noise_is_gaussian_on_every_entry_and_in_training_alone():
+    table = blocks()
+    model = MultDAE(table.n_items, latent_dim=table.n_items, activation=None, dropout=0.0, noise=0.3, seed=1)
+    model.build()
+    for weight, value in zip(model.encoder[0].weights, (np.eye(table.n_items), 0.0), strict=True):
+        weight.assign(np.broadcast_to(value, weight.shape))  # the code is the corrupted row
+    batch = model.batches(table, 90)[0][0]
+    clean = np.asarray(model.encode(batch))
+    x = table.matrix.toarray()
+    np.testing.assert_allclose(clean, x / np.sqrt((x**2).sum(1, keepdims=True)), atol=1e-6)
+    noise = np.asarray(model.encode(batch, training=True)) - clean
+    assert noise.std() == pytest.approx(0.3, rel=0.05)
+    assert noise[x == 0].std() == pytest.approx(0.3, rel=0.07)
+    assert abs(noise.mean()) < 0.03
+    assert np.abs(noise - (np.asarray(model.encode(batch, training=True)) - clean)).max() > 0.1

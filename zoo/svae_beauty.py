@@ -1,0 +1,32 @@
+"""SVAE on Amazon Beauty, the last item of each user, ranked among all items.
+
+Many papers report sampled negatives here, with which no full ranking can be compared. Architecture as on MovieLens
+1M; the number of epochs and k, the next item alone, were chosen on the items before the last.
+"""
+
+from fit import fit_best
+from recipe import Recipe, main
+
+from kerasrec import SVAE, LeaveOneOut, Recommender, Split
+
+RECIPE = Recipe(
+    model="SVAE",
+    data="amazon-beauty/Beauty.txt",
+    protocol=LeaveOneOut(),
+    metrics=("ndcg_10", "hit_rate_10"),
+    seeds=(1,),
+)
+EPOCHS = 10
+BATCH_SIZE = 64
+
+
+def train(split: Split, seed: int, smoke: bool) -> Recommender:
+    epochs = 2 if smoke else EPOCHS
+    model = SVAE.for_interactions(split.train, epochs, BATCH_SIZE, k=1, seed=seed)
+    model.compile(metrics=RECIPE.metrics)
+    fit_best(model, split, epochs, "val_ndcg_10", batch_size=BATCH_SIZE)
+    return model
+
+
+if __name__ == "__main__":
+    main(RECIPE, train, __file__)
