@@ -70,7 +70,7 @@ class Sentence(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except (ValueError, OSError, ImportError) as error:
+        except (ValueError, OSError, ImportError, MemoryError) as error:
             if os.environ.get("KERASREC_DEBUG"):
                 raise
             message = error.args[0] if len(error.args) == 1 else error

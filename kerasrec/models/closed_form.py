@@ -33,6 +33,13 @@ class ClosedForm(Recommender):
         """
         raise NotImplementedError
 
+    def check_memory(self) -> None:
+        """Refuses what this machine has no memory for.
+
+        Raises:
+            MemoryError: it is so.
+        """
+
     def fit(
         self,
         x: Any = None,
@@ -56,9 +63,11 @@ class ClosedForm(Recommender):
             rows = x.likes().matrix
         else:
             rows = _stack(x, self.n_columns)
+        self.check_memory()
         if not self.built:
             self.build()
-        with tqdm(total=100, desc=f"solving {self.name}", unit="%", delay=2, leave=False, disable=verbose == 0) as bar:
+        looks = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
+        with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **looks) as bar:
             self.solve(rows, bar)
         history = keras.callbacks.History()
         calls = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)

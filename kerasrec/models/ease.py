@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import time
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import scipy.sparse as sp
 from keras import ops
@@ -38,6 +43,7 @@ class EASE(ClosedForm):
 
     Raises:
         ValueError: in `fit`, when `reg` is too small for the matrix to be inverted in float32.
+        MemoryError: in `fit`, when the machine is too small for the catalogue, before anything is begun.
 
     Example:
         >>> from kerasrec import EASE, generate
@@ -63,15 +69,27 @@ class EASE(ClosedForm):
         shape = (self.n_items, self.n_items)
         self.kernel = self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name="kernel")
 
+    def check_memory(self) -> None:
+        needed, there = 2 * 4 * self.n_items**2, memory_limit()
+        if needed > there:
+            raise MemoryError(
+                f"{type(self).__name__} of {self.n_items:,} items needs {needed / 1e9:,.0f} GB, this machine has "
+                f"{there / 1e9:,.0f} GB: keep the items with more users (`Interactions.core`), or take MultVAE"
+            )
+
     def solve(self, rows: sp.csr_array, progress: tqdm) -> None:
+        seconds = seconds_to_invert(self.n_items)
+        if seconds > 2:  # LAPACK does not say how far it is
+            progress.set_postfix_str(f"about {seconds:,.0f} s, {2 * 4 * self.n_items**2 / 1e9:.1f} GB")
         matrix = gram(rows, progress)
         diagonal = np.diag_indices_from(matrix)
         matrix[diagonal] += self.penalty(matrix[diagonal])
-        inverse = invert(matrix, self.reg)
+        progress.refresh()
+        inverse = invert(matrix, self.reg).T  # symmetric, so this turns its memory into row-major order
         progress.update(60)
         inverse /= -np.diagonal(inverse)
         np.fill_diagonal(inverse, 0.0)
-        self.kernel.assign(inverse)
+        hand_over(inverse, self.kernel)
 
     def penalty(self, item_counts: FloatArray) -> FloatArray | float:
         """What is added to the diagonal of XᵀX, from how many users liked each item."""
@@ -88,7 +106,7 @@ def gram(rows: sp.csr_array, progress: tqdm, block: int = 1024) -> FloatArray:
     """XᵀX of a sparse float32 matrix as a dense one, a block of columns at a time to spare memory."""
     n = rows.shape[1]
     columns = rows.T.tocsr()
-    result = np.empty((n, n), np.float32, order="F")  # LAPACK works in place on Fortran order
+    result = aligned(n).T  # LAPACK works in place on Fortran order
     for start in range(0, n, block):
         part = columns[start : start + block] @ rows
         result[:, start : start + block] = part.T.toarray()
@@ -107,3 +125,39 @@ def invert(matrix: FloatArray, reg: float) -> FloatArray:
     for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would outweigh the matrix
         inverse[:column, column] = inverse[column, :column]
     return inverse
+
+
+def aligned(n: int) -> FloatArray:
+    """An uninitialised float32 `(n, n)` at an address that TensorFlow takes as it is."""
+    memory = np.empty(4 * n * n + 64, np.uint8)
+    start = -memory.ctypes.data % 64
+    return memory[start : start + 4 * n * n].view(np.float32).reshape(n, n)
+
+
+def hand_over(matrix: FloatArray, variable: keras.Variable) -> None:
+    """Assigns `matrix`, not to be used again; without a copy on TensorFlow, which would make two on the way."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        variable.assign(tf.experimental.dlpack.from_dlpack(matrix.__dlpack__()))
+    else:
+        variable.assign(matrix)
+
+
+def memory_limit() -> float:
+    """Bytes of memory that this machine has, or this container may use."""
+    limits = [float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
+    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
+        limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(limits, default=float("inf"))
+
+
+def seconds_to_invert(n: int, trial: int = 1000) -> float:
+    """About how long `invert` takes, from a small Cholesky factorisation, which is a third of an inversion's work."""
+    times = []
+    for _ in range(3):  # the first one wakes the threads
+        matrix = np.eye(trial, dtype=np.float32, order="F")
+        began = time.perf_counter()
+        lapack.spotrf(matrix, lower=1, overwrite_a=1)
+        times.append(time.perf_counter() - began)
+    return 3 * min(times) * (n / trial) ** 3

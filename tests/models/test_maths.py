@@ -65,6 +65,13 @@ def test_ease_says_when_it_cannot_be_solved():
         EASE(2, reg=1e-9).fit(table, verbose=0)
 
 
+def test_ease_refuses_what_the_machine_has_no_memory_for():
+    model = EASE(10**6)
+    with pytest.raises(MemoryError, match=r"EASE of 1,000,000 items needs 8,000 GB, this machine has \d+ GB"):
+        model.fit(Interactions.from_arrays([1], [1]).with_catalogue(np.arange(10**6)), verbose=0)
+    assert not model.built
+
+
 def test_popularity_counts_users():
     table = blocks()
     model = Popularity(table.n_items)
