@@ -53,7 +53,7 @@ def refused(*arguments):
 
 def test_help_comes_before_tensorflow():
     began = time.perf_counter()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = as_a_user()
     check = "import sys, kerasrec_cli; print(sorted(m for m in ('keras', 'tensorflow') if m in sys.modules))"
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, env=environment, check=True)
     assert done.stdout.strip() == "[]"
@@ -64,8 +64,14 @@ def test_help_comes_before_tensorflow():
         assert "Usage:" in result.output
 
 
+def as_a_user():
+    """The environment of a fresh shell: JAX, wherever a test imports it, sets how much TensorFlow logs."""
+    kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
 def test_nothing_of_tensorflow_reaches_the_terminal(tmp_path):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = as_a_user()
     command = [sys.executable, "-m", "kerasrec_cli", "data", "describe", "generated"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert done.stderr == ""
@@ -276,7 +282,7 @@ def test_explore_saves_a_page(runs, tmp_path):
 
 def test_explore_answers_until_it_is_told_to_stop(runs):
     command = [sys.executable, "-m", "kerasrec_cli", "explore", str(runs / "ease"), "--port", "0", "--no-open"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = as_a_user()
     explorer = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         line = explorer.stdout.readline()
