@@ -250,7 +250,9 @@ def _predict(wrapped: keras.Model, model: Recommender, held_out: HeldOut, batch_
 
 
 def _rankings(model: Recommender, held_out: HeldOut, k: int, batch_size: int, verbose: int) -> Ranking:
-    answers = _predict(_Ranks(model, k), model, held_out, batch_size, verbose)
+    kept = model.untracked.answerers  # tracing costs more than ranking thousands of users
+    ranks = kept["ranks", k] = kept.get(("ranks", k)) or _Ranks(model, k)
+    answers = _predict(ranks, model, held_out, batch_size, verbose)
     return Ranking(*(np.concatenate([a[name] for a in answers]) for name in Ranking._fields))
 
 

@@ -1,0 +1,93 @@
+"""kerasrec beside its peers, on the same data in one run: medians of alternating runs, ratios, peak memory.
+
+benchmarks/peers.sh /tmp/peers                                  # once
+python benchmarks/compare.py train --peers /tmp/peers           # data of ML-20M's shape
+python benchmarks/compare.py train --data ml-1m --peers /tmp/peers
+python benchmarks/compare.py solve --peers /tmp/peers
+python benchmarks/compare.py rank --data ml-1m --peers /tmp/peers
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+JOBS = {
+    "train": ("bare", "kerasrec", "torch", "recbole"),
+    "solve": ("kerasrec", "recbole"),
+    "rank": ("kerasrec", "recbole"),
+}
+PEERS = ("torch", "recbole")
+
+
+def main() -> None:
+    """Reads the command line and prints a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("job", choices=JOBS)
+    parser.add_argument("--data", default="ml-20m-shape", help="ml-20m-shape, or what kerasrec.read takes")
+    parser.add_argument("--users", type=int, default=20_000, help="of ml-20m-shape")
+    parser.add_argument("--peers", type=Path, help="environment that peers.sh made; kerasrec alone without it")
+    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--epochs", type=int, default=3, help="of which the first does not count")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    given = {"batch": options.batch, "epochs": options.epochs, "reg": 500.0}
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "data.npz"
+        n_users, n_items = write(file, options.data, options.users)
+        contestants = [c for c in JOBS[options.job] if options.peers or c not in PEERS]
+        runs: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
+        for _ in range(options.rounds):
+            for name in contestants:
+                python = options.peers / "bin" / "python" if name in PEERS else Path(sys.executable)
+                script = Path(__file__).with_name("contestants.py")
+                done = subprocess.run(
+                    [python, script, options.job, name, file, json.dumps(given)], capture_output=True, text=True
+                )
+                if done.returncode:
+                    raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
+                runs[name].append(json.loads(done.stdout.splitlines()[-1]))
+    load = os.getloadavg()[0]
+    print(f"{options.job}, {options.data}: {n_users:,} users, {n_items:,} items, batch {options.batch}; ", end="")
+    print(f"{os.cpu_count()} cores, load average {load:.1f} at the end; medians of {options.rounds}\n")
+    print(
+        "| contestant | seconds | users/s | peak MB | in kerasrec's time | all seconds |\n|---|---:|---:|---:|---:|---|"
+    )
+    ours = float(np.median([run["seconds"] for run in runs["kerasrec"]]))
+    for name, own in runs.items():
+        seconds = float(np.median([run["seconds"] for run in own]))
+        peak = float(np.median([run["peak_mb"] for run in own]))
+        each = ", ".join(f"{run['seconds']:.1f}" for run in own)
+        print(f"| {name} | {seconds:.1f} | {n_users / seconds:,.0f} | {peak:,.0f} | {seconds / ours:.2f} | {each} |")
+
+
+def write(file: Path, name: str, n_users: int) -> tuple[int, int]:
+    """Writes rows of items for the contestants; a fifth of each is held out for those that rank."""
+    rng = np.random.default_rng(0)
+    if name == "ml-20m-shape":
+        n_items = 20_108
+        lengths = np.clip(rng.lognormal(3.7, 1.0, n_users), 5, 2000).astype(int)  # a mean of about 67
+        popularity = (np.arange(n_items) + 20.0) ** -1.1
+        drawn = rng.choice(n_items, lengths.sum(), p=popularity / popularity.sum())
+        keys = np.unique(np.repeat(np.arange(n_users), lengths) * n_items + drawn)
+        users, items = keys // n_items, keys % n_items
+    else:
+        import kerasrec
+
+        table = kerasrec.read(name)
+        likes = table.at_least(4.0) if table.values.max() > 1 else table
+        users, items, n_users, n_items = likes.users, likes.items, likes.n_users, likes.n_items
+    indptr = np.append(0, np.cumsum(np.bincount(users, minlength=n_users)))
+    np.savez(file, indptr=indptr, items=items, held=rng.random(len(items)) < 0.2, n_items=n_items)
+    return n_users, n_items
+
+
+if __name__ == "__main__":
+    main()
