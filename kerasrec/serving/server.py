@@ -115,6 +115,8 @@ class Server:
                 ("grpc.max_receive_message_length", max_request_bytes),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_concurrent_streams", 128),  # calls that never send their message hold a worker each
+                # Counts streams that have ended but are not cleared yet, and so refuses busy clients of one connection.
+                ("grpc.http.overload_protection", 0),
             ],
         )
         add_PredictionServiceServicer_to_server(_Prediction(self.service), self._grpc)

@@ -1,3 +1,6 @@
+import json
+import urllib.request
+
 import grpc
 import numpy as np
 import pytest
@@ -8,7 +11,7 @@ from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server, ServingError
 from zoo import CASES, arguments_for
 
-N_USERS, N_ITEMS = 200, 50
+N_USERS, N_ITEMS = 500, 50
 
 
 def interactions(text):
@@ -40,8 +43,8 @@ def served(request, tmp_path_factory):
     model.fit(table, epochs=1, batch_size=50, verbose=0)
     path = tmp_path_factory.mktemp("served")
     export_saved_model(model, path, table)
-    with Server(path, "m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
-        yield model, table, client
+    with Server(path, "m", port=0, rest_port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
+        yield model, table, client, path / "1", f"http://127.0.0.1:{server.rest_port}/v1/models/m:predict"
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +60,7 @@ def rated(tmp_path_factory):
 
 
 def test_the_served_top_10_is_the_models(served):
-    model, table, client = served
+    model, table, client, *_ = served
     asked = arguments(model, table)
     item_ids, scores = client.recommend(**asked, k=10)
     expected = model.recommend(table, k=10)
@@ -77,6 +80,36 @@ def test_the_served_top_10_is_the_models(served):
     assert full.shape == (1, N_ITEMS)
     unseen = np.setdiff1d(np.arange(N_ITEMS), table.row(7))
     np.testing.assert_allclose(np.sort(full[0, unseen])[::-1][:10], scores[7], rtol=1e-5, atol=1e-5)
+
+
+def columns(model, table, k):
+    """The inputs of `recommend` for all users of the table."""
+    width, text = int(table.counts.max()), table.item_ids.dtype.kind == "U"
+    nothing = "" if text else -1
+    names = {"histories": "history", "user_ids": "user_id"}
+    blanks = {"history": nothing, "ratings": 0.0}
+    inputs = {"k": [k] * N_USERS, "exclude": [[nothing]] * N_USERS, "candidates": [[nothing]] * N_USERS}
+    for given, rows in arguments(model, table).items():
+        name = names.get(given, given)
+        inputs[name] = [row + [blanks[name]] * (width - len(row)) for row in rows] if name in blanks else rows
+    return inputs
+
+
+def test_rest_and_a_session_answer_as_the_model(served):
+    model, table, _, version, url = served
+    expected, inputs = model.recommend(table, k=10), columns(model, table, 10)
+    body = json.dumps({"signature_name": "recommend", "inputs": inputs}).encode()
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=60) as response:
+        told = json.load(response)["outputs"]
+    np.testing.assert_array_equal(np.array(told["item_ids"]), expected.item_ids)
+    np.testing.assert_allclose(np.array(told["scores"], float), expected.scores, rtol=1e-5, atol=1e-5)
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version)).signature_def["recommend"]
+        feed = {graph.inputs[name].name: rows for name, rows in inputs.items()}
+        item_ids, scores = session.run([graph.outputs["item_ids"].name, graph.outputs["scores"].name], feed)
+    item_ids = np.char.decode(item_ids.astype(bytes), "utf-8") if item_ids.dtype == object else item_ids
+    np.testing.assert_array_equal(item_ids, expected.item_ids)
+    np.testing.assert_allclose(scores, expected.scores, rtol=1e-5, atol=1e-5)
 
 
 def test_status_and_readiness(rated):

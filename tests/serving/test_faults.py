@@ -25,7 +25,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from kerasrec.serving import TLS, Client, Server, ServingError
 
-N_MUTATED = int(os.environ.get("KERASREC_FUZZ", "1500"))
+N_MUTATED = int(os.environ.get("KERASREC_FUZZ", "10000"))
 REFUSALS = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
 
 

@@ -147,10 +147,10 @@ def test_versions_change_under_load_without_a_failed_or_mixed_answer(exported, t
                     failures.append(error)
 
     with Server(path, port=0, poll=0.02) as server, Client(f"127.0.0.1:{server.port}", model="films") as client:
-        threads = [threading.Thread(target=load, args=(client.target,), daemon=True) for _ in range(6)]
+        threads = [threading.Thread(target=load, args=(client.target,), daemon=True) for _ in range(32)]
         for thread in threads:
             thread.start()
-        for number in range(2, 7):
+        for number in range(2, 22):
             copy(exported, path, 1 + number % 2, to=number)
             eventually(lambda number=number: client.status().get(number) == "AVAILABLE")
             eventually(lambda number=number: client.status()[number - 1] == "END")
