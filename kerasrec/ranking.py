@@ -83,8 +83,11 @@ def scatter_rows(ids: Tensor, values: Tensor, n_columns: int, fill: float) -> Te
 
 def exclude(scores: Tensor, ids: Tensor) -> Tensor:
     """`scores` `(batch, n)` with -inf at `ids` `(batch, length)` (-1 for padding)."""
-    penalty = scatter_rows(ids, NOTHING, scores.shape[-1], 0.0)
-    return ops.cast(scores, "float32") + penalty
+    scores = ops.cast(scores, "float32")
+    if lists_entries():  # a third of the passes over (batch, n)
+        index, values = listed(ops.cast(ids, "int32"), ops.full(ops.shape(ids), NOTHING, dtype="float32"))
+        return ops.scatter_update(scores, index, values)
+    return scores + scatter_rows(ids, NOTHING, scores.shape[-1], 0.0)
 
 
 def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:

@@ -280,10 +280,15 @@ class _Endpoint:
         k, candidates = inputs["k"], inputs["candidates"]
         _, unseen = self.scores(inputs)
         unseen = exclude(unseen, self.catalogue.places(inputs["exclude"]))
-        allowed = scatter_rows(self.catalogue.places(candidates), 1.0, n_items, 0.0) > 0
         unrestricted = tf.reduce_all(candidates == self.catalogue.nothing, axis=1, keepdims=True)
+
+        def among_candidates() -> Tensor:
+            allowed = scatter_rows(self.catalogue.places(candidates), 1.0, n_items, 0.0) > 0
+            return tf.where(unrestricted | allowed, unseen, NOTHING)
+
+        unseen = tf.cond(tf.reduce_all(unrestricted), lambda: unseen, among_candidates)
         widest = tf.maximum(tf.reduce_max(k), 1)  # the largest of no k at all is the lowest integer
-        item_ids, scores = self.best(tf.where(unrestricted | allowed, unseen, NOTHING), widest)
+        item_ids, scores = self.best(unseen, widest)
         asked = tf.range(widest) < k[:, tf.newaxis]
         return {
             "item_ids": tf.where(asked, item_ids, self.catalogue.nothing),
