@@ -309,7 +309,9 @@ class _Endpoint:
             width = mean.shape[-1]
             # A stream of noise for each row, so that an answer does not depend on who else is in the batch.
             noise = tf.map_fn(
-                lambda seed: tf.random.stateless_normal((width,), tf.stack([seed, 0])), inputs["seed"], tf.float32
+                lambda seed: tf.random.stateless_normal((width,), tf.stack([seed, 0])),
+                inputs["seed"],
+                fn_output_signature=tf.float32,
             )
             scores = tf.cast(self.model.decode(mean + tf.exp(log_var / 2) * noise), tf.float32)
         item_ids, best = self.best(self.model.mask_seen(scores, batch), self.top_k)
