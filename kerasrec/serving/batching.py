@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
-import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,8 @@ from kerasrec.types import Array
 MAX_MERGED = 1024 * 1024
 """The most entries of a merged input: one very long history must not make all the others as long."""
 
+Answer = dict[str, Array]
+
 
 @dataclass(frozen=True)
 class Batching:
@@ -30,7 +33,8 @@ class Batching:
         timeout: seconds that a batch may wait for more requests. At 0 none waits, and what arrives
             while the graph is busy goes into the next run.
         max_queue: requests that may wait; the next one is refused with RESOURCE_EXHAUSTED.
-        parallel: runs of the graph at a time; one for each processor where absent.
+        parallel: runs of the graph at a time; where absent half as many as processors, as a batch takes several,
+            or as many where `max_rows` is 1.
 
     Raises:
         ValueError: a number is out of range.
@@ -53,12 +57,7 @@ class _Request:
     servable: Servable
     signature: str
     inputs: Mapping[str, Array]
-    deadline: float
-    alive: Callable[[], bool]
-    woken: threading.Event = field(default_factory=threading.Event)
-    batch: list[_Request] | None = None  # what this one's thread is to run
-    answer: dict[str, Array] | None = None
-    error: BaseException | None = None
+    answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
     def rows(self) -> int:
@@ -71,34 +70,42 @@ class _Request:
     def goes_with(self, other: _Request) -> bool:
         return self.servable is other.servable and self.signature == other.signature
 
+    def end(self, answer: Answer | BaseException) -> None:
+        if self.answer.done():  # nobody waits for it any more
+            return
+        if isinstance(answer, BaseException):
+            self.answer.set_exception(answer)
+        else:
+            self.answer.set_result(answer)
+
 
 class Batcher:
-    """Runs requests, in the order in which they came, several at a time.
+    """Runs requests in the order in which they came, as many together as fit, a few batches at a time.
 
-    There are no threads of its own: a request that finds a free place runs at once in the thread
-    that brought it, and whoever has run hands the place to the first that waits, with as many of
-    the others as go into one batch. So a single client pays nothing for it.
+    Everything but the runs themselves happens in one event loop, so that there is nothing to lock,
+    and a batch of any size wakes it once.
     """
 
     def __init__(self, options: Batching, ran: Callable[[int], None] = lambda rows: None) -> None:
         self.options = options
+        processors = os.cpu_count() or 1
+        self.free = options.parallel or max(1, processors if options.max_rows == 1 else processors // 2)
         self._ran = ran
-        self._lock = threading.Condition()
+        self._runs = ThreadPoolExecutor(self.free, thread_name_prefix="kerasrec-run")
         self._waiting: deque[_Request] = deque()
-        self._free = options.parallel or os.cpu_count() or 1
-        self._filling = 0
+        self._arrived = asyncio.Event()
+        self._filling = False
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def answer(
-        self,
-        servable: Servable,
-        signature: str,
-        inputs: Mapping[str, Array],
-        timeout: float | None = None,
-        alive: Callable[[], bool] = lambda: True,
-    ) -> dict[str, Array]:
+    def close(self) -> None:
+        """Lets the threads of the runs end."""
+        self._runs.shutdown(wait=False)
+
+    async def answer(
+        self, servable: Servable, signature: str, inputs: Mapping[str, Array], timeout: float | None = None
+    ) -> Answer:
         """The answer to one request, once its turn has come.
 
         Args:
@@ -106,105 +113,97 @@ class Batcher:
             signature: its signature.
             inputs: arrays, already checked.
             timeout: seconds until nobody wants the answer any more.
-            alive: whether somebody still does.
 
         Raises:
             Refused: too many wait already, or the time is up.
             tf.errors.OpError: the graph refused the inputs.
         """
-        deadline = time.monotonic() + timeout if timeout is not None else float("inf")
-        request = _Request(servable, signature, inputs, deadline, alive)
-        with self._lock:
-            if not self._free and len(self._waiting) >= self.options.max_queue:
-                message = f"{len(self._waiting)} requests wait already: ask again later"
-                raise Refused(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
-            self._waiting.append(request)
-            if self._filling:
-                self._lock.notify_all()
-            else:
-                self._wake()
-        request.woken.wait(timeout)
-        with self._lock:
-            late = not request.woken.is_set()
-            if late and request in self._waiting:
+        if not self.free and len(self._waiting) >= self.options.max_queue:
+            message = f"{len(self._waiting)} requests wait already: ask again later"
+            raise Refused(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
+        request = _Request(servable, signature, inputs)
+        self._waiting.append(request)
+        self._arrived.set()
+        self._begin()
+        late = None
+        if timeout is not None:
+            late = asyncio.get_running_loop().call_later(max(timeout, 0), request.end, _too_late())
+        try:
+            return await request.answer
+        except BaseException:
+            with contextlib.suppress(ValueError):
                 self._waiting.remove(request)
-        if late:
-            raise _too_late()
-        if request.batch is not None:
-            self._lead(request.batch)
-        if request.error is not None:
-            raise request.error
-        return request.answer or {}
-
-    def _wake(self) -> None:
-        """Gives free places to those that wait longest. Holds the lock."""
-        while self._free and self._waiting:
-            first = self._waiting.popleft()
-            self._free -= 1
-            first.batch = [first]
-            first.woken.set()
-
-    def _lead(self, batch: list[_Request]) -> None:
-        """Runs a batch in the thread of its first request."""
-        with self._lock:
-            self._filling += 1
-            self._fill(batch)
-            self._filling -= 1
-            self._wake()  # who came meanwhile and did not fit
-        try:
-            self._run(batch)
-        finally:
-            with self._lock:
-                self._free += 1
-                self._wake()
-
-    def _fill(self, batch: list[_Request]) -> None:
-        """Takes from the queue, and waits for, what goes into the batch. Holds the lock."""
-        rows, width = batch[0].rows, batch[0].width
-        until = time.monotonic() + self.options.timeout
-        while rows < self.options.max_rows:
-            for request in list(self._waiting):
-                merged = (rows + request.rows) * max(width, request.width)
-                fits = rows + request.rows <= self.options.max_rows and merged <= MAX_MERGED
-                if request.goes_with(batch[0]) and fits:
-                    self._waiting.remove(request)
-                    batch.append(request)
-                    rows, width = rows + request.rows, max(width, request.width)
-            left = until - time.monotonic()
-            if left <= 0 or rows >= self.options.max_rows:
-                return
-            self._lock.wait(left)
-
-    def _run(self, batch: list[_Request]) -> None:
-        wanted = [r for r in batch if r.alive() and time.monotonic() <= r.deadline]
-        try:
-            for request in batch:
-                if request not in wanted:
-                    request.error = _too_late()
-            if wanted:
-                self._answer_together(wanted)
-        except BaseException as error:
-            for request in batch:
-                request.error = error
             raise
         finally:
-            for request in batch:
-                request.woken.set()
+            if late is not None:
+                late.cancel()
 
-    def _answer_together(self, batch: list[_Request]) -> None:
-        first = batch[0]
+    def _begin(self) -> None:
+        """Starts a batch where something waits and there is a place; one batch is filled at a time."""
+        if self._waiting and self.free and not self._filling:
+            self.free -= 1
+            self._filling = True
+            task = asyncio.ensure_future(self._lead())
+            task.add_done_callback(lambda done: done.result())  # an error of ours must not pass in silence
+
+    async def _lead(self) -> None:
+        """Fills a batch, runs it and hands out its answers."""
+        answers: list[Answer | BaseException] = []
         try:
-            answers = split(first.servable.run(first.signature, merge([r.inputs for r in batch])), batch)
-            self._ran(sum(r.rows for r in batch))
-        except tf.errors.OpError as error:
-            if len(batch) > 1:  # the others must not pay for what one of them asks
-                for request in batch:
-                    self._answer_together([request])
-            else:
-                first.error = error
-            return
+            try:
+                batch = await self._filled()
+            finally:
+                self._filling = False
+                self._begin()
+            if batch:
+                answers = await asyncio.get_running_loop().run_in_executor(self._runs, self._run, batch)
+        finally:
+            self.free += 1
+            self._begin()  # before the answers are sent, which takes as long as a run
         for request, answer in zip(batch, answers, strict=True):
-            request.answer = answer
+            request.end(answer)
+
+    async def _filled(self) -> list[_Request]:
+        """What goes into the next batch, after a wait for more."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self.options.timeout
+        batch: list[_Request] = []
+        rows = width = 0
+        while True:
+            for request in list(self._waiting):
+                more, wide = rows + request.rows, max(width, request.width)
+                fits = more <= self.options.max_rows and more * wide <= MAX_MERGED
+                if not batch or (fits and request.goes_with(batch[0])):
+                    self._waiting.remove(request)
+                    batch.append(request)
+                    rows, width = more, wide
+            left = until - loop.time()
+            if left <= 0 or rows >= self.options.max_rows:
+                return batch
+            self._arrived.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), left)
+
+    def _run(self, batch: Sequence[_Request]) -> list[Answer | BaseException]:
+        """The answer to each request, or what it was refused for. In a thread of its own."""
+        wanted = [request for request in batch if not request.answer.done()]
+        answers = dict(zip(wanted, self._answers(wanted), strict=True)) if wanted else {}
+        return [answers.get(request, {}) for request in batch]
+
+    def _answers(self, batch: Sequence[_Request]) -> list[Answer | BaseException]:
+        first = batch[0]
+        inputs = [request.inputs for request in batch]
+        try:
+            answers = split(first.servable.run(first.signature, merge(inputs)), inputs)
+        except tf.errors.OpError as error:
+            if len(batch) == 1:
+                return [error]
+            # The others must not pay for what one of them asks.
+            return [answer for request in batch for answer in self._answers([request])]
+        except Exception as error:
+            return [error] * len(batch)
+        self._ran(sum(request.rows for request in batch))
+        return [*answers]
 
 
 def merge(requests: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
@@ -219,20 +218,24 @@ def _as_wide(arrays: list[Array]) -> list[Array]:
         return arrays
     width = max(array.shape[1] for array in arrays)
     blank: Any = {"O": b"", "i": -1}.get(arrays[0].dtype.kind, 0)
-    return [np.pad(a, [(0, 0), (0, width - a.shape[1])], constant_values=blank) for a in arrays]
+    return [
+        a if a.shape[1] == width else np.pad(a, [(0, 0), (0, width - a.shape[1])], constant_values=blank)
+        for a in arrays
+    ]
 
 
-def split(answer: Mapping[str, Array], batch: Sequence[_Request]) -> list[dict[str, Array]]:
+def split(answer: Answer, requests: Sequence[Mapping[str, Array]]) -> list[Answer]:
     """What each request would have got alone: its rows, as wide as its own largest k."""
+    if len(requests) == 1:
+        return [answer]
     answers, start = [], 0
-    for request in batch:
-        rows = slice(start, start + request.rows)
+    for inputs in requests:
+        rows = slice(start, start + max(map(len, inputs.values()), default=0))
         start = rows.stop
-        own = {name: array[rows] for name, array in answer.items()}
-        if "k" in request.inputs and len(batch) > 1:
-            k = int(request.inputs["k"].max(initial=1))
-            own = {name: array[:, :k] for name, array in own.items()}
-        answers.append(own)
+        columns = slice(int(inputs["k"].max(initial=1)) if "k" in inputs else None)
+        answers.append(
+            {name: array[rows, columns] if array.ndim > 1 else array[rows] for name, array in answer.items()}
+        )
     return answers
 
 

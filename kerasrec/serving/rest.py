@@ -8,9 +8,7 @@ import json
 import re
 import socket
 import ssl
-import threading
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -25,7 +23,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.servable import MAX_ELEMENTS, Refused, Servable, same_names
 from kerasrec.serving.server import metadata, status
-from kerasrec.serving.service import Service
+from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array
 
@@ -56,16 +54,13 @@ class Reply(NamedTuple):
 
 
 class Rest:
-    """Listens in a thread of its own; bodies are read without holding a worker, so that slow clients hold up nobody."""
+    """Answers HTTP, in the event loop in which it is started."""
 
-    def __init__(
-        self, service: Service, host: str, port: int, tls: TLS | None, max_request_bytes: int, workers: int
-    ) -> None:
+    def __init__(self, service: Service, host: str, port: int, tls: TLS | None, max_request_bytes: int) -> None:
         self.service = service
         self.host = host
         self.port = port
         self.max_request_bytes = max_request_bytes
-        self._workers = ThreadPoolExecutor(workers, thread_name_prefix="kerasrec-rest")
         secure: dict[str, Any] = {}
         if tls is not None:
             secure = {"ssl_certfile": tls.cert, "ssl_keyfile": tls.key, "ssl_ca_certs": tls.ca}
@@ -83,9 +78,9 @@ class Rest:
             **secure,
         )
         self._server = uvicorn.Server(self._config)
-        self._thread: threading.Thread | None = None
+        self._running: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Listens.
 
         Raises:
@@ -102,16 +97,14 @@ class Rest:
             message = f"cannot listen on {self.host}:{self.port}: is it taken? choose another REST port"
             raise OSError(message) from None
         self.port = listening.getsockname()[1]
-        self._thread = threading.Thread(target=self._server.run, args=([listening],), name="kerasrec-rest", daemon=True)
-        self._thread.start()
+        self._running = asyncio.create_task(self._server.serve([listening]))
 
-    def stop(self, grace: float) -> None:
+    async def stop(self, grace: float) -> None:
         """Takes no more requests and gives those under way `grace` seconds."""
         self._config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
-        if self._thread is not None:
-            self._thread.join(grace + 5)
-        self._workers.shutdown(wait=False)
+        if self._running is not None:
+            await asyncio.wait([self._running], timeout=grace + 5)
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application."""
@@ -125,8 +118,7 @@ class Rest:
             if body is None:
                 reply = _error(413, f"the request is longer than {self.max_request_bytes:,} bytes")
             else:
-                loop = asyncio.get_running_loop()
-                reply = await loop.run_in_executor(self._workers, self.reply, scope["method"], scope["path"], body)
+                reply = await self.reply(scope["method"], scope["path"], body)
         headers = [(b"content-type", reply.kind.encode()), (b"content-length", str(len(reply.body)).encode())]
         if reply.code in (408, 413):
             headers.append((b"connection", b"close"))  # the rest of the body is not worth reading
@@ -149,7 +141,7 @@ class Rest:
             more = message.get("more_body", False)
         return bytes(body)
 
-    def reply(self, method: str, path: str, body: bytes) -> Reply:
+    async def reply(self, method: str, path: str, body: bytes) -> Reply:
         """The reply to one request."""
         if method == "GET" and path in METRICS:
             return Reply(200, exposition.generate_latest(self.service.metrics), exposition.CONTENT_TYPE_LATEST)
@@ -168,7 +160,7 @@ class Rest:
         try:
             with self.service.counted("rest", what, spec.name):
                 if what == "Predict":
-                    return Reply(200, self._predict(spec, body))
+                    return Reply(200, await self._predict(spec, body))
                 told = (
                     metadata(self.service, spec)
                     if what == "GetModelMetadata"
@@ -178,21 +170,25 @@ class Rest:
         except Refused as refused:
             return _error(CODES.get(refused.code, 500), str(refused))
 
-    def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
-        asked = _parsed(body)
+    async def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
+        asked = await aside(len(body), _parsed, body)
         spec.signature_name = asked.get("signature_name", "")
-        by_row = "instances" in asked
-        servable, outputs = self.service.predict(
-            spec, lambda servable, signature: arrays(servable, signature, asked), timeout=TIMEOUT
+        _, outputs = await self.service.predict(
+            spec, len(body), lambda servable, signature: arrays(servable, signature, asked), timeout=TIMEOUT
         )
-        lists = {name: _listed(name, array) for name, array in outputs.items()}
-        single = next(iter(lists.values())) if len(lists) == 1 else None
-        if not by_row:
-            return json.dumps({"outputs": lists if single is None else single}, ensure_ascii=False).encode()
-        rows = single
-        if rows is None:
-            rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-        return json.dumps({"predictions": rows}, ensure_ascii=False).encode()
+        return await aside(entries(outputs), _answered, outputs, "instances" in asked)
+
+
+def _answered(outputs: Mapping[str, Array], by_row: bool) -> bytes:
+    """The outputs of a signature as JSON, in row or column format."""
+    lists = {name: _listed(name, array) for name, array in outputs.items()}
+    single = next(iter(lists.values())) if len(lists) == 1 else None
+    if not by_row:
+        return json.dumps({"outputs": lists if single is None else single}, ensure_ascii=False).encode()
+    rows = single
+    if rows is None:
+        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
+    return json.dumps({"predictions": rows}, ensure_ascii=False).encode()
 
 
 class _Gone(Exception):

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 import tensorflow as tf
@@ -25,11 +27,13 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 
 from kerasrec.serving.batching import Batching
 from kerasrec.serving.servable import Refused
-from kerasrec.serving.service import Service
+from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
 from kerasrec.serving.versions import Models, Status, config_of, read_config
+from kerasrec.types import Array
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
+T = TypeVar("T")
 
 SERVICES = (
     "tensorflow.serving.PredictionService",
@@ -64,7 +68,6 @@ class Server:
         tls: certificate and key of the server, and whose clients it answers; no encryption where absent.
         poll: seconds between two looks at the folders; 0 looks only once.
         max_request_bytes: the longest request (64 MiB).
-        workers: requests in hand at a time, those that wait for a batch included.
 
     Raises:
         FileNotFoundError: there is no SavedModel in `path`.
@@ -87,7 +90,6 @@ class Server:
         tls: TLS | None = None,
         poll: float = 1.0,
         max_request_bytes: int = MAX_REQUEST_BYTES,
-        workers: int = 288,
     ) -> None:
         path = Path(path).resolve()
         if path.is_file() and model is not None:
@@ -105,24 +107,11 @@ class Server:
                 from kerasrec.serving.rest import Rest
             except ImportError as error:
                 raise ImportError(f"REST needs {error.name}: pip install 'kerasrec[serve]'") from None
-            self._rest = Rest(self.service, host, rest_port, tls, max_request_bytes, workers)
-        self._health = health.HealthServicer()
-        self._grpc = grpc.server(
-            ThreadPoolExecutor(workers, thread_name_prefix="kerasrec-serve"),
-            interceptors=[_Messages()],
-            options=[
-                ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server on it
-                ("grpc.max_receive_message_length", max_request_bytes),
-                ("grpc.max_send_message_length", -1),
-                ("grpc.max_concurrent_streams", 128),  # calls that never send their message hold a worker each
-                # Counts streams that have ended but are not cleared yet, and so refuses busy clients of one connection.
-                ("grpc.http.overload_protection", 0),
-            ],
-        )
-        add_PredictionServiceServicer_to_server(_Prediction(self.service), self._grpc)
-        add_ModelServiceServicer_to_server(_Status(self.service), self._grpc)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
-        reflection.enable_server_reflection(SERVICES, self._grpc)
+            self._rest = Rest(self.service, host, rest_port, tls, max_request_bytes)
+        self._health = health.aio.HealthServicer()
+        self._max_request_bytes = max_request_bytes
+        self._grpc: grpc.aio.Server | None = None
+        self._stopped = threading.Event()
 
     @property
     def rest_port(self) -> int | None:
@@ -143,37 +132,62 @@ class Server:
         """
         address = f"{self.host}:{self.port}"
         try:
-            if self._credentials is None:
-                self.port = self._grpc.add_insecure_port(address)
-            else:
-                self.port = self._grpc.add_secure_port(address, self._credentials)
-        except RuntimeError:
+            socket.create_server((self.host, self.port)).close()  # gRPC would print what it cannot do as well
+            self.port = _in_loop(self._listen(address))
+        except (OSError, RuntimeError):
             raise OSError(f"cannot listen on {address}: is it taken? choose another port") from None
-        self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
-        self._grpc.start()
         try:
             if self._rest is not None:
-                self._rest.start()
+                _in_loop(self._rest.start())
             self.models.start(self.poll)
         except BaseException:
             self.stop()
             raise
-        self._set_health(health_pb2.HealthCheckResponse.SERVING)
+        _in_loop(self._set_health(health_pb2.HealthCheckResponse.SERVING))
         return self
+
+    async def _listen(self, address: str) -> int:
+        """Starts the gRPC server, not serving yet, and returns its port."""
+        self._grpc = grpc.aio.server(
+            interceptors=[_Messages()],
+            options=[
+                ("grpc.so_reuseport", 0),  # a taken port is an error, not a second server on it
+                ("grpc.max_receive_message_length", self._max_request_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.max_concurrent_streams", 128),  # calls that never send their message are held in memory
+                # Counts streams that have ended but are not cleared yet, and so refuses busy clients of one connection.
+                ("grpc.http.overload_protection", 0),
+            ],
+        )
+        add_PredictionServiceServicer_to_server(_Prediction(self.service), self._grpc)
+        add_ModelServiceServicer_to_server(_Status(self.service), self._grpc)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._grpc)
+        reflection.enable_server_reflection(SERVICES, self._grpc)
+        if self._credentials is None:
+            port = self._grpc.add_insecure_port(address)
+        else:
+            port = self._grpc.add_secure_port(address, self._credentials)
+        await self._set_health(health_pb2.HealthCheckResponse.NOT_SERVING)
+        await self._grpc.start()
+        return int(port)
 
     def stop(self, grace: float = 1.0) -> None:
         """Takes no more requests and gives those under way `grace` seconds."""
-        self._health.enter_graceful_shutdown()
-        until = time.monotonic() + grace
-        ended = self._grpc.stop(grace)
-        if self._rest is not None:
-            self._rest.stop(grace)
-        ended.wait(max(until - time.monotonic(), 0) + 5)
+        _in_loop(self._end(grace))
         self.models.stop()
+        self._stopped.set()
+
+    async def _end(self, grace: float) -> None:
+        await self._health.enter_graceful_shutdown()
+        ending: list[Awaitable[None]] = [] if self._grpc is None else [self._grpc.stop(grace)]
+        if self._rest is not None:
+            ending.append(self._rest.stop(grace))
+        await asyncio.gather(*ending)
+        self.service.batcher.close()
 
     def wait(self, timeout: float | None = None) -> None:
         """Blocks until the server is stopped, or for `timeout` seconds."""
-        self._grpc.wait_for_termination(timeout)
+        self._stopped.wait(timeout)
 
     def __enter__(self) -> Server:
         return self.start()
@@ -183,45 +197,70 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _set_health(self, status: int) -> None:
+    async def _set_health(self, status: int) -> None:
         for service in ("", *SERVICES[:2]):
-            self._health.set(service, status)
+            await self._health.set(service, status)
 
 
-class _Messages(grpc.ServerInterceptor):
+@cache
+def _loop() -> asyncio.AbstractEventLoop:
+    """The event loop of all servers of this process: gRPC's of several would wake each other in vain."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="kerasrec-serve", daemon=True).start()
+    return loop
+
+
+def _in_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Does something in the servers' event loop and waits for it."""
+    return asyncio.run_coroutine_threadsafe(work, _loop()).result()
+
+
+class _Messages(grpc.aio.ServerInterceptor):
     """Bytes that are no message are the client's fault; gRPC by itself says INTERNAL and logs a traceback for each."""
 
-    def intercept_service(
-        self, continuation: Callable[[Any], Any], handler_call_details: grpc.HandlerCallDetails
-    ) -> Any:
-        handler = continuation(handler_call_details)
-        if handler is None or handler.unary_unary is None:
-            return handler
+    def __init__(self) -> None:
+        self._handlers: dict[str, Any] = {}
 
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        method = handler_call_details.method
+        if method not in self._handlers:
+            handler = await continuation(handler_call_details)
+            if handler is None or handler.unary_unary is None:
+                return handler
+            self._handlers[method] = self._careful(handler)
+        return self._handlers[method]
+
+    @staticmethod
+    def _careful(handler: Any) -> Any:
         def parsed(data: bytes) -> Any:
             try:
                 return handler.request_deserializer(data)
             except DecodeError as error:
                 return error
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        async def answer(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             if isinstance(request, DecodeError):
-                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the request is no message of this method: {request}")
-            return handler.unary_unary(request, context)
+                message = f"the request is no message of this method: {request}"
+                await context.abort(grpc.StatusCode.INVALID_ARGUMENT, message)
+            return await handler.unary_unary(request, context)
 
         return grpc.unary_unary_rpc_method_handler(answer, parsed, handler.response_serializer)
 
 
-def _method(answer: Callable[..., Any]) -> Callable[..., Any]:
+def _method(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
     """`answer(servicer, request, context)` as a gRPC method: counted, and what goes wrong becomes a status."""
 
-    def method(servicer: Any, request: Any, context: grpc.ServicerContext) -> Any:
+    async def method(servicer: Any, request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         model = request.model_spec.name if hasattr(request, "model_spec") else ""
         try:
             with servicer.service.counted("grpc", answer.__name__, model):
-                return answer(servicer, request, context)
+                return await answer(servicer, request, context)
         except Refused as refused:
-            context.abort(refused.code, str(refused))
+            await context.abort(refused.code, str(refused))
 
     return method
 
@@ -233,25 +272,24 @@ class _Prediction(PredictionServiceServicer):
         self.service = service
 
     @_method
-    def Predict(  # noqa: N802
-        self, request: predict_pb2.PredictRequest, context: grpc.ServicerContext
+    async def Predict(  # noqa: N802
+        self, request: predict_pb2.PredictRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> predict_pb2.PredictResponse:
-        servable, outputs = self.service.predict(
+        servable, outputs = await self.service.predict(
             request.model_spec,
+            request.ByteSize(),
             lambda servable, signature: servable.parsed(signature, request.inputs),
             tuple(request.output_filter),
             context.time_remaining(),
-            context.is_active,
         )
-        protos = {name: tf.make_tensor_proto(array) for name, array in outputs.items()}
-        response = predict_pb2.PredictResponse(outputs=protos)
+        response = await aside(entries(outputs), _response, outputs)
         response.model_spec.CopyFrom(_spec(request.model_spec.name, servable.version))
         response.model_spec.signature_name = request.model_spec.signature_name or "serving_default"
         return response
 
     @_method
-    def GetModelMetadata(  # noqa: N802
-        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.ServicerContext
+    async def GetModelMetadata(  # noqa: N802
+        self, request: get_model_metadata_pb2.GetModelMetadataRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         for field in request.metadata_field:
             if field != "signature_def":
@@ -268,17 +306,21 @@ class _Status(ModelServiceServicer):
         self.service = service
 
     @_method
-    def GetModelStatus(  # noqa: N802
-        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.ServicerContext
+    async def GetModelStatus(  # noqa: N802
+        self, request: get_model_status_pb2.GetModelStatusRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> get_model_status_pb2.GetModelStatusResponse:
         return status(self.service.models.status(request.model_spec))
 
     @_method
-    def HandleReloadConfigRequest(  # noqa: N802
-        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.ServicerContext
+    async def HandleReloadConfigRequest(  # noqa: N802
+        self, request: model_management_pb2.ReloadConfigRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> model_management_pb2.ReloadConfigResponse:
-        self.service.models.reload(request.config)
+        await asyncio.to_thread(self.service.models.reload, request.config)  # loads what is new
         return model_management_pb2.ReloadConfigResponse()
+
+
+def _response(outputs: Mapping[str, Array]) -> predict_pb2.PredictResponse:
+    return predict_pb2.PredictResponse(outputs={name: tf.make_tensor_proto(array) for name, array in outputs.items()})
 
 
 def metadata(service: Service, spec: ModelSpec) -> get_model_metadata_pb2.GetModelMetadataResponse:

@@ -1,5 +1,6 @@
 """Requests answered together: each gets what it would have got alone, in time, and none is forgotten."""
 
+import asyncio
 import threading
 import time
 
@@ -30,112 +31,117 @@ class Slow:
         return {"y": inputs["x"] * 2}
 
 
-def ask(batcher, servable, results, x, **options):
-    def answer():
-        try:
-            results[x] = batcher.answer(servable, "s", {"x": np.full((1, 1 + abs(x) % 3), float(x))}, **options)["y"]
-        except Exception as error:
-            results[x] = error
-
-    thread = threading.Thread(target=answer, daemon=True)
+@pytest.fixture
+def loop():
+    """An event loop that runs in a thread, as a server's does."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    return thread
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(20)
+    loop.close()
 
 
-def test_what_waits_goes_into_one_run_and_comes_back_apart():
-    servable, results = Slow(), {}
-    batcher = Batcher(Batching(max_rows=4, parallel=1))
-    threads = [ask(batcher, servable, results, 0)]
-    eventually(lambda: batcher._free == 0)
+def ask(loop, batcher, servable, x, **options):
+    inputs = {"x": np.full((1, 1 + abs(x) % 3), float(x))}
+    return asyncio.run_coroutine_threadsafe(batcher.answer(servable, "s", inputs, **options), loop)
+
+
+def test_what_waits_goes_into_one_run_and_comes_back_apart(loop):
+    servable, batcher = Slow(), Batcher(Batching(max_rows=4, parallel=1))
+    answers = [ask(loop, batcher, servable, 0)]
+    eventually(lambda: (batcher.free, len(batcher)) == (0, 0))
     for x in range(1, 10):
-        threads.append(ask(batcher, servable, results, x))
+        answers.append(ask(loop, batcher, servable, x))
         eventually(lambda x=x: len(batcher) == x)
     servable.go.set()
-    for thread in threads:
-        thread.join(20)
+    for x, answer in enumerate(answers):
+        doubled = answer.result(20)["y"]
+        assert doubled.shape[0] == 1
+        assert (doubled[0, : 1 + x % 3] == 2 * x).all()
     assert servable.runs == [1, 4, 4, 1]
-    for x in range(10):
-        assert results[x].shape[0] == 1
-        assert (results[x][0, : 1 + x % 3] == 2 * x).all()
-    assert (len(batcher), batcher._free) == (0, 1)
+    eventually(lambda: (len(batcher), batcher.free) == (0, 1))
 
 
-def test_one_bad_request_does_not_spoil_the_batch():
-    servable, results = Slow(), {}
-    batcher = Batcher(Batching(parallel=1))
-    threads = [ask(batcher, servable, results, 1)]
-    eventually(lambda: batcher._free == 0)
-    threads += [ask(batcher, servable, results, x) for x in (2, -3, 4)]
+def test_one_bad_request_does_not_spoil_the_batch(loop):
+    servable, batcher = Slow(), Batcher(Batching(parallel=1))
+    answers = {1: ask(loop, batcher, servable, 1)}
+    eventually(lambda: (batcher.free, len(batcher)) == (0, 0))
+    answers |= {x: ask(loop, batcher, servable, x) for x in (2, -3, 4)}
     eventually(lambda: len(batcher) == 3)
     servable.go.set()
-    for thread in threads:
-        thread.join(20)
-    assert [results[x][0, 0] for x in (1, 2, 4)] == [2, 4, 8]
-    assert isinstance(results[-3], tf.errors.InvalidArgumentError)
+    assert [answers[x].result(20)["y"][0, 0] for x in (1, 2, 4)] == [2, 4, 8]
+    assert isinstance(answers[-3].exception(20), tf.errors.InvalidArgumentError)
 
 
-def test_a_full_queue_refuses_and_a_passed_deadline_is_said():
-    servable, results = Slow(), {}
-    batcher = Batcher(Batching(max_queue=2, parallel=1))
-    threads = [ask(batcher, servable, results, 1)]
-    eventually(lambda: batcher._free == 0)
-    threads += [ask(batcher, servable, results, 2), ask(batcher, servable, results, 3, timeout=0.2)]
+def test_whatever_goes_wrong_in_a_run_reaches_those_who_asked(loop):
+    servable, batcher = Slow(), Batcher(Batching(parallel=1))
+    servable.run = lambda signature, inputs: {}["y"]
+    for _ in range(3):
+        assert isinstance(ask(loop, batcher, servable, 1).exception(20), KeyError)
+    eventually(lambda: batcher.free == 1)
+
+
+def test_a_full_queue_refuses_and_a_passed_deadline_is_said(loop):
+    servable, batcher = Slow(), Batcher(Batching(max_queue=2, parallel=1))
+    first = ask(loop, batcher, servable, 1)
+    eventually(lambda: (batcher.free, len(batcher)) == (0, 0))
+    second, late = ask(loop, batcher, servable, 2), ask(loop, batcher, servable, 3, timeout=0.2)
     eventually(lambda: len(batcher) == 2)
     with pytest.raises(Refused, match="2 requests wait already: ask again later") as refused:
-        batcher.answer(servable, "s", {"x": np.zeros((1, 1))})
+        ask(loop, batcher, servable, 0).result(20)
     assert refused.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
-    threads[2].join(20)
-    assert results[3].code == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert len(batcher) == 1
-    threads.append(ask(batcher, servable, results, 4, alive=lambda: False))
+    assert late.exception(20).code == grpc.StatusCode.DEADLINE_EXCEEDED
+    eventually(lambda: len(batcher) == 1)
+    gone = ask(loop, batcher, servable, 4)
     eventually(lambda: len(batcher) == 2)
+    gone.cancel()  # nobody wants it any more
+    eventually(lambda: len(batcher) == 1)
     servable.go.set()
-    for thread in threads:
-        thread.join(20)
-    assert results[2][0, 0] == 4
-    assert results[4].code == grpc.StatusCode.DEADLINE_EXCEEDED  # nobody wanted it any more
+    assert [answer.result(20)["y"][0, 0] for answer in (first, second)] == [2, 4]
     assert servable.runs == [1, 1]
-    assert batcher._free == 1
+    eventually(lambda: batcher.free == 1)
 
 
-def test_a_batch_waits_for_company_as_long_as_it_was_told():
-    servable, results = Slow(), {}
+def test_what_is_late_or_gone_while_it_runs_takes_nothing_from_the_others(loop):
+    servable, batcher = Slow(), Batcher(Batching(parallel=1))
+    answers = [ask(loop, batcher, servable, 1, timeout=0.2), ask(loop, batcher, servable, 2)]
+    eventually(lambda: (batcher.free, len(batcher)) == (0, 0))
+    assert answers[0].exception(20).code == grpc.StatusCode.DEADLINE_EXCEEDED
+    servable.go.set()
+    assert answers[1].result(20)["y"][0, 0] == 4
+
+
+def test_a_batch_waits_for_company_as_long_as_it_was_told(loop):
+    servable = Slow()
     servable.go.set()
     batcher = Batcher(Batching(max_rows=3, timeout=10.0, parallel=2))
     began = time.monotonic()
-    threads = [ask(batcher, servable, results, x) for x in (1, 2, 3)]
-    for thread in threads:
-        thread.join(20)
+    for answer in [ask(loop, batcher, servable, x) for x in (1, 2, 3)]:
+        answer.result(20)
     assert time.monotonic() - began < 9  # it was full
     assert servable.runs == [3]
     batcher = Batcher(Batching(max_rows=3, timeout=0.3, parallel=2))
     began = time.monotonic()
-    assert batcher.answer(servable, "s", {"x": np.array([[5.0]])})["y"] == 10
+    assert ask(loop, batcher, servable, 5).result(20)["y"][0, 0] == 10
     assert time.monotonic() - began >= 0.3
 
 
-def test_many_threads_all_get_their_own_answer():
-    servable = Slow()
+def test_many_clients_all_get_their_own_answer(loop):
+    servable, batcher = Slow(), Batcher(Batching(max_rows=8, parallel=2))
     servable.go.set()
-    batcher = Batcher(Batching(max_rows=8, parallel=2))
-    wrong = []
 
-    def client(number):
-        for turn in range(100):
-            x = number * 1000 + turn
-            answer = batcher.answer(servable, "s", {"x": np.full((1, 1 + x % 4), float(x))})["y"]
-            if (answer[0, : 1 + x % 4] != 2 * x).any():
-                wrong.append(x)
+    async def client(number):
+        for x in range(number * 1000, number * 1000 + 100):
+            answer = await batcher.answer(servable, "s", {"x": np.full((1, 1 + x % 4), float(x))})
+            assert (answer["y"][0, : 1 + x % 4] == 2 * x).all()
 
-    threads = [threading.Thread(target=client, args=(number,), daemon=True) for number in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-        assert not thread.is_alive()
-    assert wrong == []
+    for done in [asyncio.run_coroutine_threadsafe(client(number), loop) for number in range(16)]:
+        done.result(30)
     assert sum(servable.runs) == 1600
-    assert batcher._free == 2
+    assert max(servable.runs) > 1
+    eventually(lambda: batcher.free == 2)
 
 
 def test_a_number_out_of_range_is_said():
@@ -197,9 +203,9 @@ def test_a_full_server_says_so_and_keeps_deadlines(folder, monkeypatch):
         monkeypatch.setattr(Servable, "run", lambda *a: go_on.wait(20) and run(*a))
         stub = PredictionServiceStub(channel)
         first = stub.Predict.future(request(), timeout=20)
-        eventually(lambda: server.service._batcher._free == 0)
+        eventually(lambda: server.service.batcher.free == 0)
         second = stub.Predict.future(request(), timeout=20)
-        eventually(lambda: len(server.service._batcher) == 1)
+        eventually(lambda: len(server.service.batcher) == 1)
         with pytest.raises(grpc.RpcError, match="1 requests wait already") as refused:
             stub.Predict(request(), timeout=20)
         assert refused.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED

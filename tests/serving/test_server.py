@@ -241,7 +241,8 @@ def test_serving_only_after_the_warmup(folder, monkeypatch):
     monkeypatch.setattr(Servable, "run", lambda s, name, *rest: answered.append(name) or run(s, name, *rest))
     with server:
         assert seen == [(NOT_SERVING, {12: LOADING, 13: END}), grpc.StatusCode.UNAVAILABLE]
-        assert answered == ["serving_default", "recommend", "score"]
+        # Each alone and as a batch.
+        assert answered == ["serving_default"] * 2 + ["recommend"] * 2 + ["score"] * 2
 
 
 def test_which_version_and_name(folder, tmp_path):

@@ -15,7 +15,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from kerasrec.serving import Client, Server, ServingError
+from kerasrec.serving import Batching, Client, Server, ServingError
 from kerasrec.serving.servable import Servable
 
 
@@ -177,7 +177,8 @@ def test_an_old_version_ends_when_its_last_request_is_answered(exported, tmp_pat
 
     began.armed = False
     monkeypatch.setattr(Servable, "run", slow)
-    with Server(path, port=0, poll=0.02) as server, Client(f"127.0.0.1:{server.port}", model="films") as client:
+    server = Server(path, port=0, poll=0.02, batching=Batching(parallel=2))
+    with server, Client(f"127.0.0.1:{server.port}", model="films") as client:
         ask(client)
         began.armed = True
         answers = []
