@@ -254,6 +254,7 @@ class _Table:
         names: role → the column's name.
         types: role → how the first lines look: int, str, float or a date with or without zone.
         time_unit: of times that are numbers.
+        decimal: what stands before the decimals of a value.
     """
 
     file: _File
@@ -264,6 +265,7 @@ class _Table:
     names: Mapping[str, str]
     types: Mapping[str, str]
     time_unit: str
+    decimal: str
 
     @classmethod
     def sniff(cls, file: _File, head: list[str], form: _Form) -> _Table:
@@ -290,8 +292,11 @@ class _Table:
             start, rows = start + 1, rows[1:]
         if not rows:
             raise DataError(f"{file} has a header and no interactions below it: there is nothing to read")
-        types = {role: _type(role, [row[c] for row in rows if len(row) > c]) for role, c in at.items()}
-        return cls(file, separator, start, len(header), at, names, types, form.time_unit)
+        fields = {role: [row[c] for row in rows if len(row) > c] for role, c in at.items()}
+        types = {role: _type(role, sample) for role, sample in fields.items()}
+        comma = any(re.fullmatch(r"\s*-?\d+,\d+\s*", field) for field in fields.get("value", ()))
+        decimal = "," if comma else "."
+        return cls(file, separator, start, len(header), at, names, types, form.time_unit, decimal)
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
         import pyarrow as pa
@@ -331,6 +336,7 @@ class _Table:
                     | {name[role]: arrow[kind] for role, kind in types.items()},
                     include_columns=columns if wide else list(name.values()),
                     null_values=MISSING,
+                    decimal_point=self.decimal,
                 ),
             )
         found = {role: table[column] for role, column in name.items()}
@@ -350,7 +356,7 @@ class _Table:
                         "mend the line, or quote what holds a separator"
                     )
                 fields = {role: row[c] for role, c in self.at.items()}
-                problem = _problem(fields, self.names, self.time_unit, integers)
+                problem = _problem(fields, self.names, self.time_unit, integers, self.decimal)
                 if problem:
                     return DataError(f"{self.file}, line {line}, {problem}")
         except csv.Error as error:
@@ -430,7 +436,9 @@ def _seconds(times: Array, unit: str) -> IntArray:
     return seconds.astype(np.int64)
 
 
-def _problem(fields: Mapping[str, str], names: Mapping[str, str], unit: str, integers: Container[str]) -> str | None:
+def _problem(
+    fields: Mapping[str, str], names: Mapping[str, str], unit: str, integers: Container[str], decimal: str = "."
+) -> str | None:
     """What is wrong with the fields of one interaction, or `None`.
 
     Args:
@@ -438,12 +446,13 @@ def _problem(fields: Mapping[str, str], names: Mapping[str, str], unit: str, int
         names: role → name of the column.
         unit: of times that are numbers.
         integers: roles whose ids are integers, where "NA" is no id.
+        decimal: what stands before the decimals of a value.
     """
     for role, field in fields.items():
         if not field.strip() or (role in integers and field.strip() in MISSING):
             told: str | None = f"it is missing ({field!r}): fill it in, or drop the line"
         elif role == "value":
-            told = _value_problem(field)
+            told = _value_problem(field, decimal)
         elif role == "time":
             told = _time_problem(field, unit)
         else:
@@ -453,9 +462,9 @@ def _problem(fields: Mapping[str, str], names: Mapping[str, str], unit: str, int
     return None
 
 
-def _value_problem(field: str) -> str | None:
+def _value_problem(field: str, decimal: str) -> str | None:
     try:
-        value = float(field)
+        value = float(field.replace(decimal, "."))
     except ValueError:
         return f"{field!r} is not a number: mend it, or name another column (`value`)"
     if abs(value) <= float(np.finfo(np.float32).max):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -141,10 +142,10 @@ class AutoRec(Recommender):
     ) -> Tensor:
         return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
-    def last_layer(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor, Any]:
-        """What the output is made of: the last layer's input, its kernel and bias, and the function around them."""
-        last = self.dense[-1]
-        return self.encode(inputs), last.kernel, last.bias, last.activation
+    def last_layer(self, inputs: Any) -> LastLayer:
+        """What the output of a batch is made of."""
+        last, codes = self.dense[-1], self.encode(inputs)
+        return LastLayer(codes, last.kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1]))
 
     def by_user(self, train: Interactions) -> Recommender:
         """I-AutoRec as a model that is asked by user: the items' codes are computed once, from `train`."""
@@ -160,19 +161,39 @@ class AutoRec(Recommender):
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
+class LastLayer(NamedTuple):
+    """What a batch of rows is rebuilt from: activation(codes · kernel + bias) + offsets.
+
+    Attributes:
+        codes: `(batch, units)`, the input of the last layer.
+        kernel: `(units, n_columns)`.
+        bias: `(n_columns,)`.
+        activation: f.
+        offsets: `(batch,)`, what is added to each row.
+    """
+
+    codes: Tensor
+    kernel: Tensor
+    bias: Tensor
+    activation: Callable[[Tensor], Tensor]
+    offsets: Tensor
+
+
 class _AskedByUser(Recommender):
     """I-AutoRec turned around: one user's predicted ratings of all items.
 
-    Column u of the reconstructed items × users matrix is f(H · w_u + b_u), with H the items' codes
-    and w_u the user's output weights: a product of `(n_items, units)` and `(units,)` instead of a
+    Column u of the reconstructed items × users matrix is f(H · w_u + b_u) + o, with H the items' codes,
+    o their offsets and w_u the user's output weights: a product of `(n_items, units)` and `(units,)` instead of a
     pass over every item's row. A user without weights (row -1) gets the mean user's.
     """
 
     feedback = "ratings"
     asks_for = ("user_id",)
 
-    def __init__(self, codes: Array, kernel: Array, bias: Array, activation: Any) -> None:
+    def __init__(self, codes: Array, offsets: Array, kernel: Array, bias: Array, activation: Any) -> None:
         super().__init__(len(codes), name="auto_rec_by_user")
+        self.offsets = self.add_weight(shape=offsets.shape, trainable=False, dtype="float32", name="offsets")
+        self.offsets.assign(offsets)
         self.codes = self.add_weight(shape=codes.shape, trainable=False, dtype="float32", name="codes")
         weights = np.concatenate([kernel.T, kernel.T.mean(0, keepdims=True)])
         self.users = self.add_weight(shape=weights.shape, trainable=False, dtype="float32", name="users")
@@ -187,13 +208,14 @@ class _AskedByUser(Recommender):
     def of(cls, model: AutoRec, train: Interactions) -> _AskedByUser:
         items = model.batches(train)
         parts = [model.last_layer(items[i][0]) for i in range(len(items))]
-        codes = np.concatenate([ops.convert_to_numpy(part[0]) for part in parts])
-        _, kernel, bias, activation = parts[0]
-        kernel, bias = ops.convert_to_numpy(kernel), ops.convert_to_numpy(bias)
-        return cls(codes.astype(np.float32), kernel, bias, activation)
+        codes = np.concatenate([ops.convert_to_numpy(part.codes) for part in parts])
+        offsets = np.concatenate([ops.convert_to_numpy(part.offsets) for part in parts])
+        last = parts[0]
+        kernel, bias = ops.convert_to_numpy(last.kernel), ops.convert_to_numpy(last.bias)
+        return cls(codes.astype(np.float32), offsets, kernel, bias, last.activation)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         row = ops.cast(inputs["row"], "int32")
         row = ops.where(row < 0, self.users.shape[0] - 1, row)
         scores = ops.matmul(ops.take(self.users, row, axis=0), ops.transpose(self.codes))
-        return self.output_activation(scores + ops.expand_dims(ops.take(self.bias, row), 1))
+        return self.output_activation(scores + ops.expand_dims(ops.take(self.bias, row), 1)) + self.offsets

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -227,6 +228,7 @@ class Recommender(keras.Model):
         """
         if isinstance(x, Interactions):
             made = self.batches(x, batch_size, shuffle)
+            self._warn_of_another_run(len(made) * epochs)
             callbacks = [*as_list(callbacks), _EpochOrder(made)]
             x, batch_size, shuffle = for_backend(made), None, False
         if isinstance(validation_data, HeldOut):
@@ -243,6 +245,15 @@ class Recommender(keras.Model):
             shuffle=shuffle,
             **kwargs,
         )
+
+    def _warn_of_another_run(self, steps: int) -> None:
+        if self.planned_steps not in (None, steps):
+            warnings.warn(
+                f"the model was sized for a run of {self.planned_steps:,} updates and this one has {steps:,}, so "
+                "whatever changes over a run will not end with it: give `for_interactions` the epochs and the "
+                "batch size of `fit`",
+                stacklevel=3,
+            )
 
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Means of the compiled metrics; `x` may be a `HeldOut` part of a split.

@@ -11,7 +11,7 @@ from keras import ops
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import entries
-from kerasrec.models.auto_rec import AutoRec
+from kerasrec.models.auto_rec import AutoRec, LastLayer
 from kerasrec.types import FloatArray, Tensor
 
 
@@ -19,8 +19,9 @@ from kerasrec.types import FloatArray, Tensor
 class CFN(AutoRec):
     """Collaborative filtering network: a denoising AutoRec that can read what is known of users or items.
 
-    Ratings r are scaled to x in [-1, 1]. In training a share of a row's entries, C, is hidden (set
-    to 0), and being right about those counts another weight than being right about the rest:
+    Ratings are scaled to [-1, 1] and a row's mean is taken from its entries, which gives x, and put
+    back on the answer. In training a share of a row's entries, C, is hidden (set to 0, the mean), and
+    being right about those counts another weight than being right about the rest:
 
         minimise  1/m Σ_rows [ α Σ_{i ∈ C} (x_i - f(x̃)_i)² + β Σ_{i observed, ∉ C} (x_i - f(x̃)_i)² ]
                   + reg / 2 · ‖weights‖²
@@ -156,17 +157,23 @@ class CFN(AutoRec):
         row = ops.cast(inputs["row"], "int32")
         return ops.where(ops.expand_dims(row >= 0, 1), ops.take(self.side, ops.maximum(row, 0), axis=0), 0.0)
 
-    def scaled(self, inputs: Any) -> tuple[Tensor, Tensor | None]:
-        """Entries as `kerasrec.layers.entries` has them, their ratings scaled to [-1, 1]."""
+    def centred(self, inputs: Any) -> tuple[Tensor, Tensor | None, Tensor]:
+        """Entries as `kerasrec.layers.entries` has them, scaled and without their row's mean; and that mean.
+
+        The mean, `(batch, 1)`, is on the scale of the ratings, the middle of their range for an empty row.
+        """
         values, ids = entries(inputs, use_values=True)
         observed = values != 0 if ids is None else ids >= 0
-        middle, half = self.scale()
-        return ops.where(observed, (values - middle) / half, 0.0), ids
-
-    def scale(self) -> tuple[float, float]:
-        """The middle of the ratings' range, and half its width."""
         low, high = self.value_range or (1.0, 5.0)
-        return (low + high) / 2, (high - low) / 2
+        n = ops.sum(ops.cast(observed, "float32"), axis=1, keepdims=True)
+        total = ops.sum(ops.where(observed, values, 0.0), axis=1, keepdims=True)
+        mean = ops.where(n > 0, total / ops.maximum(n, 1.0), (low + high) / 2)
+        return ops.where(observed, (values - mean) / self.half_range(), 0.0), ids, mean
+
+    def half_range(self) -> float:
+        """Half the width of the ratings' range, which becomes 1."""
+        low, high = self.value_range or (1.0, 5.0)
+        return (high - low) / 2
 
     def layer(self, place: int, side: Tensor | None, *inputs: Any) -> Tensor:
         """The output of the layer at a place, side information joined."""
@@ -183,10 +190,11 @@ class CFN(AutoRec):
         return hidden
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.hidden(*self.scaled(inputs), self.side_of(inputs))
+        values, ids, _ = self.centred(inputs)
+        return self.hidden(values, ids, self.side_of(inputs))
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        (values, ids), side = self.scaled(inputs), self.side_of(inputs)
+        (values, ids, mean), side = self.centred(inputs), self.side_of(inputs)
         seen = values
         if training:
             if ids is None:
@@ -200,8 +208,7 @@ class CFN(AutoRec):
             truth = {"ids": ids, "values": values, "weights": ops.where(hide, self.alpha, self.beta)}
             # Not `squared_error(…)`, which scales by the number of replicas what `add_loss` scales again.
             self.add_loss(ops.mean(self.squared_error.call(truth, output)))
-        middle, half = self.scale()
-        return middle + half * output
+        return mean + self.half_range() * output
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -222,14 +229,15 @@ class CFN(AutoRec):
             stage.side.assign(self.side)
         return stage
 
-    def last_layer(self, inputs: Any) -> tuple[Tensor, Tensor, Tensor, Any]:
-        codes, kernel, bias, _ = super().last_layer(inputs)
+    def last_layer(self, inputs: Any) -> LastLayer:
+        codes, kernel, bias, _, _ = super().last_layer(inputs)
         side = self.side_of(inputs)
         if side is not None:
             codes = ops.concatenate([codes, side], axis=1)
             kernel = ops.concatenate([kernel, self.side_layers[-1].kernel], axis=0)
-        middle, half = self.scale()
-        return codes, kernel, bias, lambda product: middle + half * self.functions[-1](product)
+        _, _, mean = self.centred(inputs)
+        half, activation = self.half_range(), self.functions[-1]
+        return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean[:, 0])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in ("alpha", "beta", "side_shape")}}

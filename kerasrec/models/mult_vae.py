@@ -21,7 +21,8 @@ class MultVAE(Recommender):
 
     Minimises, averaged over users,
 
-        -Σ_i x_ui log softmax(f(z_u))_i + β · KL(q(z_u | x_u) ‖ N(0, I)),   β = min(beta, step / anneal_steps)
+        -Σ_i x_ui log softmax(f(z_u))_i + β · KL(q(z_u | x_u) ‖ N(0, I)) + reg · Σ W²
+        β = min(beta, step / anneal_steps)
 
     where q = N(μ, diag σ²) comes from an encoder of the L2-normalised row under dropout, and z is
     drawn from it in training and is μ otherwise.
@@ -40,6 +41,7 @@ class MultVAE(Recommender):
         anneal_steps: updates over which β would climb to 1 (paper: 200,000, which suits ML-20M).
             `for_interactions(train, epochs=…)` scales it to a run, as on a small data set β would
             never get near its cap.
+        reg: weight of the decay of kernels, not of biases (paper: none for its VAE; `MultDAE` has it).
         seed: seeds weights, dropout and z.
 
     Shapes:
@@ -73,6 +75,7 @@ class MultVAE(Recommender):
         likelihood: str = "multinomial",
         beta: float = 0.2,
         anneal_steps: int = 200_000,
+        reg: float = 0.0,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
@@ -87,6 +90,7 @@ class MultVAE(Recommender):
         self.likelihood = likelihood
         self.beta = beta
         self.anneal_steps = anneal_steps
+        self.reg = reg
 
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
@@ -101,7 +105,8 @@ class MultVAE(Recommender):
         self.nll = LIKELIHOODS[likelihood]()
 
     def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Dense:
-        return xavier_dense(units, activation, self.seed_for(name), name, **kwargs)
+        decay = keras.regularizers.L2(self.reg) if self.reg else None
+        return xavier_dense(units, activation, self.seed_for(name), name, kernel_regularizer=decay, **kwargs)
 
     @classmethod
     def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -178,8 +183,9 @@ class MultVAE(Recommender):
         return _Sampled(self, seed)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "likelihood", "beta", "anneal_steps")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        network = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout")
+        loss = ("likelihood", "beta", "anneal_steps", "reg")
+        return {**super().get_config(), **{name: getattr(self, name) for name in (*network, *loss)}}
 
 
 class _Sampled(Recommender):

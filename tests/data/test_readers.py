@@ -105,6 +105,13 @@ def test_broken_catalogue(tmp_path):
 # ---- tables ---------------------------------------------------------------------------------
 
 
+def test_decimal_commas(tmp_path):
+    table = read(write(tmp_path / "x.csv", "user;item;rating\n1;2;3,5\n1;3;4\n"))
+    assert table.values.tolist() == [3.5, 4.0]
+    with pytest.raises(DataError, match=r"line 3, column rating \(value\): '4,x' is not a number"):
+        read(write(tmp_path / "y.csv", "user;item;rating\n1;2;3,5\n1;3;4,x\n"))
+
+
 @pytest.mark.parametrize("name, separator", [("x.csv", ","), ("x.tsv", "\t"), ("x.csv", ";"), ("x.txt", "|")])
 def test_separators_are_told_from_the_header(tmp_path, name, separator):
     assert entries(read(write(tmp_path / name, table_text(separator)))) == EXPECTED

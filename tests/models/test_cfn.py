@@ -13,6 +13,14 @@ def array(tensor):
     return np.asarray(keras.ops.convert_to_numpy(tensor), np.float64)
 
 
+def centred(rows):
+    """Means of the rows of ratings from 1 to 5, and their entries scaled without them."""
+    observed = rows > 0
+    n = observed.sum(1, keepdims=True)
+    mean = np.where(n > 0, rows.sum(1, keepdims=True) / np.maximum(n, 1), 3)
+    return mean, np.where(observed, (rows - mean) / 2, 0.0)
+
+
 @pytest.mark.parametrize("side", [None, SIDE])
 @pytest.mark.parametrize("hidden_everywhere", [True, False])
 def test_scores_and_loss_are_the_formula(side, hidden_everywhere):
@@ -23,7 +31,7 @@ def test_scores_and_loss_are_the_formula(side, hidden_everywhere):
         model.build()
     rows = table.T.matrix.toarray().astype(np.float64)
     observed = rows > 0
-    x = np.where(observed, (rows - 3) / 2, 0.0)
+    mean, x = centred(rows)
 
     def f(row):
         for i, layer in enumerate(model.dense):
@@ -33,14 +41,14 @@ def test_scores_and_loss_are_the_formula(side, hidden_everywhere):
             row = np.tanh(row)
         return row
 
-    np.testing.assert_allclose(scores(model, table), 3 + 2 * f(x), atol=1e-5)
+    np.testing.assert_allclose(scores(model, table), mean + 2 * f(x), atol=1e-5)
     batch = model.batches(table, len(rows))[0][0]
     answer = model(batch, training=True)
     weight, seen = (model.alpha, 0 * x) if hidden_everywhere else (model.beta, x)
     decay = sum((array(w.kernel) ** 2).sum() for w in (*model.dense, *model.side_layers)) * 0.3 / 2
     expected = weight * ((x - f(seen)) ** 2 * observed).sum(1).mean() + decay
     assert float(model.compute_loss(batch, None, answer)) == pytest.approx(expected, rel=1e-5)
-    np.testing.assert_allclose(answer, 3 + 2 * f(seen), atol=1e-5)
+    np.testing.assert_allclose(answer, mean + 2 * f(seen), atol=1e-5)
 
 
 def test_hides_the_share_it_says_and_weighs_both_kinds():
@@ -48,11 +56,12 @@ def test_hides_the_share_it_says_and_weighs_both_kinds():
     model = CFN.for_interactions(table, hidden_dims=(4,), reg=0.0, dropout=0.25, alpha=1.0, beta=0.0, seed=1)
     if not model.built:
         model.build()
-    for layer in model.dense:  # an output of 0 whatever the input: each entry's error is x² = 1
+    for layer in model.dense:  # an output of 0 whatever the input: each entry's error is x²
         layer.kernel.assign(0 * layer.kernel)
     batch = model.batches(table, 90)[0][0]
     losses = [float(model.compute_loss(batch, None, model(batch, training=True))) for _ in range(30)]
-    assert np.mean(losses) == pytest.approx(0.25 * N_ITEMS / 2, rel=0.05)
+    x = centred(table.matrix.toarray())[1]
+    assert np.mean(losses) == pytest.approx(0.25 * (x**2).sum(1).mean(), rel=0.05)
     assert np.std(losses) > 0
 
 

@@ -1,5 +1,7 @@
 """Each model's maths against numpy, written from its paper's formulas."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -164,7 +166,7 @@ def numpy_decode(model, code):
 
 def test_mult_vae_scores_and_loss_are_the_formula():
     table = blocks()
-    model = MultVAE(table.n_items, hidden_dims=(13, 7), latent_dim=5, beta=0.2, anneal_steps=100, seed=1)
+    model = MultVAE(table.n_items, hidden_dims=(13, 7), latent_dim=5, beta=0.2, anneal_steps=100, reg=0.3, seed=1)
     model.build()
     x = table.matrix.toarray().astype(np.float64)
     mean, log_var, logits = numpy_mult_vae(model, x)
@@ -174,7 +176,9 @@ def test_mult_vae_scores_and_loss_are_the_formula():
     loss = float(model.compute_loss(batch, None, model(batch)))
     log_softmax = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     kl = 0.5 * (np.exp(log_var) + mean**2 - 1 - log_var).sum(1)
-    assert loss == pytest.approx((-(x * log_softmax).sum(1) + 0.1 * kl).mean(), rel=1e-5)
+    kernels = [*model.encoder, model.mean, model.log_var, *model.decoder, model.logits]
+    decay = 0.3 * sum((dense(layer)[0] ** 2).sum() for layer in kernels)
+    assert loss == pytest.approx((-(x * log_softmax).sum(1) + 0.1 * kl).mean() + decay, rel=1e-5)
 
 
 def test_mult_vae_anneals_to_its_cap_and_counts_training_steps_only():
@@ -196,6 +200,17 @@ def test_mult_vae_annealing_is_scaled_to_the_run():
     assert MultVAE.for_interactions(table, epochs=350, anneal_steps=5).anneal_steps == 5
     assert MultVAE.for_interactions(table).anneal_steps == 200_000
     assert MultVAE(table.n_items).anneal_steps == 200_000
+
+
+def test_a_run_of_another_length_than_planned_is_told():
+    table = blocks()
+    model = MultVAE.for_interactions(table, epochs=2, batch_size=45, hidden_dims=(4,), latent_dim=2)
+    model.compile()
+    with pytest.warns(UserWarning, match="sized for a run of 4 updates and this one has 2, so"):
+        model.fit(table, epochs=1, batch_size=45, verbose=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(table, epochs=2, batch_size=45, verbose=0)
 
 
 def test_mult_vae_noise_has_unit_variance_and_the_latent_width_is_that_of_z():
