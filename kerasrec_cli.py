@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import gc
 import importlib.util
 import inspect
 import logging
@@ -297,6 +298,7 @@ def serve(
     batching = Batching(max_batch, batch_timeout / 1000, max_queue)
     name = name if name or path.is_file() else SERVED_NAME
     server = Server(path, name, host, port, rest_port, batching=batching, tls=tls, poll=poll)
+    gc.freeze()  # TensorFlow's modules are a third of a second to look through, while every client waits
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves the block below, which ends what is under way
     with contextlib.ExitStack() as stack:
         server.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -156,9 +157,31 @@ def _array(name: str, proto: TensorProto, expected: Any) -> Array:
     if any(size < 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
         raise Refused(f"`{name}` has a shape that is too large or impossible: {shape}")
     try:
+        if proto.tensor_content and expected.dtype != tf.string.as_datatype_enum:
+            return np.frombuffer(proto.tensor_content, _numpy(expected.dtype)).reshape(shape)
         return tf.make_ndarray(proto)
     except Exception as error:  # numpy and protobuf raise what they please on bytes that are no tensor
         raise Refused(f"`{name}` is not a valid tensor of shape {shape}: {error}") from None
+
+
+def tensor_proto(array: Array) -> TensorProto:
+    """The array as a message: as `tf.make_tensor_proto`, which takes four times as long over numbers."""
+    if array.dtype == object:
+        return tf.make_tensor_proto(array)
+    proto = TensorProto(dtype=_datatype(array.dtype), tensor_content=array.tobytes())
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    return proto
+
+
+@cache
+def _numpy(number: int) -> Any:
+    return np.dtype(tf.as_dtype(number).as_numpy_dtype)
+
+
+@cache
+def _datatype(dtype: Any) -> int:
+    return int(tf.as_dtype(dtype).as_datatype_enum)
 
 
 def _dtype(number: int) -> str:

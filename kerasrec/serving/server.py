@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import grpc
-import tensorflow as tf
 from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -26,7 +25,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 )
 
 from kerasrec.serving.batching import Batching
-from kerasrec.serving.servable import Refused
+from kerasrec.serving.servable import Refused, tensor_proto
 from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
 from kerasrec.serving.versions import Models, Status, config_of, read_config
@@ -320,7 +319,7 @@ class _Status(ModelServiceServicer):
 
 
 def _response(outputs: Mapping[str, Array]) -> predict_pb2.PredictResponse:
-    return predict_pb2.PredictResponse(outputs={name: tf.make_tensor_proto(array) for name, array in outputs.items()})
+    return predict_pb2.PredictResponse(outputs={name: tensor_proto(array) for name, array in outputs.items()})
 
 
 def metadata(service: Service, spec: ModelSpec) -> get_model_metadata_pb2.GetModelMetadataResponse:
