@@ -182,9 +182,12 @@ class RowDense(keras.layers.Dense):
     """
 
     def __init__(self, units: int, activation: Any = None, sparse: bool = False, **kwargs: Any) -> None:
-        # Autocasting would cast the whole kernel before its rows are taken.
-        super().__init__(units, activation, **({"autocast": False} if sparse else {}), **kwargs)
+        super().__init__(units, activation, **kwargs)
         self.sparse = sparse
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        # Mixed precision would cast the whole kernel before its rows are taken.
+        return super().add_weight(*args, **{**kwargs, **({"autocast": False} if self.sparse else {})})
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
@@ -309,8 +312,9 @@ class SampledLogits(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator(seed)
 
     def build(self, hidden_shape: Any) -> None:
-        self.kernel = self.add_weight((self.units, hidden_shape[-1]), self.kernel_initializer, name="kernel")
-        self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+        shape = (self.units, hidden_shape[-1])
+        self.kernel = self.add_weight(shape, self.kernel_initializer, autocast=False, name="kernel")
+        self.bias = self.add_weight(shape[:1], self.bias_initializer, autocast=False, name="bias")
 
     def draw(self, ids: Tensor) -> Sample:
         """A sample for a batch, half from its entries and half uniform; ids `(batch, length)`, padded with -1."""

@@ -91,13 +91,13 @@ class Adam(keras.optimizers.Adam):
                 state = tuple(w.value if isinstance(w, keras.Variable) else w for w in state)
             else:
                 gradient = tf.convert_to_tensor(gradient)
-        before = [ops.convert_to_tensor(w) if rows is None else tf.gather(w, rows) for w in state]
-        after = self._lazily(*before, gradient, learning_rate)
-        for weight, value in zip(state, after, strict=True):
+        weight, m, v = (ops.convert_to_tensor(w) if rows is None else tf.gather(w, rows) for w in state)
+        after = self._lazily(weight, m, v, gradient, learning_rate)
+        for kept, value in zip(state, after, strict=True):
             if rows is None:
-                self.assign(weight, value)
+                self.assign(kept, value)
             else:
-                tf.raw_ops.ResourceScatterUpdate(resource=weight.handle, indices=rows, updates=value)
+                tf.raw_ops.ResourceScatterUpdate(resource=kept.handle, indices=rows, updates=value)
 
     def _lazily(self, weight: Tensor, m: Tensor, v: Tensor, g: Tensor, learning_rate: Tensor) -> tuple[Tensor, ...]:
         """The next weight, m and v; rows whose gradient is all 0 keep theirs."""
