@@ -37,7 +37,6 @@ CASES = {
     "mult_dae sampled": ("mult_dae", {"latent_dim": 12, "n_sampled": 12}),
     "mult_dae noise": ("mult_dae", {"latent_dim": 12, "dropout": 0.0, "noise": 0.05}),
     "mult_vae": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200}),
-    "mult_vae sampled": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200, "n_sampled": 12}),
     "mult_vae gaussian": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "gaussian", "beta": 0.0}),
     "mult_vae logistic": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "logistic"}),
     "popularity": ("popularity", {}),
