@@ -316,17 +316,17 @@ class SampledLogits(keras.layers.Layer):
         self.kernel = self.add_weight(shape, self.kernel_initializer, autocast=False, name="kernel")
         self.bias = self.add_weight(shape[:1], self.bias_initializer, autocast=False, name="bias")
 
-    def draw(self, ids: Tensor) -> Sample:
+    def draw(self, ids: Tensor | None) -> Sample:
         """A sample for a batch, half from its entries and half uniform; ids `(batch, length)`, padded with -1."""
+        ids = None if ids is None else ops.cast(ids, "int32")
         return draw(ids, self.units, self.n_sampled, self.seed_generator)
 
     def call(self, hidden: Tensor, ids: Tensor | None = None, sample: Sample | None = None) -> Tensor:
         hidden = ops.cast(hidden, "float32")
         if ids is None:
             return ops.matmul(hidden, ops.transpose(self.kernel)) + self.bias
-        return sampled_multinomial_nll(
-            hidden, ids, self.kernel, self.bias, self.draw(ids) if sample is None else sample
-        )
+        sample = self.draw(ids) if sample is None else sample
+        return sampled_multinomial_nll(hidden, ops.cast(ids, "int32"), self.kernel, self.bias, sample)
 
     def compute_output_shape(self, hidden_shape: Any, *shapes: Any) -> tuple[int | None, ...]:
         return (hidden_shape[0],) if shapes else (hidden_shape[0], self.units)
