@@ -48,8 +48,9 @@ def item_vectors(model: Recommender, train: Interactions) -> FloatArray:
     if hasattr(model, "output_kernel"):
         return np.asarray(ops.convert_to_numpy(model.output_kernel), np.float32)
     for weight in reversed(model.weights):
-        if len(weight.shape) == 2 and weight.shape[1] == model.n_columns:
-            return np.ascontiguousarray(ops.convert_to_numpy(weight).T, np.float32)
+        if len(weight.shape) == 2 and model.n_columns in weight.shape:
+            vectors = ops.convert_to_numpy(weight)
+            return np.ascontiguousarray(vectors.T if weight.shape[1] == model.n_columns else vectors, np.float32)
     raise ValueError(f"{type(model).__name__} has no vectors of items: take a model with an output layer")
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -11,13 +12,19 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.losses import sum_of_log_partitions
-from kerasrec.ranking import listed, lists_entries, scatter_rows
+from kerasrec.ranking import flat, listed, lists_entries, scatter_rows
+from kerasrec.sampling import Sample, draw, row_sums, rows_of, sampled_multinomial_nll
 from kerasrec.types import Batch, Tensor
 
 
 def xavier_dense(
-    units: int, activation: str | None, seed: int | None, name: str, kind: type = keras.layers.Dense, **kwargs: Any
-) -> keras.layers.Dense:
+    units: int,
+    activation: str | None,
+    seed: int | None,
+    name: str,
+    kind: Callable[..., keras.layers.Layer] = keras.layers.Dense,
+    **kwargs: Any,
+) -> keras.layers.Layer:
     """A dense layer that starts as those of Liang et al. 2018: Glorot uniform, and biases within ±0.002.
 
     Args:
@@ -30,7 +37,7 @@ def xavier_dense(
     """
     return kind(
         units,
-        activation,
+        activation=activation,
         kernel_initializer=keras.initializers.GlorotUniform(seed),
         bias_initializer=keras.initializers.TruncatedNormal(stddev=0.001, seed=seed),
         name=name,
@@ -155,6 +162,8 @@ class RowDense(keras.layers.Dense):
     Args:
         units: width of the output.
         activation: as in `keras.layers.Dense`.
+        sparse: whether only the kernel's rows that a batch observes are read, and are all that the
+            gradient holds (`tf.IndexedSlices`; on JAX and under XLA it is dense). For large catalogues.
         **kwargs: as in `keras.layers.Dense`.
 
     Shapes:
@@ -172,18 +181,31 @@ class RowDense(keras.layers.Dense):
                [1., 1.]], dtype=float32)
     """
 
-    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
+    def __init__(self, units: int, activation: Any = None, sparse: bool = False, **kwargs: Any) -> None:
         super().__init__(units, activation, **kwargs)
+        self.sparse = sparse
+
+    def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
+        # Mixed precision would cast the whole kernel before its rows are taken.
+        return super().add_weight(*args, **{**kwargs, **({"autocast": False} if self.sparse else {})})
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
         self.input_spec = None  # values are as wide as the longest row, not as the kernel
 
     def call(self, values: Tensor, ids: Tensor | None = None) -> Tensor:
-        hidden = row_matmul(values, ids, ops.convert_to_tensor(self.kernel))
+        if self.sparse and ids is not None:
+            rows, columns, known = flat(ids, ops.cast(values, "float32"))
+            hidden = row_sums(ops.expand_dims(known, 1) * rows_of(self.kernel, columns), rows, ops.shape(ids)[0])
+        else:
+            hidden = row_matmul(values, ids, ops.convert_to_tensor(self.kernel))
+        hidden = ops.cast(hidden, self.compute_dtype)
         if self.use_bias:
-            hidden = hidden + self.bias
+            hidden = hidden + ops.cast(self.bias, self.compute_dtype)
         return self.activation(hidden)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "sparse": self.sparse}
 
     def compute_output_shape(self, values_shape: Any, ids_shape: Any = None) -> tuple[int | None, int]:
         return (values_shape[0], self.units)
@@ -220,6 +242,116 @@ class Logits(keras.layers.Dense):
             return super().call(hidden)
         product = ops.matmul(ops.cast(hidden, "bfloat16"), ops.cast(self.kernel, "bfloat16"))
         return ops.cast(product, "float32") + self.bias
+
+
+@public
+class SampledLogits(keras.layers.Layer):
+    """An output layer over a large catalogue, which tells a multinomial loss from a sample of the items.
+
+    f = h · kernelᵀ + bias; given ids as well, each row's
+
+        -Σ_i x_ui (f_ui - log Z_u),   Z_u = Σ_{i: x_ui = 1} exp f_ui + Σ_{s ∈ S: x_us = 0} exp f_us / (n q_s)
+
+    with S the n items of `sample`, shared by the rows, and n q_s how often each was to be expected. Z_u
+    is that of the full softmax in the mean, and the loss tends to the full softmax's as n grows; with
+    every item in S it is the same. It costs by the entries and by rows · n, whatever the size of the
+    catalogue. Items are the kernel's rows, of which the gradient holds those of the batch and of S
+    (`tf.IndexedSlices`; on JAX and under XLA it is dense).
+
+    Args:
+        units: number of items.
+        n_sampled: n, how many items `draw` draws for a batch.
+        kernel_initializer: as in `keras.layers.Dense`.
+        bias_initializer: as in `keras.layers.Dense`.
+        seed: seeds what is drawn.
+        activation: none: softmax is part of the loss.
+        **kwargs: as in `keras.layers.Layer`, with float32 for the default dtype.
+
+    Shapes:
+        In: h `(batch, dim)`; for the loss ids `(batch, length)`, padded with -1, and a sample as well.
+        Out: logits `(batch, units)`; for the loss `(batch,)`. Float32.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasrec.layers import SampledLogits
+        >>> layer = SampledLogits(1000, n_sampled=100, seed=1)
+        >>> hidden, ids = np.ones((2, 8), np.float32), np.array([[3, 14, 15], [92, -1, -1]])
+        >>> layer(hidden).shape
+        TensorShape([2, 1000])
+        >>> layer(hidden, ids, layer.draw(ids)).shape
+        TensorShape([2])
+
+    Differs from its sources in: half of S comes from the batch's own entries, which is the popularity
+    they draw by without a table of it, and half is uniform; and own items are counted once, exactly.
+
+    Source: Bengio and Senécal, Adaptive Importance Sampling to Accelerate Training of a Neural
+    Probabilistic Language Model, 2008; Jean, Cho, Memisevic and Bengio, On Using Very Large Target
+    Vocabulary for Neural Machine Translation, 2015.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        n_sampled: int,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        seed: int | None = None,
+        activation: None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(autocast=False, **{"dtype": "float32", **kwargs})
+        if n_sampled < 2:
+            raise ValueError(
+                f"`n_sampled` must be at least 2, not {n_sampled}: half of it comes from the batch's entries"
+            )
+        self.units = units
+        self.n_sampled = n_sampled
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, hidden_shape: Any) -> None:
+        shape = (self.units, hidden_shape[-1])
+        self.kernel = self.add_weight(shape, self.kernel_initializer, autocast=False, name="kernel")
+        self.bias = self.add_weight(shape[:1], self.bias_initializer, autocast=False, name="bias")
+
+    def draw(self, ids: Tensor | None) -> Sample:
+        """A sample for a batch, half from its entries and half uniform; ids `(batch, length)`, padded with -1."""
+        ids = None if ids is None else ops.cast(ids, "int32")
+        return draw(ids, self.units, self.n_sampled, self.seed_generator)
+
+    def call(self, hidden: Tensor, ids: Tensor | None = None, sample: Sample | None = None) -> Tensor:
+        hidden = ops.cast(hidden, "float32")
+        if ids is None:
+            return ops.matmul(hidden, ops.transpose(self.kernel)) + self.bias
+        sample = self.draw(ids) if sample is None else sample
+        return sampled_multinomial_nll(hidden, ops.cast(ids, "int32"), self.kernel, self.bias, sample)
+
+    def compute_output_shape(self, hidden_shape: Any, *shapes: Any) -> tuple[int | None, ...]:
+        return (hidden_shape[0],) if shapes else (hidden_shape[0], self.units)
+
+    def get_config(self) -> dict[str, Any]:
+        config = {
+            "units": self.units,
+            "n_sampled": self.n_sampled,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "seed": self.seed,
+        }
+        return {**super().get_config(), **config}
+
+
+def ends(n_sampled: int | None, seed: int | None) -> tuple[Callable[..., keras.layers.Layer], ...]:
+    """The kinds of an autoencoder's first and last layer: over the whole catalogue, or over rows of it.
+
+    Args:
+        n_sampled: items sampled for a batch; all of them where `None`.
+        seed: seeds what is sampled.
+    """
+    if n_sampled is None:
+        return RowDense, Logits
+    return partial(RowDense, sparse=True), partial(SampledLogits, n_sampled=n_sampled, seed=seed)
 
 
 def trains_in_bfloat16() -> bool:

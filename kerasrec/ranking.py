@@ -36,10 +36,16 @@ def lists_entries() -> bool:
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
+
+    return not in_xla() and not tf.config.list_logical_devices("GPU")
+
+
+def in_xla() -> bool:
+    """Whether TensorFlow is tracing for XLA, which wants shapes that do not depend on the data."""
+    import tensorflow as tf
     from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
-    compiled = not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    return not compiled and not tf.config.list_logical_devices("GPU")
+    return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
 def listed(ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -56,6 +62,25 @@ def listed(ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
 
     at = tf.where(ids >= 0)
     return tf.stack([tf.cast(at[:, 0], tf.int32), tf.gather_nd(ids, at)], axis=1), tf.gather_nd(values, at)
+
+
+def flat(ids: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The entries of padded rows one after the other; without their padding where `lists_entries()`.
+
+    Args:
+        ids: int32 `(batch, length)`, -1 for padding.
+        values: `(batch, length)`, 0 for padding.
+
+    Returns:
+        The row, int32, the column, int32, and the value of each entry, `(n,)` each; padding, where
+        it is left in, stands in column 0 with value 0.
+    """
+    if lists_entries():
+        index, values = listed(ids, values)
+        return index[:, 0], index[:, 1], values
+    n_rows, length = ops.shape(ids)
+    rows = ops.repeat(ops.arange(n_rows, dtype="int32"), length)
+    return rows, ops.maximum(ops.reshape(ids, (-1,)), 0), ops.reshape(values, (-1,))
 
 
 def scatter_rows(ids: Tensor, values: Tensor, n_columns: int, fill: float) -> Tensor:

@@ -35,3 +35,55 @@ def test_a_gradient_by_rows_is_applied_as_its_dense_form():
     optimizer.build([weight])
     optimizer.apply([tf.IndexedSlices(tf.ones((2, 2)), tf.constant([1, 3]), tf.constant([4, 2]))])
     np.testing.assert_allclose(np.asarray(weight)[:, 0], [1.0, 0.9, 1.0, 0.9], atol=1e-5)
+
+
+def lazy_adam(weight, gradients, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+    """Adam row by row, in numpy; a row whose gradient is all 0 is left alone."""
+    weight, m, v = weight.astype(np.float64), np.zeros(weight.shape), np.zeros(weight.shape)
+    for t, gradient in enumerate(gradients, 1):
+        for row in np.flatnonzero(gradient.any(axis=1)):
+            m[row] = beta_1 * m[row] + (1 - beta_1) * gradient[row]
+            v[row] = beta_2 * v[row] + (1 - beta_2) * gradient[row] ** 2
+            corrected = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+            weight[row] -= corrected * m[row] / (np.sqrt(v[row]) + epsilon)
+    return weight, m, v
+
+
+@pytest.mark.parametrize("jit_compile", [True, False])
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_lazy_moves_the_rows_that_have_a_gradient_and_no_others(by_rows, jit_compile):
+    tf = pytest.importorskip("tensorflow")
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(9, 3)).astype(np.float32)
+    weight, optimizer = keras.Variable(start), Adam(0.1, lazy=True)
+    optimizer.build([weight])
+
+    @tf.function(jit_compile=jit_compile)
+    def step(values, indices):
+        slices = tf.IndexedSlices(values, indices, tf.constant([9, 3]))
+        optimizer.apply([slices if by_rows else tf.convert_to_tensor(slices)])
+
+    gradients = []
+    for t in range(6):
+        indices = rng.choice([0, 2, 3, 7], size=5).astype(np.int32)  # some twice, which are summed
+        values = rng.normal(size=(5, 3)).astype(np.float32)
+        values[indices == 3 * (t % 2)] = 0.0  # there, but of no effect
+        gradients.append(np.zeros((9, 3)))
+        np.add.at(gradients[-1], indices, values)
+        step(tf.constant(values), tf.constant(indices))
+    found = (weight, *optimizer.variables[2:])
+    for ours, theirs in zip(found, lazy_adam(start, gradients, 0.1), strict=True):
+        np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(np.asarray(weight)[[1, 4, 5, 6, 8]], start[[1, 4, 5, 6, 8]])
+
+
+@pytest.mark.parametrize("setting", [{"amsgrad": True}, {"weight_decay": 0.1}, {"use_ema": True}])
+def test_lazy_refuses_what_moves_every_weight(setting):
+    with pytest.raises(ValueError, match=f"`lazy` leaves most weights as they are, which `{next(iter(setting))}`"):
+        Adam(lazy=True, **setting)
+
+
+def test_lazy_is_kept_with_the_optimizer():
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(3e-4, lazy=True)))
+    assert again.lazy
+    assert not Adam.from_config(keras.optimizers.Adam().get_config()).lazy

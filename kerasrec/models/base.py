@@ -298,6 +298,16 @@ class Recommender(keras.Model):
         # Keras scales these by the number of replicas, as it does not for an overridden compute_loss.
         return super().compute_loss() if self.losses else 0.0
 
+    def loss_of_call(self, y: Any, sample_weight: Any) -> Tensor:
+        """The loss of a training step whose `call` told all of it with `add_loss`, as it knows more than its answer.
+
+        Raises:
+            ValueError: there are targets or weights, which `call` has not seen.
+        """
+        if y is not None or sample_weight is not None:
+            raise ValueError("with `n_sampled` each row is its own target: give `fit` rows only, no `y`, no weights")
+        return self.added_losses()
+
     def compute_metrics(self, x: Any, y: Any, y_pred: Tensor, sample_weight: Any = None) -> dict[str, Tensor]:
         """Updates the compiled metrics where there is something held out (`y`).
 

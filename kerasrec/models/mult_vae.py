@@ -9,9 +9,10 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import GaussianSampling, Logits, RowDense, entries, xavier_dense
+from kerasrec.layers import GaussianSampling, ends, entries, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
 from kerasrec.models.base import Recommender, widths
+from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
 
@@ -42,6 +43,9 @@ class MultVAE(Recommender):
             `for_interactions(train, epochs=…)` scales it to a run, as on a small data set β would
             never get near its cap.
         reg: weight of the decay of kernels, not of biases (paper: none for its VAE; `MultDAE` has it).
+        n_sampled: for large catalogues, how many items are sampled for each training batch in place of
+            all (paper: all): see `kerasrec.layers.SampledLogits`. A training step then costs the same
+            for any size of the catalogue on TensorFlow's CPU. With the multinomial likelihood only.
         seed: seeds weights, dropout and z.
 
     Shapes:
@@ -56,6 +60,9 @@ class MultVAE(Recommender):
         >>> _ = model.fit(table, epochs=1, batch_size=50, verbose=0)
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
+
+    Raises:
+        ValueError: `likelihood` is unknown, or `n_sampled` is below 2 or given with another likelihood or a `reg`.
 
     Differs from the paper in: nothing known. Also known as Multi-VAE.
 
@@ -76,12 +83,21 @@ class MultVAE(Recommender):
         beta: float = 0.2,
         anneal_steps: int = 200_000,
         reg: float = 0.0,
+        n_sampled: int | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         if likelihood not in LIKELIHOODS:
             raise ValueError(f"`likelihood` must be one of {', '.join(LIKELIHOODS)}, not {likelihood!r}")
+        if n_sampled is not None and likelihood != "multinomial":
+            raise ValueError(
+                f"`n_sampled` estimates a softmax, which the {likelihood} likelihood has none of: leave it out"
+            )
+        if n_sampled is not None and reg:
+            raise ValueError(
+                "`reg` reads every weight at every step, which `n_sampled` is there to avoid: leave one out"
+            )
         self.n_items = n_items
         self.hidden_dims = widths(hidden_dims)
         self.latent_dim = latent_dim
@@ -91,22 +107,25 @@ class MultVAE(Recommender):
         self.beta = beta
         self.anneal_steps = anneal_steps
         self.reg = reg
+        self.n_sampled = n_sampled
 
         self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
+        rows, logits = ends(n_sampled, self.seed_for("sample"))
         first, *others = self.hidden_dims
-        self.encoder = [self._dense(first, activation, "encoder_0", kind=RowDense)]
+        self.encoder = [self._dense(first, activation, "encoder_0", kind=rows)]
         self.encoder += [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(others, 1)]
         self.mean = self._dense(latent_dim, None, "mean")
         self.log_var = self._dense(latent_dim, None, "log_var")
         self.sampling = GaussianSampling(self.seed_for("sampling"), name="sampling")
         self.decoder = [self._dense(d, activation, f"decoder_{i}") for i, d in enumerate(reversed(self.hidden_dims))]
-        self.logits = self._dense(n_items, None, "logits", kind=Logits)
+        self.logits = self._dense(n_items, None, "logits", kind=logits)
         self.nll = LIKELIHOODS[likelihood]()
 
-    def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Dense:
-        decay = keras.regularizers.L2(self.reg) if self.reg else None
-        return xavier_dense(units, activation, self.seed_for(name), name, kernel_regularizer=decay, **kwargs)
+    def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Layer:
+        if self.reg:
+            kwargs["kernel_regularizer"] = keras.regularizers.L2(self.reg)
+        return xavier_dense(units, activation, self.seed_for(name), name, **kwargs)
 
     @classmethod
     def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -114,6 +133,10 @@ class MultVAE(Recommender):
         cap = arguments.get("beta", 0.2)
         anneal = {} if steps is None or cap <= 0 else {"anneal_steps": max(1, round(steps * 6 / 7 / cap))}
         return {"n_items": train.n_items, **anneal, **arguments}
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Adam at 0.001, or where items are sampled lazy and at 0.002, which makes up for a noisier gradient."""
+        return Adam(1e-3) if self.n_sampled is None else Adam(2e-3, lazy=True)
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_items
@@ -144,9 +167,13 @@ class MultVAE(Recommender):
 
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
         """Logits `(batch, n_items)` of a code `(batch, latent_dim)`."""
+        return self.logits(self.hidden(code), training=training)
+
+    def hidden(self, code: Tensor) -> Tensor:
+        """The decoder's last hidden layer, from a code `(batch, latent_dim)`; the logits are linear in it."""
         for layer in self.decoder:
             code = layer(code)
-        return self.logits(code, training=training)
+        return code
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         mean, log_var = self.encode(inputs, training)
@@ -154,7 +181,12 @@ class MultVAE(Recommender):
         if training:
             self.step.assign_add(1)
         self.add_loss(self.current_beta() * kl)
-        return self.decode(self.sampling(mean, log_var, training=training), training)
+        code = self.sampling(mean, log_var, training=training)
+        if training and self.n_sampled is not None:
+            hidden, ids = self.hidden(code), entries(inputs)[1]
+            self.add_loss(ops.mean(self.logits(hidden, ids, self.logits.draw(ids))))
+            return hidden
+        return self.decode(code, training)
 
     def current_beta(self) -> Tensor:
         """β at the current step."""
@@ -163,6 +195,8 @@ class MultVAE(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
+        if training and self.n_sampled is not None:
+            return self.loss_of_call(y, sample_weight)
         truth = self.truth if self.likelihood == "multinomial" else self.targets
         return self.nll(truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
@@ -184,7 +218,7 @@ class MultVAE(Recommender):
 
     def get_config(self) -> dict[str, Any]:
         network = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout")
-        loss = ("likelihood", "beta", "anneal_steps", "reg")
+        loss = ("likelihood", "beta", "anneal_steps", "reg", "n_sampled")
         return {**super().get_config(), **{name: getattr(self, name) for name in (*network, *loss)}}
 
 

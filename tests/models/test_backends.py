@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo import CASES, SOLVED, held_out, make, scores, table_for
+from zoo import CASES, SOLVED, held_out, make, scores, steps_on_a_given_sample, table_for
 
 TRAINED = [case for case in CASES if CASES[case][0] not in SOLVED]
 
@@ -67,3 +67,8 @@ def test_weights_learned_on_jax_give_the_same_figures_on_tensorflow(jax, case):
 @pytest.mark.parametrize("case", TRAINED)
 def test_two_replicas_learn_what_one_learns(replicas, case):
     assert replicas[case] < 1e-5
+
+
+def test_sampled_items_train_the_same_on_jax_and_tensorflow(jax):
+    for ours, theirs in zip(steps_on_a_given_sample(), jax["given sample"], strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-4)

@@ -7,7 +7,9 @@ import numpy as np
 
 from kerasrec import Interactions
 from kerasrec.data.splits import HeldOut
-from kerasrec.models import ZOO
+from kerasrec.models import ZOO, MultDAE
+from kerasrec.optimizers import Adam
+from kerasrec.sampling import Sample
 
 N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
 SIDE = np.eye(N_BLOCKS)[np.arange(N_ITEMS) % N_BLOCKS]
@@ -32,6 +34,7 @@ CASES = {
     "ease": ("ease", {"reg": 5.0}),
     "mult_dae": ("mult_dae", {"latent_dim": 12}),
     "mult_dae deep": ("mult_dae", {"hidden_dims": (24,), "latent_dim": 8}),
+    "mult_dae sampled": ("mult_dae", {"latent_dim": 12, "n_sampled": 12}),
     "mult_dae noise": ("mult_dae", {"latent_dim": 12, "dropout": 0.0, "noise": 0.05}),
     "mult_vae": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200}),
     "mult_vae gaussian": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "gaussian", "beta": 0.0}),
@@ -79,7 +82,8 @@ def make(case: str, table: Interactions, **arguments):
     """A small compiled model."""
     name, settings = CASES[case]
     model = ZOO[name].for_interactions(table, **{"seed": 3, **settings, **arguments})
-    model.compile(**({} if name in SOLVED else {"optimizer": keras.optimizers.Adam(0.01)}))
+    adam = Adam(0.01, lazy=True) if "n_sampled" in settings else keras.optimizers.Adam(0.01)
+    model.compile(**({} if name in SOLVED else {"optimizer": adam}))
     return model
 
 
@@ -105,3 +109,17 @@ def trained(case: str):
 def scores(model, table: Interactions | HeldOut, batch_size: int = 1000) -> np.ndarray:
     """All scores of a table's rows."""
     return model.predict(table, batch_size, verbose=0)
+
+
+def steps_on_a_given_sample() -> list[np.ndarray]:
+    """The weights after three steps in which nothing is left to chance, so that backends can be compared."""
+    rng = np.random.default_rng(0)
+    model = MultDAE(N_ITEMS, latent_dim=5, dropout=0.0, reg=0.01, n_sampled=8)
+    model.build()
+    model.set_weights([rng.normal(size=w.shape).astype(np.float32) for w in model.weights])
+    items = np.sort(rng.integers(0, N_ITEMS, 8)).astype(np.int32)
+    expected = rng.uniform(0.2, 2.0, 8).astype(np.float32)
+    model.logits.draw = lambda ids: Sample(*map(keras.ops.convert_to_tensor, (items, expected)))
+    model.compile(Adam(0.01, lazy=True))
+    model.fit(blocks(), batch_size=30, epochs=1, shuffle=False, verbose=0)
+    return model.get_weights()

@@ -1,0 +1,91 @@
+"""Training on larger and larger catalogues: the full softmax beside the sampled one, seconds a step and peak memory.
+
+    python benchmarks/catalogue.py
+    python benchmarks/catalogue.py --model mult_vae --items 1000000 --softmax sampled
+
+Prints a Markdown table. Each line is a process of its own, which trains on generated rows of about 70 likes of a
+long-tailed catalogue. The first steps, in which TensorFlow traces, do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+BATCH_SIZE, LIKES = 500, 70
+HEADER = "| model | items | softmax | parameters | seconds a step | peak memory, GB |\n|---|---|---|---|---|---|"
+
+
+def main() -> None:
+    """Reads the command line and prints the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--model", default="mult_dae", choices=["mult_dae", "mult_vae"])
+    parser.add_argument("--items", type=int, nargs="+", default=[20_000, 200_000, 1_000_000])
+    parser.add_argument("--softmax", nargs="+", default=["full", "sampled"], choices=["full", "sampled"])
+    parser.add_argument("--n-sampled", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=20, help="of which the first three do not count")
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.one:
+        print(json.dumps(measure(**json.loads(options.one))))
+        return
+    print(HEADER, flush=True)
+    for n_items in options.items:
+        for softmax in options.softmax:
+            n_sampled = options.n_sampled if softmax == "sampled" else None
+            asked = {"name": options.model, "n_items": n_items, "n_sampled": n_sampled, "steps": options.steps}
+            command = [sys.executable, __file__, "--one", json.dumps(asked)]
+            done = subprocess.run(
+                command, capture_output=True, text=True, env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+            )
+            what = "full" if n_sampled is None else f"{n_sampled:,} sampled"
+            if done.returncode:
+                print(f"| {options.model} | {n_items:,} | {what} | | did not fit | |", flush=True)
+                print(done.stderr[-2000:], file=sys.stderr)
+                continue
+            found = json.loads(done.stdout.splitlines()[-1])
+            print(
+                f"| {options.model} | {n_items:,} | {what} | {found['parameters']:,} "
+                f"| {found['seconds']:.3f} | {found['gigabytes']:.1f} |",
+                flush=True,
+            )
+
+
+def measure(name: str, n_items: int, n_sampled: int | None, steps: int) -> dict[str, float]:
+    """One line: the median step, and the most memory that the process held."""
+    import keras
+
+    from kerasrec import Interactions
+    from kerasrec.models import ZOO
+
+    rng = np.random.default_rng(0)
+    rows = np.repeat(np.arange(steps * BATCH_SIZE), rng.geometric(1 / LIKES, steps * BATCH_SIZE))
+    items = (n_items * rng.random(len(rows)) ** 3).astype(np.int64)  # a tenth of the catalogue has half of the likes
+    rows, items = np.divmod(np.unique(rows * n_items + items), n_items)
+    table = Interactions.from_arrays(rows, items).with_catalogue(np.arange(n_items))
+
+    class Clock(keras.callbacks.Callback):
+        ends: list[float] = []
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            self.ends.append(time.perf_counter())
+
+    model = ZOO[name].for_interactions(table, n_sampled=n_sampled, seed=1)
+    model.compile()
+    model.fit(table, batch_size=BATCH_SIZE, callbacks=[Clock()], verbose=0)
+    return {
+        "parameters": int(model.count_params()),
+        "seconds": float(np.median(np.diff(Clock.ends)[2:])),
+        "gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+    }
+
+
+if __name__ == "__main__":
+    main()
