@@ -46,11 +46,10 @@ def main() -> None:
         runs: dict[str, list[dict[str, float]]] = {name: [] for name in contestants}
         for _ in range(options.rounds):
             for name in contestants:
-                python = options.peers / "bin" / "python" if name in PEERS else Path(sys.executable)
-                script = Path(__file__).with_name("contestants.py")
-                done = subprocess.run(
-                    [python, script, options.job, name, file, json.dumps(given)], capture_output=True, text=True
-                )
+                python = options.peers.absolute() / "bin" / "python" if name in PEERS else Path(sys.executable)
+                script = Path(__file__).absolute().with_name("contestants.py")
+                command = [python, script, options.job, name, file, json.dumps(given)]
+                done = subprocess.run(command, capture_output=True, text=True, cwd=folder)  # RecBole writes logs there
                 if done.returncode:
                     raise SystemExit(f"{name} failed:\n{done.stderr[-2000:]}")
                 runs[name].append(json.loads(done.stdout.splitlines()[-1]))
