@@ -13,7 +13,6 @@ request was due. Load and server share the machine.
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import http.client
 import json
@@ -207,8 +206,6 @@ def closed(
     protocol: str, target: str, clients: int, questions: list[PredictRequest], seconds: float
 ) -> list[list[float]]:
     """Each client's latencies, where it asks again when it has its answer."""
-    if protocol == "gRPC":
-        return asyncio.run(closed_grpc(target, clients, questions, seconds))
     times: list[list[float]] = [[] for _ in range(clients)]
     ready = threading.Barrier(clients + 1)
 
@@ -227,26 +224,6 @@ def closed(
     ready.wait()
     for thread in threads:
         thread.join()
-    return times
-
-
-async def closed_grpc(target: str, clients: int, questions: list[PredictRequest], seconds: float) -> list[list[float]]:
-    """The same over gRPC in one thread: 64 threads would take as long to ask as the server to answer."""
-    asked = [q.SerializeToString() for q in questions]
-    times: list[list[float]] = [[] for _ in range(clients)]
-    ready = asyncio.Barrier(clients)
-
-    async def client(number: int) -> None:
-        async with grpc.aio.insecure_channel(target, [("grpc.use_local_subchannel_pool", 1)]) as channel:
-            call = channel.unary_unary(METHOD)
-            await call(asked[number % len(asked)], timeout=60)
-            await ready.wait()
-            until = time.perf_counter() + seconds
-            while (began := time.perf_counter()) < until:
-                await call(asked[(number + clients * len(times[number])) % len(asked)], timeout=60)
-                times[number].append(time.perf_counter() - began)
-
-    await asyncio.gather(*(client(number) for number in range(clients)))
     return times
 
 

@@ -1,8 +1,8 @@
 """CFN over items on MovieLens 1M, ratings at random, 90/10, five splits.
 
 Strub et al. 2016 report an RMSE of .8321. Architecture, α, β and the share of hidden entries are
-theirs; `reg`, the learning rate and the epochs were chosen with 10 % of the training ratings for
-validation. The figures are of models that learned from 99 % of them.
+theirs; `reg` was chosen with 9 % of all ratings for validation, the rest is as in `auto_rec_items_ml_1m`. The figures
+are of models that learned from 99 % of the training ratings.
 """
 
 from fit import fit_best
@@ -21,7 +21,7 @@ RECIPE = Recipe(
 )
 EPOCHS = 100
 BATCH_SIZE = 500
-REG = 0.06
+REG = 0.08
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

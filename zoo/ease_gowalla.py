@@ -1,6 +1,7 @@
 """EASE on Gowalla, the split that came with it.
 
-Plain Recall@20 is what the graph recommenders' papers report on this split. `reg` was chosen on valid.txt.
+Plain Recall@20 is what the graph recommenders' papers report on this split. `reg` is a first guess, not tuned: a
+solve of 40,981 items takes minutes.
 """
 
 from given import Given
