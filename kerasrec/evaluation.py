@@ -10,7 +10,6 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from scipy.stats import ttest_1samp
 from tqdm.auto import tqdm
 
 from kerasrec import metrics as kerasrec_metrics
@@ -197,6 +196,8 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
             "these are figures of the same users, but other items or ratings were held out: compare on the same split "
             "(same data, protocol and seed)"
         )
+    from scipy.stats import ttest_1samp  # four times as long to import as all of kerasrec
+
     ours, theirs = ({**e.per_user, **e.per_rating} for e in (first, second))
     found = {}
     for name in ours.keys() & theirs.keys():

@@ -11,9 +11,9 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.entries import DenseRows, Entries, entries, listed
 from kerasrec.losses import sum_of_log_partitions
-from kerasrec.ranking import flat, listed, lists_entries, scatter_rows
-from kerasrec.sampling import Sample, draw, row_sums, rows_of, sampled_multinomial_nll
+from kerasrec.sampling import Sample, draw, rows_of, sampled_multinomial_nll
 from kerasrec.types import Batch, Tensor
 
 
@@ -80,7 +80,7 @@ class Densify(keras.layers.Layer):
     def call(self, inputs: Batch | Tensor) -> Tensor:
         if isinstance(inputs, Mapping):
             values = inputs["values"] if self.use_values and "values" in inputs else 1.0
-            return scatter_rows(inputs["ids"], values, self.n_columns, self.missing)
+            return listed(inputs["ids"], values).dense(self.n_columns, self.missing)
         dense = ops.cast(inputs, "float32")
         return ops.where(dense == 0, self.missing, dense if self.use_values else 1.0)
 
@@ -93,71 +93,11 @@ class Densify(keras.layers.Layer):
         return {**super().get_config(), **config}
 
 
-def entries(inputs: Batch | Tensor, use_values: bool = False) -> tuple[Tensor, Tensor | None]:
-    """What a batch observes, as `(values, ids)`.
-
-    Whatever acts on a row entry by entry (a norm, dropout) can act on `values` as they are: 70
-    numbers a row where the dense row has 20,000.
-
-    Args:
-        inputs: `{"ids": (batch, length), "values": (batch, length)}`, or dense rows `(batch, n_columns)`.
-        use_values: whether entries carry their values; each is 1 otherwise.
-
-    Returns:
-        float32 `(batch, length)`, 0 for padding, and int32 ids `(batch, length)`; for dense rows
-        the rows themselves, 1 for each entry that is not 0 unless `use_values`, and `None`.
-    """
-    if not isinstance(inputs, Mapping):
-        dense = ops.cast(inputs, "float32")
-        return (dense if use_values else ops.cast(dense != 0, "float32")), None
-    ids = ops.cast(inputs["ids"], "int32")  # MirroredStrategy averages its first batch and so hands out floats
-    known = ops.cast(ids >= 0, "float32")
-    return (known * ops.cast(inputs["values"], "float32") if use_values and "values" in inputs else known), ids
-
-
-def row_matmul(values: Tensor, ids: Tensor | None, kernel: Tensor) -> Tensor:
-    """Rows of the interaction matrix times a kernel: Σ_j values_j · kernel[ids_j] for each row.
-
-    On a CPU under TensorFlow it costs by the entries where they are few: for 500 rows of ML-20M's
-    shape, half as much as a product of dense rows; for one row, a twentieth. XLA, JAX and a GPU
-    always take dense rows.
-
-    Args:
-        values: float32 `(batch, length)`, 0 for padding; the dense rows `(batch, n_columns)` where `ids` is `None`.
-        ids: int32 `(batch, length)`, -1 for padding; or `None`.
-        kernel: `(n_columns, units)`.
-
-    Returns:
-        `(batch, units)`, of the kernel's dtype, summed in float32.
-    """
-    if ids is None:
-        return ops.matmul(ops.cast(values, kernel.dtype), kernel)
-
-    def by_row() -> Tensor:
-        return ops.matmul(ops.cast(scatter_rows(ids, values, kernel.shape[0], 0.0), kernel.dtype), kernel)
-
-    if not lists_entries():
-        return by_row()
-    import tensorflow as tf
-
-    index, known = listed(ids, tf.cast(values, tf.float32))
-    n_rows = tf.shape(ids, tf.int64)[0]
-
-    def by_entry() -> Tensor:
-        rows = tf.SparseTensor(tf.cast(index, tf.int64), known, (n_rows, kernel.shape[0]))
-        return tf.cast(tf.sparse.sparse_dense_matmul(rows, tf.cast(kernel, tf.float32)), kernel.dtype)
-
-    # A multiplication costs about 150 times more by entry than in a product of dense matrices. One
-    # of a few rows is bound by reading the kernel, and takes as long as one of eight.
-    fewer = 150 * tf.size(known, tf.int64) < tf.maximum(n_rows, 8) * kernel.shape[0]
-    return tf.cond(fewer, by_entry, by_row)
-
-
 @public
 class RowDense(keras.layers.Dense):
     """A dense layer whose input is rows of the interaction matrix: an autoencoder's first one.
 
-    activation(x · kernel + bias), with x as `kerasrec.layers.entries` gives it.
+    activation(x · kernel + bias), at a cost that on a CPU grows with the entries where they are few.
 
     Args:
         units: width of the output.
@@ -167,16 +107,15 @@ class RowDense(keras.layers.Dense):
         **kwargs: as in `keras.layers.Dense`.
 
     Shapes:
-        In: values `(batch, length)` and ids `(batch, length)`, or dense rows `(batch, n_columns)` alone.
-        Out: `(batch, units)`.
+        In: a batch of `kerasrec.data.batches`, dense rows `(batch, n_columns)`, or either as
+        `kerasrec.entries.entries` has it. Out: `(batch, units)`.
 
     Example:
         >>> import numpy as np
-        >>> from kerasrec.layers import RowDense, entries
+        >>> from kerasrec.layers import RowDense
         >>> layer = RowDense(2, kernel_initializer="ones")
         >>> layer.build((None, 4))  # four columns
-        >>> values, ids = entries({"ids": np.array([[2, 0, 3], [3, -1, -1]])})
-        >>> np.asarray(layer(values, ids))
+        >>> np.asarray(layer({"ids": np.array([[2, 0, 3], [3, -1, -1]])}))
         array([[3., 3.],
                [1., 1.]], dtype=float32)
     """
@@ -191,14 +130,15 @@ class RowDense(keras.layers.Dense):
 
     def build(self, input_shape: Any) -> None:
         super().build(input_shape)
-        self.input_spec = None  # values are as wide as the longest row, not as the kernel
+        self.input_spec = None  # lists are as wide as the longest row, not as the kernel
 
-    def call(self, values: Tensor, ids: Tensor | None = None) -> Tensor:
-        if self.sparse and ids is not None:
-            rows, columns, known = flat(ids, ops.cast(values, "float32"))
-            hidden = row_sums(ops.expand_dims(known, 1) * rows_of(self.kernel, columns), rows, ops.shape(ids)[0])
+    def call(self, inputs: Batch | Tensor | Entries | DenseRows) -> Tensor:
+        observed = inputs if isinstance(inputs, (Entries, DenseRows)) else entries(inputs, use_values=True)
+        if self.sparse and isinstance(observed, Entries):
+            values = ops.expand_dims(ops.cast(observed.values, "float32"), 1)
+            hidden = observed.sums(values * rows_of(self.kernel, observed.columns))
         else:
-            hidden = row_matmul(values, ids, ops.convert_to_tensor(self.kernel))
+            hidden = observed.matmul(ops.convert_to_tensor(self.kernel))
         hidden = ops.cast(hidden, self.compute_dtype)
         if self.use_bias:
             hidden = hidden + ops.cast(self.bias, self.compute_dtype)
@@ -207,8 +147,9 @@ class RowDense(keras.layers.Dense):
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "sparse": self.sparse}
 
-    def compute_output_shape(self, values_shape: Any, ids_shape: Any = None) -> tuple[int | None, int]:
-        return (values_shape[0], self.units)
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        shape = input_shape["ids"] if isinstance(input_shape, Mapping) else input_shape
+        return (shape[0], self.units)
 
 
 @public
@@ -318,15 +259,16 @@ class SampledLogits(keras.layers.Layer):
 
     def draw(self, ids: Tensor | None) -> Sample:
         """A sample for a batch, half from its entries and half uniform; ids `(batch, length)`, padded with -1."""
-        ids = None if ids is None else ops.cast(ids, "int32")
-        return draw(ids, self.units, self.n_sampled, self.seed_generator)
+        if ids is None:
+            raise ValueError("items are sampled for lists of ids: give `fit` batches of ids, not dense rows")
+        return draw(listed(ids), self.units, self.n_sampled, self.seed_generator)
 
     def call(self, hidden: Tensor, ids: Tensor | None = None, sample: Sample | None = None) -> Tensor:
         hidden = ops.cast(hidden, "float32")
         if ids is None:
             return ops.matmul(hidden, ops.transpose(self.kernel)) + self.bias
         sample = self.draw(ids) if sample is None else sample
-        return sampled_multinomial_nll(hidden, ops.cast(ids, "int32"), self.kernel, self.bias, sample)
+        return sampled_multinomial_nll(hidden, listed(ids), self.kernel, self.bias, sample)
 
     def compute_output_shape(self, hidden_shape: Any, *shapes: Any) -> tuple[int | None, ...]:
         return (hidden_shape[0],) if shapes else (hidden_shape[0], self.units)

@@ -13,7 +13,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
-from kerasrec.ranking import listed, lists_entries
+from kerasrec.entries import DenseRows, Entries, listed
 from kerasrec.types import Tensor
 
 
@@ -117,8 +117,8 @@ class MaskedMeanSquaredError(_RowLoss):
 
     Shapes:
         `y_true`, `y_pred`: `(batch, n)`. Or `y_true` is `{"ids": (batch, length), "values": (batch,
-        length)}`, the entries that were observed, padded with -1, which is faster, and may hold
-        `"weights"` of their errors. A row without observations counts 0.
+        length)}`, the entries that were observed, padded with -1, which is faster. A row without
+        observations counts 0.
 
     Example:
         >>> import numpy as np
@@ -146,16 +146,15 @@ class MaskedMeanSquaredError(_RowLoss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_pred = ops.cast(y_pred, "float32")
         if isinstance(y_true, Mapping):
-            ids = ops.cast(y_true["ids"], "int32")
-            observed = ids >= 0
-            rows = _squared_errors(ids, y_true["values"], y_pred, y_true.get("weights"))
+            observed = listed(y_true["ids"], y_true["values"])
+            rows, known = squared_errors(observed, y_pred), observed.known
         else:
-            observed = observed_mask(y_true, self.missing)
+            known = observed_mask(y_true, self.missing)
             # Swap in the prediction first: NaN - x would reach the gradient even behind a mask.
-            rows = ops.sum(ops.square(ops.where(observed, y_true, y_pred) - y_pred), axis=-1)
+            rows = ops.sum(ops.square(ops.where(known, y_true, y_pred) - y_pred), axis=-1)
         if self.per == "row":
             return rows
-        entries = ops.sum(ops.cast(observed, "float32"))
+        entries = ops.sum(ops.cast(known, "float32"))
         n_rows = ops.cast(ops.shape(rows)[0], "float32")
         return rows * ops.divide_no_nan(n_rows, entries)
 
@@ -168,19 +167,9 @@ def observed_mask(y_true: Tensor, missing: float) -> Tensor:
     return ops.logical_not(ops.isnan(y_true)) if missing != missing else ops.not_equal(y_true, missing)
 
 
-def _squared_errors(ids: Tensor, values: Tensor, y_pred: Tensor, weights: Tensor | None) -> Tensor:
-    """Σ_{i ∈ O_u} w_ui (r_ui - h_ui)² of each row, `(batch,)`, from padded entries."""
-    values = ops.cast(values, "float32")
-    if lists_entries():
-        import tensorflow as tf
-
-        index, known = listed(ids, values)
-        errors = ops.square(known - tf.gather_nd(y_pred, index))
-        if weights is not None:
-            errors = errors * listed(ids, weights)[1]
-        return ops.segment_sum(errors, index[:, 0], num_segments=ops.shape(ids)[0])
-    errors = ops.square(values - ops.take_along_axis(y_pred, ops.maximum(ids, 0), axis=1))
-    return ops.sum(ops.where(ids >= 0, errors if weights is None else weights * errors, 0.0), axis=1)
+def squared_errors(observed: Entries | DenseRows, y_pred: Tensor, weights: Tensor = 1.0) -> Tensor:
+    """Σ_{i ∈ O_u} w_ui (r_ui - h_ui)² of each row, `(batch,)`; w `(n,)` as the entries are, or one for all."""
+    return observed.sums(observed.known * weights * ops.square(observed.values - observed.among(y_pred)))
 
 
 @public
@@ -202,34 +191,28 @@ class MultinomialNLL(_RowLoss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_pred = ops.cast(y_pred, "float32")
         if isinstance(y_true, Mapping):
-            return _multinomial_nll_of_ids(ops.cast(y_true["ids"], "int32"), y_pred)
+            return _multinomial_nll_of_entries(listed(y_true["ids"]), y_pred)
         # Σ x log softmax(f) = Σ x f - (Σ x) logsumexp(f): two sums instead of a pass that writes (batch, n).
         total = ops.sum(y_true, axis=-1)
         return total * ops.logsumexp(y_pred, axis=-1) - ops.sum(y_true * y_pred, axis=-1)
 
 
-def _multinomial_nll_of_ids(ids: Tensor, logits: Tensor) -> Tensor:
-    """The same from the liked columns, `(batch,)`: no pass over (batch, n) but those for softmax and its gradient."""
-    known = ops.cast(ids >= 0, "float32")
-    n_likes = ops.sum(known, axis=1, keepdims=True)
-    # Padding stands for a like of its row once more, which is then written twice with the same value.
-    ids = ops.maximum(ops.where(ids < 0, ops.max(ids, axis=1, keepdims=True), ids), 0)
+def _multinomial_nll_of_entries(liked: Entries, logits: Tensor) -> Tensor:
+    """The same from the likes, `(batch,)`: no pass over (batch, n) but those for softmax and its gradient."""
+    n_likes = ops.expand_dims(liked.counts, 1)
 
     @ops.custom_gradient
     def nll(logits: Tensor) -> tuple[Tensor, Any]:
         highest = ops.max(logits, axis=1, keepdims=True)
         softmax = ops.exp(logits - highest)
         partition = ops.sum(softmax, axis=1, keepdims=True)
-        own = ops.sum(known * ops.take_along_axis(logits, ids, axis=1), axis=1)
+        own = liked.sums(liked.known * liked.among(logits))
         value = ops.squeeze(n_likes * (ops.log(partition) + highest), axis=1) - own
 
         def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
-            above = ops.expand_dims(args[0] if upstream is None else upstream, 1)
-            all_items = softmax * (n_likes / partition * above)  # n softmax(f), less 1 at each like
-            liked = ops.take_along_axis(all_items, ids, axis=1) - ops.where(n_likes > 0, above, 0.0)
-            rows = ops.broadcast_to(ops.expand_dims(ops.arange(ops.shape(ids)[0], dtype="int32"), 1), ops.shape(ids))
-            at = ops.reshape(ops.stack([rows, ids], axis=-1), (-1, 2))
-            return ops.scatter_update(all_items, at, ops.reshape(liked, (-1,)))
+            above = args[0] if upstream is None else upstream
+            all_items = softmax * (n_likes / partition * ops.expand_dims(above, 1))
+            return liked.added(all_items, -liked.each(above))  # n softmax(f), less 1 at each like
 
         return value, gradient
 

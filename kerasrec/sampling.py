@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
-from kerasrec.ranking import NOTHING, flat
+from kerasrec.entries import Entries
+from kerasrec.ranking import NOTHING
 from kerasrec.types import Tensor
 
 
@@ -23,7 +24,7 @@ class Sample(NamedTuple):
     expected: Tensor
 
 
-def draw(ids: Tensor | None, n_items: int, n: int, seed: keras.random.SeedGenerator) -> Sample:
+def draw(observed: Entries, n_items: int, n: int, seed: keras.random.SeedGenerator) -> Sample:
     """Draws items for a batch, half of them from its own entries, half from the whole catalogue.
 
     Item s comes n q_s = n/2 · (share of s in the batch's entries) + n/2 · 1/n_items times in the mean:
@@ -32,22 +33,17 @@ def draw(ids: Tensor | None, n_items: int, n: int, seed: keras.random.SeedGenera
     stratified (one item from each of n/2 equal parts), which estimates no worse than independent draws.
 
     Args:
-        ids: int32 `(batch, length)`, -1 for padding.
+        observed: the batch's entries.
         n_items: size of the catalogue.
         n: how many; `n_items` or more take every item, once.
         seed: draws them.
-
-    Raises:
-        ValueError: there are no ids, as with dense rows.
     """
-    if ids is None:
-        raise ValueError("items are sampled for lists of ids: give `fit` batches of ids, not dense rows")
     if n >= n_items:
         return Sample(ops.arange(n_items, dtype="int32"), ops.ones((n_items,)))
-    _, columns, known = flat(ids, ops.cast(ids >= 0, "float32"))
-    own = ops.sort(ops.where(known > 0, columns, n_items))  # what padding is left comes last
+    known = observed.known > 0
+    own = ops.sort(ops.where(known, observed.columns, n_items))  # what padding is left comes last
     own = ops.concatenate([own, ops.full((1,), n_items, "int32")], axis=0)
-    n_own = ops.maximum(ops.sum(ops.cast(known > 0, "int32")), 1)
+    n_own = ops.maximum(ops.sum(ops.cast(known, "int32")), 1)
     half = n // 2
     jitter = keras.random.uniform((n,), seed=seed)
     items = ops.concatenate(
@@ -77,53 +73,48 @@ def rows_of(weight: keras.Variable, columns: Tensor) -> Tensor:
     return tf.gather(weight.value, columns)  # `ops.take` would read, and once it was updated by rows copy, all of it
 
 
-def row_sums(values: Tensor, rows: Tensor, n_rows: Tensor) -> Tensor:
-    """Σ of the values `(n, …)` of each row, `(n_rows, …)`."""
-    return ops.segment_sum(values, rows, num_segments=n_rows)
-
-
-def products(hidden: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
-    """h_row · v of each entry, `(n,)`, from h `(batch, dim)`, rows `(n,)` and v `(n, dim)`."""
+def products(hidden: Tensor, observed: Entries, vectors: Tensor) -> Tensor:
+    """h_row · v of each entry, `(n,)`, from h `(batch, dim)` and v `(n, dim)`."""
 
     @ops.custom_gradient
     def dot(hidden: Tensor, vectors: Tensor) -> tuple[Tensor, Any]:
-        own = ops.take(hidden, rows, axis=0)
+        own = observed.each(hidden)
 
         def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
             above = ops.expand_dims(args[0] if upstream is None else upstream, 1)
-            return row_sums(above * vectors, rows, ops.shape(hidden)[0]), above * own
+            return observed.sums(above * vectors), above * own
 
         return ops.sum(own * vectors, axis=1), gradient
 
     return dot(hidden, vectors)
 
 
-def among_own(items: Tensor, rows: Tensor, columns: Tensor, known: Tensor, n_rows: Tensor) -> Tensor:
+def among_own(items: Tensor, observed: Entries) -> Tensor:
     """Whether a row's entries hold each of some items: boolean `(n_rows, n)`, at a cost of rows · n and of entries.
 
     Args:
         items: `(n,)` in ascending order.
-        rows: row of each entry.
-        columns: column of each entry.
-        known: 0 for padding among the entries.
-        n_rows: how many rows.
+        observed: the rows' entries.
     """
     width = items.shape[0] + 1
-    first, beyond = (ops.cast(ops.searchsorted(items, columns, side=side), "int32") for side in ("left", "right"))
-    step = ops.cast(known > 0, "int32")
-    at = ops.concatenate([rows * width + first, rows * width + beyond], axis=0)
-    steps = row_sums(ops.concatenate([step, -step], axis=0), at, n_rows * width)
-    return ops.cumsum(ops.reshape(steps, (n_rows, width)), axis=1)[:, :-1] > 0
+    first, beyond = (
+        observed.rows * width + ops.cast(ops.searchsorted(items, observed.columns, side=side), "int32")
+        for side in ("left", "right")
+    )
+    step = ops.cast(observed.known, "int32")
+    at, step = ops.concatenate([first, beyond], axis=0), ops.concatenate([step, -step], axis=0)
+    steps = ops.segment_sum(step, at, num_segments=observed.n_rows * width)
+    return ops.cumsum(ops.reshape(steps, (observed.n_rows, width)), axis=1)[:, :-1] > 0
 
 
 def sampled_multinomial_nll(
-    hidden: Tensor, ids: Tensor, kernel: keras.Variable, bias: keras.Variable, sample: Sample
+    hidden: Tensor, observed: Entries, kernel: keras.Variable, bias: keras.Variable, sample: Sample
 ) -> Tensor:
     """-Σ_i x_ui (f_ui - log Z_u) of each row, with Z_u estimated: see `kerasrec.layers.SampledLogits`.
 
     Args:
         hidden: h, float32 `(batch, dim)`.
-        ids: liked columns, each once, int32 `(batch, length)`, -1 for padding.
+        observed: the likes, each column once in a row.
         kernel: W, float32 `(n_items, dim)`.
         bias: b, float32 `(n_items,)`.
         sample: as `draw` gives it.
@@ -131,19 +122,17 @@ def sampled_multinomial_nll(
     Returns:
         float32 `(batch,)`.
     """
-    n_rows = ops.shape(ids)[0]
-    rows, columns, known = flat(ids, ops.cast(ids >= 0, "float32"))
-    own = products(hidden, rows, rows_of(kernel, columns)) + rows_of(bias, columns)
+    known = observed.known > 0
+    own = products(hidden, observed, rows_of(kernel, observed.columns)) + rows_of(bias, observed.columns)
     others = ops.matmul(hidden, ops.transpose(rows_of(kernel, sample.items))) + rows_of(bias, sample.items)
     others = others - ops.log(sample.expected)  # (batch, n)
-    counted = ops.where(known > 0, own, NOTHING)
-    highest = ops.maximum(ops.max(others, axis=1), ops.segment_max(counted, rows, num_segments=n_rows))
-    highest = ops.stop_gradient(highest)
-    others = ops.where(among_own(sample.items, rows, columns, known, n_rows), NOTHING, others)
+    counted = ops.where(known, own, NOTHING)
+    highest = ops.segment_max(counted, observed.rows, num_segments=observed.n_rows)
+    highest = ops.stop_gradient(ops.maximum(ops.max(others, axis=1), highest))
+    others = ops.where(among_own(sample.items, observed), NOTHING, others)
     partition = ops.sum(ops.exp(others - ops.expand_dims(highest, 1)), axis=1)
-    partition = partition + row_sums(ops.exp(counted - ops.take(highest, rows)), rows, n_rows)
-    n_likes = row_sums(known, rows, n_rows)
-    return n_likes * (ops.log(partition) + highest) - row_sums(ops.where(known > 0, own, 0.0), rows, n_rows)
+    partition = partition + observed.sums(ops.exp(counted - observed.each(highest)))
+    return observed.counts * (ops.log(partition) + highest) - observed.sums(ops.where(known, own, 0.0))
 
 
 def sum_of_squares(kernel: keras.Variable, sample: Sample) -> Tensor:

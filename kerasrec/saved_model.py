@@ -37,8 +37,9 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 import kerasrec
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
+from kerasrec.entries import listed
 from kerasrec.models.base import Recommender
-from kerasrec.ranking import NOTHING, exclude, scatter_rows, top_k
+from kerasrec.ranking import NOTHING, exclude, top_k
 from kerasrec.types import Array, Batch, Tensor
 
 WEIGHTS = ("float32", "bfloat16")
@@ -283,7 +284,7 @@ class _Endpoint:
         unrestricted = tf.reduce_all(candidates == self.catalogue.nothing, axis=1, keepdims=True)
 
         def among_candidates() -> Tensor:
-            allowed = scatter_rows(self.catalogue.places(candidates), 1.0, n_items, 0.0) > 0
+            allowed = listed(self.catalogue.places(candidates)).dense(n_items) > 0
             return tf.where(unrestricted | allowed, unseen, NOTHING)
 
         unseen = tf.cond(tf.reduce_all(unrestricted), lambda: unseen, among_candidates)

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras import ops
 
-from kerasrec.layers import Logits, RowDense, entries
+from kerasrec.entries import entries
+from kerasrec.layers import Logits, RowDense
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
 VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -24,7 +24,7 @@ def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, ji
     @tf.function(jit_compile=jit_compile)
     def output_and_gradient(rows):
         with tf.GradientTape() as tape:
-            output = layer(*entries(rows, use_values))
+            output = layer(entries(rows, use_values))
             total = tf.reduce_sum(output * tf.constant(np.arange(15.0).reshape(3, 5), tf.float32))
         return output, tape.gradient(total, layer.trainable_weights[0].value)
 
@@ -36,21 +36,14 @@ def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, ji
     np.testing.assert_allclose(tf.convert_to_tensor(sparse[1]), dense[1], atol=1e-5)
 
 
-def test_a_value_of_0_is_an_entry_and_padding_is_none():
-    values, ids = entries({"ids": IDS, "values": np.where(IDS < 0, 9.0, 0.0)}, use_values=True)
-    assert (ops.convert_to_numpy(values) == 0).all()
-    assert (ops.convert_to_numpy(entries({"ids": IDS})[0]) == (IDS >= 0)).all()
-    np.testing.assert_array_equal(ids, IDS)
-
-
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
 def test_rows_are_summed_in_float32_under_mixed_precision(dtype):
     layer = RowDense(1, kernel_initializer="ones", use_bias=False, dtype=dtype)
     layer.build((None, 1000))
     wide = {"ids": np.arange(1000)[None], "values": np.full((1, 1000), 0.01, np.float32)}
-    total = float(layer(*entries(wide, use_values=True))[0, 0])
+    total = float(layer(wide)[0, 0])
     assert total == pytest.approx(10.0, rel=0.01)  # a sum that bfloat16 itself would leave at 4
-    assert keras.backend.standardize_dtype(layer(*entries(wide)).dtype) == dtype.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(layer(wide).dtype) == dtype.removeprefix("mixed_")
 
 
 def test_logits_are_of_lower_precision_in_training_only_and_on_request(monkeypatch):

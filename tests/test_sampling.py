@@ -7,7 +7,8 @@ import tensorflow as tf
 
 from kerasrec import Interactions, MultDAE, MultVAE
 from kerasrec.embeddings import item_vectors
-from kerasrec.layers import RowDense, SampledLogits, entries
+from kerasrec.entries import listed
+from kerasrec.layers import RowDense, SampledLogits
 from kerasrec.losses import MultinomialNLL
 from kerasrec.sampling import Sample, draw
 
@@ -79,7 +80,7 @@ def test_the_partition_is_estimated_without_bias(n):
 
     @tf.function(reduce_retracing=True)
     def one():
-        return draw(tf.constant(IDS), N_ITEMS, n, seed)
+        return draw(listed(IDS), N_ITEMS, n, seed)
 
     drawn = [[part.numpy() for part in one()] for _ in range(1500)]
     estimates = np.stack([(mass[:, items] / expected).sum(1) for items, expected in drawn])
@@ -98,7 +99,7 @@ def test_the_partition_is_estimated_without_bias(n):
 
 def test_a_large_catalogue_is_drawn_from_end_to_end():
     n_items = 30_000_000  # beyond what float32 counts
-    items, expected = (np.asarray(part) for part in draw(IDS, n_items, 1000, keras.random.SeedGenerator(1)))
+    items, expected = (np.asarray(part) for part in draw(listed(IDS), n_items, 1000, keras.random.SeedGenerator(1)))
     uniform = items[~np.isin(items, IDS)]
     np.testing.assert_allclose(uniform, (np.arange(len(uniform)) + 0.5) * n_items / 500, atol=n_items / 500)
     assert len(set((uniform % 16).tolist())) == 16
@@ -126,7 +127,7 @@ def test_a_sparse_row_layer_is_the_dense_one(jit_compile):
         @tf.function(jit_compile=jit_compile)
         def output_and_gradient(layer=layer):
             with tf.GradientTape() as tape:
-                output = layer(*entries(x))
+                output = layer(x)
                 total = tf.reduce_sum(output * tf.constant(np.arange(20.0).reshape(4, 5), tf.float32))
             return output, tf.convert_to_tensor(tape.gradient(total, layer.kernel.value))
 

@@ -11,7 +11,7 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import RowDense, entries
+from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender, widths
 from kerasrec.optimizers import Adam
@@ -118,7 +118,7 @@ class AutoRec(Recommender):
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The last hidden layer, `(batch, hidden_dims[-1])`."""
         first, *others = self.dense[:-1]
-        hidden = first(*entries(inputs, use_values=True))
+        hidden = first(inputs)
         for layer in others:
             hidden = layer(hidden)
         return self.drop(hidden, training=training)

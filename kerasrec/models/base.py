@@ -16,7 +16,7 @@ from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
-from kerasrec.layers import Densify, entries
+from kerasrec.layers import Densify
 from kerasrec.optimizers import Adam
 from kerasrec.ranking import NOTHING, exclude, rank, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, Tensor
@@ -277,8 +277,7 @@ class Recommender(keras.Model):
         """What was observed, for losses that take entries: `{"ids", "values"}`, or dense rows as `targets` has them."""
         if not isinstance(observed, Mapping):
             return self.targets(observed)
-        values, ids = entries(observed, use_values=self.feedback == "ratings")
-        return {"ids": ids, "values": values}
+        return {"ids": observed["ids"], "values": observed.get("values", 1.0)}
 
     @classmethod
     def check_feedback(cls, table: Interactions) -> None:

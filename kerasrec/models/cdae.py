@@ -12,7 +12,7 @@ from kerasrec._api import public
 from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
-from kerasrec.layers import entries, row_matmul
+from kerasrec.entries import entries
 from kerasrec.losses import POINTWISE, PointwiseLoss
 from kerasrec.models.base import Recommender
 from kerasrec.types import Tensor
@@ -158,9 +158,9 @@ class CDAE(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         nodes = self.nodes_of(inputs)
         self.add_loss(self.reg / 2 * ops.mean(ops.sum(ops.square(nodes), axis=-1)))
-        values, ids = entries(inputs)
-        values = self.corrupt(values, training=training)
-        code = row_matmul(values, ids, ops.convert_to_tensor(self.kernel)) + nodes + self.hidden_bias
+        liked = entries(inputs)
+        kept = liked.having(self.corrupt(liked.values, training=training))
+        code = kept.matmul(ops.convert_to_tensor(self.kernel)) + nodes + self.hidden_bias
         code = keras.activations.get(self.activation)(code)
         scores = ops.matmul(code, ops.transpose(self.output_kernel)) + self.bias
         return keras.activations.get(self.output_activation)(scores)

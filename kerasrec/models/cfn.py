@@ -10,7 +10,8 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import entries
+from kerasrec.entries import DenseRows, Entries, entries
+from kerasrec.losses import squared_errors
 from kerasrec.models.auto_rec import AutoRec, LastLayer
 from kerasrec.types import FloatArray, Tensor
 
@@ -157,58 +158,53 @@ class CFN(AutoRec):
         row = ops.cast(inputs["row"], "int32")
         return ops.where(ops.expand_dims(row >= 0, 1), ops.take(self.side, ops.maximum(row, 0), axis=0), 0.0)
 
-    def centred(self, inputs: Any) -> tuple[Tensor, Tensor | None, Tensor]:
-        """Entries as `kerasrec.layers.entries` has them, scaled and without their row's mean; and that mean.
+    def centred(self, inputs: Any) -> tuple[Entries | DenseRows, Tensor]:
+        """What a batch observes, scaled and without its row's mean; and that mean.
 
-        The mean, `(batch, 1)`, is on the scale of the ratings, the middle of their range for an empty row.
+        The mean, `(batch,)`, is on the scale of the ratings, the middle of their range for an empty row.
         """
-        values, ids = entries(inputs, use_values=True)
-        observed = values != 0 if ids is None else ids >= 0
+        rated = entries(inputs, use_values=True)
         low, high = self.value_range or (1.0, 5.0)
-        n = ops.sum(ops.cast(observed, "float32"), axis=1, keepdims=True)
-        total = ops.sum(ops.where(observed, values, 0.0), axis=1, keepdims=True)
-        mean = ops.where(n > 0, total / ops.maximum(n, 1.0), (low + high) / 2)
-        return ops.where(observed, (values - mean) / self.half_range(), 0.0), ids, mean
+        mean = rated.sums(rated.values) / ops.maximum(rated.counts, 1.0)
+        mean = ops.where(rated.counts > 0, mean, (low + high) / 2)
+        return rated.having(rated.known * (rated.values - rated.each(mean)) / self.half_range()), mean
 
     def half_range(self) -> float:
         """Half the width of the ratings' range, which becomes 1."""
         low, high = self.value_range or (1.0, 5.0)
         return (high - low) / 2
 
-    def layer(self, place: int, side: Tensor | None, *inputs: Any) -> Tensor:
+    def layer(self, place: int, side: Tensor | None, inputs: Any) -> Tensor:
         """The output of the layer at a place, side information joined."""
-        output = self.dense[place](*inputs)
+        output = self.dense[place](inputs)
         if side is not None:
             output = output + self.side_layers[place](side)
         return self.functions[place](output)
 
-    def hidden(self, values: Tensor, ids: Tensor | None, side: Tensor | None) -> Tensor:
+    def hidden(self, scaled: Entries | DenseRows, side: Tensor | None) -> Tensor:
         """The last hidden layer, from scaled entries."""
-        hidden = self.layer(0, side, values, ids)
-        for place in range(1, len(self.dense) - 1):
+        hidden: Any = scaled
+        for place in range(len(self.dense) - 1):
             hidden = self.layer(place, side, hidden)
         return hidden
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        values, ids, _ = self.centred(inputs)
-        return self.hidden(values, ids, self.side_of(inputs))
+        return self.hidden(self.centred(inputs)[0], self.side_of(inputs))
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        (values, ids, mean), side = self.centred(inputs), self.side_of(inputs)
-        seen = values
+        (scaled, mean), side = self.centred(inputs), self.side_of(inputs)
+        seen = scaled
         if training:
-            if ids is None:
+            if isinstance(scaled, DenseRows):
                 raise ValueError(
                     "CFN learns from batches of ids and values, which tell a rating from none; not dense rows"
                 )
-            hide = keras.random.uniform(ops.shape(values), seed=self.hiding) < self.dropout
-            seen = ops.where(hide, 0.0, values)
-        output = self.layer(len(self.dense) - 1, side, self.hidden(seen, ids, side))
+            hide = keras.random.uniform(ops.shape(scaled.values), seed=self.hiding) < self.dropout
+            seen = scaled.having(ops.where(hide, 0.0, scaled.values))
+        output = self.layer(len(self.dense) - 1, side, self.hidden(seen, side))
         if training:
-            truth = {"ids": ids, "values": values, "weights": ops.where(hide, self.alpha, self.beta)}
-            # Not `squared_error(…)`, which scales by the number of replicas what `add_loss` scales again.
-            self.add_loss(ops.mean(self.squared_error.call(truth, output)))
-        return mean + self.half_range() * output
+            self.add_loss(ops.mean(squared_errors(scaled, output, ops.where(hide, self.alpha, self.beta))))
+        return ops.expand_dims(mean, 1) + self.half_range() * output
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
@@ -235,9 +231,9 @@ class CFN(AutoRec):
         if side is not None:
             codes = ops.concatenate([codes, side], axis=1)
             kernel = ops.concatenate([kernel, self.side_layers[-1].kernel], axis=0)
-        _, _, mean = self.centred(inputs)
+        _, mean = self.centred(inputs)
         half, activation = self.half_range(), self.functions[-1]
-        return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean[:, 0])
+        return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **{name: getattr(self, name) for name in ("alpha", "beta", "side_shape")}}

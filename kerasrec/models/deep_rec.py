@@ -8,7 +8,7 @@ import keras
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import RowDense, entries
+from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender, widths
 from kerasrec.types import Tensor
@@ -114,7 +114,7 @@ class DeepRec(Recommender):
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         first, *others = self.encoder
-        hidden = first(*entries(inputs, use_values=True))
+        hidden = first(inputs)
         for layer in others:
             hidden = layer(hidden)
         hidden = self.drop(hidden, training=training)

@@ -16,7 +16,7 @@ from scipy.linalg import lapack
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
-from kerasrec.layers import entries, row_matmul
+from kerasrec.entries import entries
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.types import FloatArray, Tensor
 
@@ -96,7 +96,7 @@ class EASE(ClosedForm):
         return self.reg
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return row_matmul(*entries(inputs), ops.convert_to_tensor(self.kernel))
+        return entries(inputs).matmul(ops.convert_to_tensor(self.kernel))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_items": self.n_items, "reg": self.reg}

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
-from kerasrec.layers import entries, row_matmul
+from kerasrec.entries import entries
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
 from kerasrec.optimizers import Adam
@@ -75,7 +75,7 @@ class EASESGD(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         # No gradient passes the diagonal, which therefore stays at the 0 where it starts.
         off_diagonal = self.kernel * (1.0 - ops.eye(self.n_items))
-        return row_matmul(*entries(inputs), off_diagonal)
+        return entries(inputs).matmul(off_diagonal)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

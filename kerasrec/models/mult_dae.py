@@ -8,7 +8,8 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
-from kerasrec.layers import ends, entries, xavier_dense
+from kerasrec.entries import entries, ids_of, unit_rows
+from kerasrec.layers import ends, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
 from kerasrec.optimizers import Adam
@@ -96,7 +97,6 @@ class MultDAE(Recommender):
         self.reg = reg
         self.n_sampled = n_sampled
 
-        self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         self.blur = keras.layers.GaussianNoise(noise, seed=self.seed_for("noise"), dtype="float32", name="blur")
         (first, *encoder), decoder = (*self.hidden_dims, latent_dim), tuple(reversed(self.hidden_dims))
@@ -136,11 +136,13 @@ class MultDAE(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code, `(batch, latent_dim)`."""
-        # Noise falls on what was not observed, too, so that the row is no longer sparse.
-        values, ids = (self.densify(inputs), None) if training and self.noise else entries(inputs)
+        liked = entries(inputs)
+        if training and self.noise:
+            liked = entries(self.densify(inputs))  # noise falls on what was not observed, too
+        row = unit_rows(liked)
+        corrupted = self.blur(self.drop(row.values, training=training), training=training)
         first, *others = self.encoder
-        row = self.drop(self.normalize(values), training=training)
-        code = first(self.blur(row, training=training), ids)
+        code = first(row.having(corrupted))
         for layer in others:
             code = layer(code)
         return code
@@ -150,7 +152,7 @@ class MultDAE(Recommender):
         for layer in self.decoder:
             hidden = layer(hidden)
         if training and self.n_sampled is not None:
-            self.add_loss(self.sampled_loss(hidden, entries(inputs)[1]))
+            self.add_loss(self.sampled_loss(hidden, ids_of(inputs)))
             return hidden
         return self.logits(hidden, training=training)
 

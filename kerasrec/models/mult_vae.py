@@ -9,7 +9,8 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import GaussianSampling, ends, entries, xavier_dense
+from kerasrec.entries import entries, ids_of, unit_rows
+from kerasrec.layers import GaussianSampling, ends, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
 from kerasrec.models.base import Recommender, widths
 from kerasrec.optimizers import Adam
@@ -109,7 +110,6 @@ class MultVAE(Recommender):
         self.reg = reg
         self.n_sampled = n_sampled
 
-        self.normalize = keras.layers.UnitNormalization(dtype="float32", name="normalize")
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         rows, logits = ends(n_sampled, self.seed_for("sample"))
         first, *others = self.hidden_dims
@@ -154,9 +154,9 @@ class MultVAE(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> tuple[Tensor, Tensor]:
         """μ and log σ² of the code, each `(batch, latent_dim)`."""
-        values, ids = entries(inputs)
+        row = unit_rows(entries(inputs))
         first, *others = self.encoder
-        hidden = first(self.drop(self.normalize(values), training=training), ids)
+        hidden = first(row.having(self.drop(row.values, training=training)))
         for layer in others:
             hidden = layer(hidden)
         return self.mean(hidden), self.log_var(hidden)
@@ -183,7 +183,7 @@ class MultVAE(Recommender):
         self.add_loss(self.current_beta() * kl)
         code = self.sampling(mean, log_var, training=training)
         if training and self.n_sampled is not None:
-            hidden, ids = self.hidden(code), entries(inputs)[1]
+            hidden, ids = self.hidden(code), ids_of(inputs)
             self.add_loss(ops.mean(self.logits(hidden, ids, self.logits.draw(ids))))
             return hidden
         return self.decode(code, training)

@@ -1,0 +1,73 @@
+"""Entries of padded rows, with their padding and without, against the dense rows that they stand for."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kerasrec.entries
+from kerasrec.entries import entries, listed, unit_rows
+
+IDS = np.array([[2, 0, 3, -1], [-1, 3, -1, -1], [-1, -1, -1, -1]])
+VALUES = np.array([[5.0, 0.5, 1.0, 9.0], [9.0, 2.0, 9.0, 9.0], [9.0] * 4], np.float32)  # 9 is padding
+DENSE = np.array([[0.5, 0.0, 5.0, 1.0], [0.0, 0.0, 0.0, 2.0], [0.0] * 4], np.float32)
+KNOWN = DENSE != 0
+
+
+@pytest.fixture(params=["without padding", "with padding", "dense"])
+def observed(request, monkeypatch):
+    monkeypatch.setattr(kerasrec.entries, "lists_entries", lambda: request.param == "without padding")
+    return entries(DENSE if request.param == "dense" else {"ids": IDS, "values": VALUES}, use_values=True)
+
+
+def test_sums_and_each_go_between_rows_and_entries(observed):
+    np.testing.assert_allclose(observed.sums(observed.values), DENSE.sum(1))
+    np.testing.assert_array_equal(observed.counts, KNOWN.sum(1))
+    of_rows = np.array([10.0, 20.0, 30.0], np.float32)
+    np.testing.assert_allclose(observed.sums(observed.known * observed.each(of_rows)), KNOWN.sum(1) * of_rows)
+
+
+def test_among_reads_dense_rows_at_the_entries(observed):
+    other = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_allclose(observed.sums(observed.known * observed.among(other)), (KNOWN * other).sum(1))
+
+
+def test_matmul_is_that_of_the_dense_rows(observed):
+    kernel = np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)
+    np.testing.assert_allclose(observed.matmul(kernel), DENSE @ kernel, rtol=1e-6)
+
+
+def test_unit_rows_have_length_1_or_0(observed):
+    rows = unit_rows(observed).matmul(np.eye(4, dtype=np.float32))
+    np.testing.assert_allclose(rows[0], DENSE[0] / 26.25**0.5, rtol=1e-6)
+    squares = unit_rows(observed).sums(ops.square(unit_rows(observed).values))
+    np.testing.assert_allclose(squares, [1, 1, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_dense_rows_and_numbers_added_stand_at_the_entries_only(padded, monkeypatch):
+    monkeypatch.setattr(kerasrec.entries, "lists_entries", lambda: not padded)
+    observed = listed(IDS, VALUES)
+    np.testing.assert_array_equal(observed.dense(4), DENSE)
+    np.testing.assert_array_equal(observed.dense(4, np.nan), np.where(KNOWN, DENSE, np.nan))
+    before = np.arange(12, dtype=np.float32).reshape(3, 4)
+    np.testing.assert_array_equal(observed.added(ops.convert_to_tensor(before), observed.values), before + DENSE)
+    banned = listed(IDS).added(ops.convert_to_tensor(before), float("-inf"))
+    np.testing.assert_array_equal(banned, np.where(KNOWN, -np.inf, before))
+
+
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_value_of_0_is_an_entry_and_padding_is_none(padded, monkeypatch):
+    monkeypatch.setattr(kerasrec.entries, "lists_entries", lambda: not padded)
+    zeros = entries({"ids": IDS, "values": np.where(IDS < 0, 9.0, 0.0)}, use_values=True)
+    assert not np.asarray(zeros.values).any()
+    np.testing.assert_array_equal(zeros.counts, [3, 1, 0])
+    likes = entries({"ids": IDS, "values": VALUES})
+    np.testing.assert_array_equal(likes.values, likes.known)
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (3, 0)])
+def test_batches_of_nothing(shape):
+    nothing = listed(np.zeros(shape, np.int32))
+    assert nothing.dense(4).shape == (shape[0], 4)
+    assert keras.ops.convert_to_numpy(nothing.sums(nothing.values)).tolist() == [0.0] * shape[0]
