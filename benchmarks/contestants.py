@@ -72,7 +72,9 @@ def train_bare(data: Any, options: dict[str, Any]) -> float:
     """The lower bound: one graph of the same maths, written by hand, fed with ids that lie ready."""
     import tensorflow as tf
 
-    half = os.environ.get("KERASREC_PRECISION") == "bfloat16"
+    from kerasrec.layers import trains_in_bfloat16
+
+    half = trains_in_bfloat16()
     n = int(data["n_items"])
     (indptr, items), clock = rows(data), Clock()
     draw = tf.keras.initializers.GlorotUniform(1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from functools import partial
+from contextlib import suppress
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -154,7 +156,7 @@ class RowDense(keras.layers.Dense):
 
 @public
 class Logits(keras.layers.Dense):
-    """An output layer over the catalogue, in float32; in training it multiplies bfloat16 numbers on request.
+    """An output layer over the catalogue, in float32; in training it multiplies bfloat16 numbers where that is fast.
 
     f = h · kernel + bias. Answers are ranked, and 8 bits of mantissa would keep 44 % of a top-100's
     order; a gradient bears them, and the product is most of a training step (`trains_in_bfloat16`).
@@ -297,18 +299,34 @@ def ends(n_sampled: int | None, seed: int | None) -> tuple[Callable[..., keras.l
 
 
 def trains_in_bfloat16() -> bool:
-    """Whether the environment variable `KERASREC_PRECISION` asks for bfloat16 products in training.
+    """Whether training multiplies bfloat16 numbers: where that is fast, unless `KERASREC_PRECISION` says otherwise.
 
-    It holds `float32`, the default, or `bfloat16`, which processors with AVX512-BF16 or AMX and GPUs
-    multiply about twice as fast, and others far more slowly.
+    The environment variable holds `float32` or `bfloat16`.
 
     Raises:
-        ValueError: `KERASREC_PRECISION` holds something else.
+        ValueError: it holds something else.
     """
-    asked = os.environ.get("KERASREC_PRECISION", "float32")
-    if asked not in ("float32", "bfloat16"):
+    asked = os.environ.get("KERASREC_PRECISION")
+    if asked not in (None, "float32", "bfloat16"):
         raise ValueError(f"KERASREC_PRECISION must be float32 or bfloat16, not {asked!r}")
-    return asked == "bfloat16"
+    return asked == "bfloat16" or (asked is None and multiplies_bfloat16())
+
+
+@cache
+def multiplies_bfloat16() -> bool:
+    """Whether this machine has instructions for products of bfloat16 numbers that the backend uses.
+
+    A GPU's tensor cores; and on TensorFlow a processor's AVX512-BF16 or AMX. Others are far slower than with float32.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices())
+    import tensorflow as tf
+
+    if tf.config.list_logical_devices("GPU"):
+        return True
+    with suppress(OSError):  # not a Linux
+        return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
+    return False
 
 
 @public

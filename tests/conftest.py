@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same figures on every machine
+
 # zoo.py and films.py, which several tests read
 sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("models", "serving")]
 

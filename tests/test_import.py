@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-SLOW = ("fastapi", "grpc", "matplotlib", "pandas", "pyarrow", "scipy.stats", "tensorflow_datasets", "tensorflow_serving")
+SLOW = (
+    "fastapi",
+    "grpc",
+    "matplotlib",
+    "pandas",
+    "pyarrow",
+    "scipy.stats",
+    "tensorflow_datasets",
+    "tensorflow_serving",
+)
 CHECK = """
 import sys
 import keras

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import kerasrec.layers
 from kerasrec.entries import entries
 from kerasrec.layers import Logits, RowDense
 
@@ -46,10 +47,22 @@ def test_rows_are_summed_in_float32_under_mixed_precision(dtype):
     assert keras.backend.standardize_dtype(layer(wide).dtype) == dtype.removeprefix("mixed_")
 
 
-def test_logits_are_of_lower_precision_in_training_only_and_on_request(monkeypatch):
+@pytest.mark.parametrize(
+    ("asked", "there", "taken"),
+    [(None, True, True), (None, False, False), ("float32", True, False), ("bfloat16", False, True)],
+)
+def test_bfloat16_is_taken_where_the_machine_multiplies_it(asked, there, taken, monkeypatch):
+    monkeypatch.setattr(kerasrec.layers, "multiplies_bfloat16", lambda: there)
+    monkeypatch.delenv("KERASREC_PRECISION", raising=False)
+    if asked:
+        monkeypatch.setenv("KERASREC_PRECISION", asked)
+    assert kerasrec.layers.trains_in_bfloat16() is taken
+
+
+def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
     layer = Logits(50, kernel_initializer=keras.initializers.GlorotUniform(1))
     hidden = np.random.default_rng(0).normal(size=(4, 30)).astype(np.float32)
-    monkeypatch.delenv("KERASREC_PRECISION", raising=False)
+    monkeypatch.setenv("KERASREC_PRECISION", "float32")
     exact = np.asarray(layer(hidden))
     np.testing.assert_array_equal(layer(hidden, training=True), exact)
     monkeypatch.setenv("KERASREC_PRECISION", "bfloat16")
