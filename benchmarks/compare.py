@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,14 +70,8 @@ def main() -> None:
 
 def write(file: Path, name: str, n_users: int) -> tuple[int, int]:
     """Writes rows of items for the contestants; a fifth of each is held out for those that rank."""
-    rng = np.random.default_rng(0)
     if name == "ml-20m-shape":
-        n_items = 20_108
-        lengths = np.clip(rng.lognormal(3.7, 1.0, n_users), 5, 2000).astype(int)  # a mean of about 67
-        popularity = (np.arange(n_items) + 20.0) ** -1.1
-        drawn = rng.choice(n_items, lengths.sum(), p=popularity / popularity.sum())
-        keys = np.unique(np.repeat(np.arange(n_users), lengths) * n_items + drawn)
-        users, items = keys // n_items, keys % n_items
+        users, items, n_items = generated(n_users)
     else:
         import kerasrec
 
@@ -84,8 +79,18 @@ def write(file: Path, name: str, n_users: int) -> tuple[int, int]:
         likes = table.at_least(4.0) if table.values.max() > 1 else table
         users, items, n_users, n_items = likes.users, likes.items, likes.n_users, likes.n_items
     indptr = np.append(0, np.cumsum(np.bincount(users, minlength=n_users)))
-    np.savez(file, indptr=indptr, items=items, held=rng.random(len(items)) < 0.2, n_items=n_items)
+    np.savez(file, indptr=indptr, items=items, held=np.random.default_rng(1).random(len(items)) < 0.2, n_items=n_items)
     return n_users, n_items
+
+
+def generated(n_users: int, n_items: int = 20_108) -> tuple[Any, Any, int]:
+    """Users and items of ML-20M's shape: a long-tailed catalogue, about 67 likes a user."""
+    rng = np.random.default_rng(0)
+    lengths = np.clip(rng.lognormal(3.7, 1.0, n_users), 5, 2000).astype(int)
+    popularity = (np.arange(n_items) + 20.0) ** -1.1
+    drawn = rng.choice(n_items, lengths.sum(), p=popularity / popularity.sum())
+    users, items = np.divmod(np.unique(np.repeat(np.arange(n_users), lengths) * n_items + drawn), n_items)
+    return users, items, n_items
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from kerasrec.machine import has_gpu, in_xla
 from kerasrec.types import Batch, Tensor
 
 
@@ -47,11 +48,16 @@ class Entries(NamedTuple):
 
     def sums(self, values: Tensor) -> Tensor:
         """Σ of the values `(n, …)` of each row, `(n_rows, …)`."""
-        return ops.segment_sum(values, self.rows, num_segments=self.n_rows)
+        if keras.backend.backend() == "tensorflow":
+            return ops.segment_sum(values, self.rows, num_segments=self.n_rows)
+        # With their padding all rows are of one length: no scattering, which a GPU is slow at.
+        return ops.sum(ops.reshape(values, (self.n_rows, self._length(), *values.shape[1:])), axis=1)
 
     def each(self, of_rows: Tensor) -> Tensor:
         """What each entry's row has, `(n, …)`, from what the rows have, `(n_rows, …)`."""
-        return ops.take(of_rows, self.rows, axis=0)
+        if keras.backend.backend() == "tensorflow":
+            return ops.take(of_rows, self.rows, axis=0)
+        return ops.repeat(of_rows, self._length(), axis=0)
 
     def among(self, dense: Tensor) -> Tensor:
         """`dense` `(n_rows, n_columns)` at the entries, `(n,)`."""
@@ -119,6 +125,9 @@ class Entries(NamedTuple):
         fewer = 150 * tf.size(self.values, tf.int64) < tf.maximum(n_rows, 8) * kernel.shape[0]
         return tf.cond(fewer, by_entry, by_row)
 
+    def _length(self) -> int:
+        return int(self.rows.shape[0]) // max(self.n_rows, 1)
+
     def _places(self) -> Tensor:
         return ops.stack([self.rows, self.columns], axis=1)
 
@@ -181,8 +190,8 @@ def listed(ids: Tensor, values: Tensor = 1.0) -> Entries:
     ids = ops.cast(ids, "int32")  # MirroredStrategy averages its first batch and so hands out floats
     n_rows, length = ops.shape(ids)
     flat, counts = ops.reshape(ids, (-1,)), ops.sum(ops.cast(ids >= 0, "float32"), axis=1)
-    one_for_all = len(ops.shape(values)) == 0
-    values = ops.cast(values, "float32")
+    values = ops.cast(ops.convert_to_tensor(values), "float32")
+    one_for_all = len(values.shape) == 0
     if not one_for_all:
         values = ops.reshape(ops.broadcast_to(values, ops.shape(ids)), (-1,))
     if lists_entries():
@@ -211,16 +220,4 @@ def unit_rows(observed: Entries | DenseRows) -> Entries | DenseRows:
 
 def lists_entries() -> bool:
     """Whether entries are listed without their padding: on TensorFlow, but not under XLA nor on a GPU."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return not in_xla() and not tf.config.list_logical_devices("GPU")
-
-
-def in_xla() -> bool:
-    """Whether TensorFlow is tracing for XLA, which wants shapes that do not depend on the data."""
-    import tensorflow as tf
-    from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
-
-    return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    return keras.backend.backend() == "tensorflow" and not in_xla() and not has_gpu()

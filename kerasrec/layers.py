@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from functools import cache, partial
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,6 +13,7 @@ from keras import ops
 from kerasrec._api import public
 from kerasrec.entries import DenseRows, Entries, entries, listed
 from kerasrec.losses import sum_of_log_partitions
+from kerasrec.machine import multiplies_bfloat16
 from kerasrec.sampling import Sample, draw, rows_of, sampled_multinomial_nll
 from kerasrec.types import Batch, Tensor
 
@@ -310,23 +309,6 @@ def trains_in_bfloat16() -> bool:
     if asked not in (None, "float32", "bfloat16"):
         raise ValueError(f"KERASREC_PRECISION must be float32 or bfloat16, not {asked!r}")
     return asked == "bfloat16" or (asked is None and multiplies_bfloat16())
-
-
-@cache
-def multiplies_bfloat16() -> bool:
-    """Whether this machine has instructions for products of bfloat16 numbers that the backend uses.
-
-    A GPU's tensor cores; and on TensorFlow a processor's AVX512-BF16 or AMX. Others are far slower than with float32.
-    """
-    if keras.backend.backend() != "tensorflow":
-        return any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices())
-    import tensorflow as tf
-
-    if tf.config.list_logical_devices("GPU"):
-        return True
-    with suppress(OSError):  # not a Linux
-        return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
-    return False
 
 
 @public

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
-from kerasrec.entries import in_xla
+from kerasrec.machine import in_xla
 from kerasrec.types import Tensor
 
 

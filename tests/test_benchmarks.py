@@ -35,3 +35,9 @@ def test_serving():
         "REST, no batching"
     ] * 2 + ["gRPC, batching"]
     assert all(float(row[3]) > 0 and float(row[4]) > 0 for row in found)
+
+
+def test_gpu():
+    found = rows("gpu", "--any-device", "--users", "300", "--batch", "100", "--epochs", "3")[1:]
+    assert [row[0] for row in found] == ["100"]
+    assert float(found[0][1].replace(",", "")) > 0

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 
 from kerasrec.data.interactions import Interactions, flat_rows
+from kerasrec.machine import has_gpu
 from kerasrec.types import Array, IntArray
 
 
@@ -52,12 +53,19 @@ class Batches(keras.utils.PyDataset):
         self.by_length = by_length
         self.epoch = 0
         self.rows = np.arange(inputs.n_users) if rows is None else np.asarray(rows)
+        self._drawn: tuple[int, IntArray] | None = None
+        self._on_device: list[tuple[Any, ...]] | None = None
 
     def __len__(self) -> int:
         return -(-self.inputs.n_users // self.batch_size)
 
     def order(self) -> IntArray:
         """The order of the rows in the current epoch."""
+        if self._drawn is None or self._drawn[0] != self.epoch:
+            self._drawn = self.epoch, self._draw()
+        return self._drawn[1]
+
+    def _draw(self) -> IntArray:
         n = self.inputs.n_users
         if not self.shuffle:
             return np.arange(n)
@@ -75,9 +83,14 @@ class Batches(keras.utils.PyDataset):
 
     def batch(self, rows: IntArray) -> Any:
         """The batch of the given rows: `(x,)`, or `(x, y)` where there are targets."""
-        x = pad(self.inputs, rows)
+        tables = [self.inputs] if self.targets is None else [self.inputs, self.targets]
+        if keras.backend.backend() == "jax" and has_gpu():
+            self._on_device = self._on_device or [to_device(table) for table in tables]
+            x, *y = (pad_on_device(table, rows, held) for table, held in zip(tables, self._on_device, strict=True))
+        else:
+            x, *y = (pad(table, rows) for table in tables)
         x["row"] = self.rows[rows].astype(np.int32)
-        return (x,) if self.targets is None else (x, pad(self.targets, rows))
+        return (x, *y)
 
     def on_epoch_end(self) -> None:
         """Moves on to the next order (Keras calls this)."""
@@ -150,6 +163,32 @@ def pad(table: Interactions, rows: IntArray) -> dict[str, Array]:
         values = np.zeros(len(rows) * width, np.float32)
         values[at] = table.values[positions]
         batch["values"] = values.reshape(-1, width)
+    return batch
+
+
+def to_device(table: Interactions) -> tuple[Any, ...]:
+    """What `pad_on_device` reads: where rows start, how long they are, their ids and their values, in JAX's memory."""
+    import jax.numpy as jnp
+
+    values = None if table.is_binary else jnp.asarray(table.values, "float32")
+    return jnp.asarray(table.indptr[:-1], "int32"), jnp.asarray(table.counts, "int32"), jnp.asarray(table.items), values
+
+
+def pad_on_device(table: Interactions, rows: IntArray, held: tuple[Any, ...]) -> dict[str, Any]:
+    """As `pad`, from what a GPU already holds: row numbers are all that travels, where a batch may be 100 MB."""
+    import jax.numpy as jnp
+
+    if not len(table):
+        return pad(table, rows)
+    starts, counts, items, values = held
+    width = bucket(int(table.counts[rows].max(initial=0)))
+    asked = jnp.asarray(rows, "int32")
+    place = jnp.arange(width, dtype="int32")
+    known = place < counts[asked][:, None]
+    at = jnp.where(known, starts[asked][:, None] + place, 0)
+    batch = {"ids": jnp.where(known, items[at], -1).astype("int32")}
+    if values is not None:
+        batch["values"] = jnp.where(known, values[at], 0.0)
     return batch
 
 

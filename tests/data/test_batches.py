@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kerasrec import Interactions, batches
-from kerasrec.data.batches import Batches, bucket, pad
+from kerasrec.data.batches import Batches, bucket, pad, pad_on_device, to_device
 
 
 def table(values=None):
@@ -92,3 +92,16 @@ def test_tables_that_do_not_fit_and_bad_sizes_are_refused():
         Batches(table(), table().take_users([0]))
     with pytest.raises(ValueError, match="`batch_size`"):
         Batches(table(), batch_size=0)
+
+
+@pytest.mark.parametrize("values", [None, [5, 0, 3, 4, 2, 1]])
+@pytest.mark.parametrize("kept", [[0, 1, 2, 4, 5], []])  # user 2 without an item; nobody with any
+def test_a_device_that_holds_the_table_pads_as_the_host_does(values, kept):
+    pytest.importorskip("jax")
+    part = table(values).select(np.isin(np.arange(6), kept), compact=False)
+    rows = np.array([2, 1, 0, 2])
+    expected, found = pad(part, rows), pad_on_device(part, rows, to_device(part))
+    assert set(found) == set(expected)
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array)
+        assert found[name].dtype == array.dtype
