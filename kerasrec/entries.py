@@ -76,23 +76,31 @@ class Entries(NamedTuple):
 
         return tf.tensor_scatter_nd_add(dense, self._places(), values)
 
-    def dense(self, n_columns: int, fill: float = 0.0) -> Tensor:
-        """Dense rows `(n_rows, n_columns)`, float32, of the values at the entries and of `fill` elsewhere.
+    def dense(self, n_columns: int, fill: float = 0.0, dtype: str = "float32") -> Tensor:
+        """Dense rows `(n_rows, n_columns)` of the values at the entries and of `fill` elsewhere.
 
         A column that stands twice in a row keeps one of its values; one of `n_columns` or more is an
         error on TensorFlow's CPU, and is left out elsewhere.
         """
-        values = ops.cast(self.values, "float32")
+        values = ops.cast(self.values, dtype)
         if lists_entries():
-            blank = ops.full((self.n_rows, n_columns), fill, dtype="float32")
-            return ops.scatter_update(blank, self._places(), values)
+            import tensorflow as tf
+
+            shape, rest = (self.n_rows, n_columns), ops.cast(fill, dtype)
+            return tf.raw_ops.SparseToDense(
+                sparse_indices=self._places(),
+                output_shape=shape,
+                sparse_values=values,
+                default_value=rest,
+                validate_indices=False,  # a column may stand twice, and rows need not be in the order of their columns
+            )
         # Padding lands in one more column, dropped below; ids beyond the catalogue fall outside even that.
         beyond = self.columns + ops.cast(self.columns >= n_columns, "int32")
         index = ops.stack([self.rows, ops.where(self.known > 0, beyond, n_columns)], axis=1)
-        blank = ops.full((self.n_rows, n_columns + 1), fill, dtype="float32")
+        blank = ops.full((self.n_rows, n_columns + 1), fill, dtype=dtype)
         return ops.scatter_update(blank, index, values)[:, :n_columns]
 
-    def matmul(self, kernel: Tensor) -> Tensor:
+    def matmul(self, kernel: Tensor, dtype: str | None = None) -> Tensor:
         """Rows of the interaction matrix times a kernel: Σ_j values_j · kernel[columns_j] for each row.
 
         On a CPU under TensorFlow it costs by the entries where they are few: for 500 rows of ML-20M's
@@ -101,13 +109,16 @@ class Entries(NamedTuple):
 
         Args:
             kernel: `(n_columns, units)`.
+            dtype: of the numbers that are multiplied where rows are dense; the kernel's where absent.
 
         Returns:
             `(n_rows, units)`, of the kernel's dtype, summed in float32.
         """
+        factors = dtype or keras.backend.standardize_dtype(kernel.dtype)
 
         def by_row() -> Tensor:
-            return ops.matmul(ops.cast(self.dense(kernel.shape[0]), kernel.dtype), kernel)
+            product = ops.matmul(self.dense(kernel.shape[0], dtype=factors), ops.cast(kernel, factors))
+            return ops.cast(product, kernel.dtype)
 
         if not lists_entries():
             return by_row()
@@ -161,9 +172,10 @@ class DenseRows(NamedTuple):
         """`dense` `(batch, n_columns)` at the entries: itself."""
         return dense
 
-    def matmul(self, kernel: Tensor) -> Tensor:
+    def matmul(self, kernel: Tensor, dtype: str | None = None) -> Tensor:
         """The rows times a kernel `(n_columns, units)`."""
-        return ops.matmul(ops.cast(self.values, kernel.dtype), kernel)
+        factors = dtype or kernel.dtype
+        return ops.cast(ops.matmul(ops.cast(self.values, factors), ops.cast(kernel, factors)), kernel.dtype)
 
 
 def entries(inputs: Batch | Tensor, use_values: bool = False) -> Entries | DenseRows:

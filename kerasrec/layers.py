@@ -133,13 +133,14 @@ class RowDense(keras.layers.Dense):
         super().build(input_shape)
         self.input_spec = None  # lists are as wide as the longest row, not as the kernel
 
-    def call(self, inputs: Batch | Tensor | Entries | DenseRows) -> Tensor:
+    def call(self, inputs: Batch | Tensor | Entries | DenseRows, training: bool = False) -> Tensor:
         observed = inputs if isinstance(inputs, (Entries, DenseRows)) else entries(inputs, use_values=True)
         if self.sparse and isinstance(observed, Entries):
             values = ops.expand_dims(ops.cast(observed.values, "float32"), 1)
             hidden = observed.sums(values * rows_of(self.kernel, observed.columns))
         else:
-            hidden = observed.matmul(ops.convert_to_tensor(self.kernel))
+            half = "bfloat16" if training and trains_in_bfloat16() else None
+            hidden = observed.matmul(ops.convert_to_tensor(self.kernel), half)
         hidden = ops.cast(hidden, self.compute_dtype)
         if self.use_bias:
             hidden = hidden + ops.cast(self.bias, self.compute_dtype)
