@@ -2,6 +2,7 @@
 
     python benchmarks/catalogue.py
     python benchmarks/catalogue.py --model mult_vae --items 1000000 --softmax sampled
+    python benchmarks/catalogue.py --items 5000 20000 60000 200000 1000000 --picture catalogue.png
 
 Prints a Markdown table. Each line is a process of its own, which trains on generated rows of about 70 likes of a
 long-tailed catalogue. The first steps, in which TensorFlow traces, do not count.
@@ -31,12 +32,14 @@ def main() -> None:
     parser.add_argument("--softmax", nargs="+", default=["full", "sampled"], choices=["full", "sampled"])
     parser.add_argument("--n-sampled", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=20, help="of which the first three do not count")
+    parser.add_argument("--picture", help="also draw seconds a step against items into this file")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(**json.loads(options.one))))
         return
     print(HEADER, flush=True)
+    points: dict[str, list[tuple[float, float]]] = {}
     for n_items in options.items:
         for softmax in options.softmax:
             n_sampled = options.n_sampled if softmax == "sampled" else None
@@ -51,11 +54,16 @@ def main() -> None:
                 print(done.stderr[-2000:], file=sys.stderr)
                 continue
             found = json.loads(done.stdout.splitlines()[-1])
+            points.setdefault(f"{options.model}, {what}", []).append((n_items, found["seconds"]))
             print(
                 f"| {options.model} | {n_items:,} | {what} | {found['parameters']:,} "
                 f"| {found['seconds']:.3f} | {found['gigabytes']:.1f} |",
                 flush=True,
             )
+    if options.picture:
+        from kerasrec.plots import costs
+
+        costs(points, size="items", unit="s a training step").savefig(options.picture, dpi=150)
 
 
 def measure(name: str, n_items: int, n_sampled: int | None, steps: int) -> dict[str, float]:

@@ -15,12 +15,18 @@ sys.path.insert(0, str(Path(__file__).parent))
 def on_jax() -> dict:
     os.environ["KERAS_BACKEND"] = "jax"
     sys.modules["tensorflow"] = None  # importing it is an error
+    import jax
     import numpy as np
 
     from kerasrec import evaluate
     from kerasrec.callbacks import Checkpoints
     from zoo import CASES, SOLVED, fitted, held_out, make, scores, steps_on_a_given_sample, table_for
 
+    # Compiling is most of what this process does: as lightly as can be, and once for the models of a case.
+    cache = tempfile.TemporaryDirectory()
+    jax.config.update("jax_disable_most_optimizations", True)
+    jax.config.update("jax_compilation_cache_dir", cache.name)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     found = {"given sample": [w.tolist() for w in steps_on_a_given_sample()]}
     for case in CASES:
         table = table_for(case)
