@@ -15,8 +15,8 @@ RECIPE = Recipe(
     protocol=HeldOutUsers(held_out=500, seed=98765),
     metrics=("ndcg_100", "recall_20", "recall_50"),
 )
-EPOCHS = 200
-BATCH_SIZE = 500
+EPOCHS = 50
+BATCH_SIZE = 100
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

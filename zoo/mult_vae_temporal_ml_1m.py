@@ -16,7 +16,7 @@ RECIPE = Recipe(
     published={"ndcg_100": 0.2301, "plain_recall_100": 0.4143, "ndcg_10": 0.1169},
 )
 EPOCHS = 100
-BATCH_SIZE = 500
+BATCH_SIZE = 100
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
