@@ -208,9 +208,9 @@ def train_command(
     if importlib.util.find_spec("matplotlib") is None:
         click.echo("no pictures were drawn: pip install 'kerasrec[plots]'", err=True)
     else:
-        from kerasrec import plots
+        from kerasrec import pictures
 
-        plots.draw_all(run, out / "pictures")
+        pictures.draw_all(run, out / "pictures")
     click.echo(f"\nkept in {out}; next: kerasrec export {out} --to served")
 
 
@@ -348,7 +348,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     comparison        test figures with standard errors; several runs
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
     """
-    from kerasrec import plots
+    from kerasrec import pictures, plots
     from kerasrec.runs import Run
 
     if to.suffix not in (".png", ".svg", ".pdf"):
@@ -356,7 +356,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     if picture == "costs":
         figure = plots.costs(plots.read_costs(runs[0]))
     else:
-        figure = _one_of(plots.PICTURES, picture, "picture")([Run(run) for run in runs])
+        figure = _one_of(pictures.PICTURES, picture, "picture")([Run(run) for run in runs])
     figure.savefig(to, dpi=150)
     click.echo(f"written: {to}")
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +26,6 @@ from kerasrec.types import Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from kerasrec.runs import Run
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
@@ -281,61 +279,6 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, list[tuple[float, floa
     return points
 
 
-def _of_history(draw: Callable[[History], Figure]) -> Callable[[Sequence[Run]], Figure]:
-    return lambda runs: draw(runs[0].history())
-
-
-def _of_models(draw: Callable[[Mapping[str, Recommender], Split], Figure]) -> Callable[[Sequence[Run]], Figure]:
-    def drawn(runs: Sequence[Run]) -> Figure:
-        first, *others = (run.split() for run in runs)
-        if any(other.test.inputs != first.test.inputs for other in others):
-            raise ValueError("these runs were measured on other users: train them on the same split")
-        return draw(_by_name(runs, lambda run: run.model()), first)
-
-    return drawn
-
-
-def _of_model(draw: Callable[[Recommender, Interactions], Figure]) -> Callable[[Sequence[Run]], Figure]:
-    return lambda runs: draw(runs[0].model(), runs[0].split().train)
-
-
-PICTURES: dict[str, Callable[[Sequence[Run]], Figure]] = {
-    "curves": _of_history(curves),
-    "train-validation": _of_history(train_validation),
-    "reconstruction": _of_model(reconstruction),
-    "popularity": _of_models(recall_by_popularity),
-    "history-length": _of_models(recall_by_history_length),
-    "latent-map": _of_model(latent_map),
-    "comparison": lambda runs: comparison(_by_name(runs, lambda run: run.figures["test"])),
-}
-"""Pictures of finished runs, by the name that `kerasrec plot` takes."""
-
-
-def draw_all(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
-    """Draws every picture that has a meaning for one run as PNG files.
-
-    Args:
-        run: a finished run.
-        folder: where; made if need be.
-
-    Returns:
-        The files written. A picture that this model has no figures for is left out.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    for name, draw in PICTURES.items():
-        if name == "comparison":
-            continue
-        try:
-            figure = draw([run])
-        except ValueError:  # a solved model has no curves, a rating model no ranking, popularity no map
-            continue
-        figure.savefig(folder / f"{name}.png", dpi=150)
-        written.append(folder / f"{name}.png")
-    return written
-
-
 # ---- drawing ------------------------------------------------------------------------------------
 
 
@@ -472,13 +415,6 @@ def _groups(values: Array, n_groups: int) -> tuple[IntArray, list[tuple[int, int
     groups = np.searchsorted(bounds, values, side="left")
     _, groups = np.unique(groups, return_inverse=True)
     return groups, [(int(values[groups == g].min()), int(values[groups == g].max())) for g in range(groups.max() + 1)]
-
-
-def _by_name(runs: Sequence[Run], get: Callable[[Run], Any]) -> dict[str, Any]:
-    """What each run has, under its model's name, or its folder's where two models are the same."""
-    models = [run.plan.model for run in runs]
-    names = models if len(set(models)) == len(models) else [run.folder.name for run in runs]
-    return {name: get(run) for name, run in zip(names, runs, strict=True)}
 
 
 def _short(title: str, width: int = 26) -> str:

@@ -6,7 +6,18 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from kerasrec import EASE, AutoRec, HeldOutUsers, MultVAE, Popularity, RandomRatings, evaluate, generate, plots
+from kerasrec import (
+    EASE,
+    AutoRec,
+    HeldOutUsers,
+    MultVAE,
+    Popularity,
+    RandomRatings,
+    evaluate,
+    generate,
+    pictures,
+    plots,
+)
 from kerasrec.callbacks import TrainingFigures
 from kerasrec.embeddings import item_vectors, write_projector
 from kerasrec.runs import Plan, train
@@ -142,7 +153,7 @@ def test_pictures_of_a_run(tmp_path):
     )
     run = train(plan, lambda: generate(n_users=200, n_items=60, seed=1), tmp_path / "run")
     names = {"curves", "train-validation", "reconstruction", "popularity", "history-length", "latent-map"}
-    written = plots.draw_all(run, tmp_path / "pictures")
+    written = pictures.draw_all(run, tmp_path / "pictures")
     assert {path.stem for path in written} == names
     assert matplotlib.image.imread(written[0]).shape[1] > 600
     assert np.isfinite(run.history()["train_ndcg_100"]).all()

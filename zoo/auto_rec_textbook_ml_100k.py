@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from recipe import Recipe, main
 
-from kerasrec import AutoRec, RandomRatings, Recommender, Split, plots
+from kerasrec import AutoRec, RandomRatings, Recommender, Split
 from kerasrec.callbacks import EpochBar
 from kerasrec.optimizers import Adam
 
@@ -34,17 +34,29 @@ def train(split: Split, seed: int, smoke: bool) -> Recommender:
     reg = DECAY * 2 * split.train.n_users
     model = AutoRec.for_interactions(split.train, rows="items", dropout=0.05, reg=reg, seed=seed)
     model.build()
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     for layer in model.dense:
-        layer.kernel.assign(draw.normal(0, 0.01, layer.kernel.shape))
+        layer.kernel.assign(rng.normal(0, 0.01, layer.kernel.shape))
     model.compile(Adam(0.002))
     watched = {"validation_data": split.test, "callbacks": [EpochBar()], "verbose": 0}
     history = model.fit(split.train, epochs=epochs, batch_size=BATCH_SIZE, **watched).history
     if seed == RECIPE.seeds[0] and not smoke:
-        PICTURE.parent.mkdir(exist_ok=True)
-        figure = plots.curves({"loss": history["loss"], "test_rmse": history["val_rmse"]})
-        figure.savefig(PICTURE, dpi=100)
+        draw(history)
     return model
+
+
+def draw(history: dict[str, list[float]]) -> None:
+    """Train loss and test RMSE by epoch, as the lesson shows them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    for place, (name, title) in enumerate({"loss": "train: loss of a row", "val_rmse": "test: RMSE"}.items(), 1):
+        axes = figure.add_subplot(1, 2, place)
+        axes.plot(range(1, EPOCHS + 1), history[name], marker="o", ms=4, color="#0072b2")
+        axes.set_title(f"{title}, {history[name][-1]:.3f} after {EPOCHS} epochs", loc="left")
+        axes.set(xlabel="epoch")
+    PICTURE.parent.mkdir(exist_ok=True)
+    figure.savefig(PICTURE, dpi=100)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from prometheus_client import exposition
 from tensorflow_serving.apis import get_model_metadata_pb2  # noqa: F401 (its types must be known to be printed)
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from kerasrec.serving.messages import metadata, status
 from kerasrec.serving.servable import MAX_ELEMENTS, Refused, Servable, same_names
-from kerasrec.serving.server import metadata, status
 from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array

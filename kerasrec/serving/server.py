@@ -17,7 +17,6 @@ from google.protobuf.message import DecodeError
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_management_pb2, predict_pb2
-from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer, add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.prediction_service_pb2_grpc import (
     PredictionServiceServicer,
@@ -25,10 +24,11 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 )
 
 from kerasrec.serving.batching import Batching
+from kerasrec.serving.messages import metadata, spec_of, status
 from kerasrec.serving.servable import Refused, tensor_proto
 from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
-from kerasrec.serving.versions import Models, Status, config_of, read_config
+from kerasrec.serving.versions import Models, config_of, read_config
 from kerasrec.types import Array
 
 MAX_REQUEST_BYTES = 64 * 1024 * 1024
@@ -282,7 +282,7 @@ class _Prediction(PredictionServiceServicer):
             context.time_remaining(),
         )
         response = await aside(entries(outputs), _response, outputs)
-        response.model_spec.CopyFrom(_spec(request.model_spec.name, servable.version))
+        response.model_spec.CopyFrom(spec_of(request.model_spec.name, servable.version))
         response.model_spec.signature_name = request.model_spec.signature_name or "serving_default"
         return response
 
@@ -320,34 +320,3 @@ class _Status(ModelServiceServicer):
 
 def _response(outputs: Mapping[str, Array]) -> predict_pb2.PredictResponse:
     return predict_pb2.PredictResponse(outputs={name: tensor_proto(array) for name, array in outputs.items()})
-
-
-def metadata(service: Service, spec: ModelSpec) -> get_model_metadata_pb2.GetModelMetadataResponse:
-    """The signatures of a version, as TF Serving tells them.
-
-    Raises:
-        Refused: there is no such model or version.
-    """
-    with service.models.using(spec) as servable:
-        response = get_model_metadata_pb2.GetModelMetadataResponse()
-        response.model_spec.CopyFrom(_spec(spec.name, servable.version))
-        signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
-        response.metadata["signature_def"].Pack(signatures)
-        return response
-
-
-def status(found: dict[int, Status]) -> get_model_status_pb2.GetModelStatusResponse:
-    """The states of versions, as TF Serving tells them."""
-    response = get_model_status_pb2.GetModelStatusResponse()
-    for version, (state, reason) in sorted(found.items(), reverse=True):
-        one = response.model_version_status.add(version=version, state=state)
-        one.status.error_message = reason
-        if reason:
-            one.status.error_code = grpc.StatusCode.FAILED_PRECONDITION.value[0]
-    return response
-
-
-def _spec(name: str, version: int) -> ModelSpec:
-    spec = ModelSpec(name=name)
-    spec.version.value = version
-    return spec
