@@ -1,13 +1,16 @@
 """Mult-VAE on MovieLens 1M, held-out users, with the paper's architecture.
 
 Liang et al. 2018 report ML-20M, Netflix and Million Songs; no paper reports this split. The paper's
-200,000 annealing steps suit ML-20M: here β climbs to its cap of 0.2 over 6/7 of the run, as there.
+200,000 annealing steps suit ML-20M: here β climbs to its cap of 0.2 over 6/7 of the run, as there. Batch, epochs and
+the learning rate's fall from .004 to 0 were chosen on validation, where they give .417 and the paper's constant .001 gives .407.
 """
 
+import keras
 from fit import fit_best
 from recipe import Recipe, main
 
 from kerasrec import HeldOutUsers, MultVAE, Recommender, Split
+from kerasrec.optimizers import Adam
 
 RECIPE = Recipe(
     model="Mult-VAE",
@@ -17,12 +20,14 @@ RECIPE = Recipe(
 )
 EPOCHS = 50
 BATCH_SIZE = 100
+LEARNING_RATE = 4e-3
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = MultVAE.for_interactions(split.train, epochs, BATCH_SIZE, seed=seed)
-    model.compile()
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, model.planned_steps)
+    model.compile(Adam(rate))
     fit_best(model, split, epochs, "val_ndcg_100", batch_size=BATCH_SIZE)
     return model
 
