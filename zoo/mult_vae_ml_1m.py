@@ -2,7 +2,8 @@
 
 Liang et al. 2018 report ML-20M, Netflix and Million Songs; no paper reports this split. The paper's
 200,000 annealing steps suit ML-20M: here β climbs to its cap of 0.2 over 6/7 of the run, as there. Batch, epochs and
-the learning rate's fall from .004 to 0 were chosen on validation, where they give .417 and the paper's constant .001 gives .407.
+the learning rate's fall from .004 to 0 were chosen on validation, where they give .417, and the paper's constant .001
+with the same batches .407.
 """
 
 import keras
