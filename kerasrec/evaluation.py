@@ -15,7 +15,8 @@ from tqdm.auto import tqdm
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
-from kerasrec.models.base import Recommender, relevance
+from kerasrec.entries import entries
+from kerasrec.models.base import Recommender
 from kerasrec.ranking import Ranking, rank
 from kerasrec.types import Array, FloatArray, Tensor
 
@@ -224,7 +225,7 @@ class _Ranks(keras.Model):
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         x, y = inputs["x"], inputs["y"]
         scores = self.model.mask_seen(self.model(x, training=False), x)
-        return rank(scores, relevance(y, self.model.n_columns), self.k)._asdict()
+        return rank(scores, entries(y), self.k)._asdict()
 
 
 class _Observed(keras.Model):

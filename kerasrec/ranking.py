@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from keras import ops
 
-from kerasrec.entries import listed
+from kerasrec.entries import DenseRows, Entries, listed
 from kerasrec.types import Tensor
 
 NOTHING = float("-inf")
@@ -46,20 +46,27 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     return ops.where(best == NOTHING, -1, columns), best
 
 
-def rank(scores: Tensor, relevance: Tensor, k: int) -> Ranking:
+def rank(scores: Tensor, relevance: Tensor | Entries | DenseRows, k: int) -> Ranking:
     """Ranks each row of `scores` `(batch, n)` and marks the hits.
 
     Args:
         scores: what to rank by, -inf for what must not be recommended.
-        relevance: `(batch, n)`, above 0 where the column was held out.
+        relevance: `(batch, n)`, above 0 where the column was held out; or what was held out, as
+            `kerasrec.entries.entries` has it, which saves most passes over `(batch, n)`.
         k: length of the list, at most `n` of which can be filled.
     """
-    relevance = ops.cast(ops.cast(relevance, "float32") > 0, "float32")
+    if isinstance(relevance, Entries):
+        held_out = relevance.having(relevance.known).dense(scores.shape[-1], dtype="uint8")
+        relevant = relevance.counts
+    else:
+        dense = relevance.known if isinstance(relevance, DenseRows) else ops.cast(relevance, "float32")
+        held_out = ops.cast(dense > 0, "float32")
+        relevant = ops.sum(held_out, axis=-1)
     items, best = top_k(scores, min(k, scores.shape[-1]))
-    hits = ops.take_along_axis(relevance, ops.maximum(items, 0), axis=-1)
+    hits = ops.cast(ops.take_along_axis(held_out, ops.maximum(items, 0), axis=-1), "float32")
     hits = ops.where(best == NOTHING, 0.0, hits)
     short = k - items.shape[-1]
     if short > 0:
         items = ops.pad(items, [[0, 0], [0, short]], constant_values=-1)
         hits = ops.pad(hits, [[0, 0], [0, short]])
-    return Ranking(items, hits, ops.sum(relevance, axis=-1))
+    return Ranking(items, hits, relevant)

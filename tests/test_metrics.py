@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from kerasrec import metrics
+from kerasrec.entries import entries
 from kerasrec.ranking import Ranking, exclude, rank, top_k
 
 # Two users over five items. User 0: ranked 4, 3, 2, 1, 0; held out 4 and 1. User 1: the same order, held out 0, 1, 2.
@@ -67,6 +68,16 @@ def test_scores_that_are_no_numbers_hit_nothing():
     metric = metrics.Recall(2)
     metric.update_state(HELD_OUT, np.full((2, 5), np.nan, np.float32))
     assert float(metric.result()) == 0.0
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_what_was_held_out_may_be_given_as_entries(dense):
+    columns = [np.flatnonzero(row).tolist() for row in HELD_OUT]
+    ids = np.array([row + [-1] * (5 - len(row)) for row in columns])
+    found = rank(SCORES, entries(HELD_OUT if dense else {"ids": ids}), 4)
+    for ours, theirs in zip(found, rank(SCORES, HELD_OUT, 4), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+        assert np.asarray(ours).dtype == np.asarray(theirs).dtype
 
 
 def test_a_list_longer_than_the_catalogue_is_padded():

@@ -16,6 +16,7 @@ from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
+from kerasrec.entries import entries
 from kerasrec.layers import Densify
 from kerasrec.optimizers import Adam
 from kerasrec.ranking import NOTHING, exclude, rank, top_k
@@ -317,7 +318,7 @@ class Recommender(keras.Model):
         compiled = self.untracked.metrics
         ranked = [m for m in compiled if hasattr(m, "update_ranking")]
         if ranked:
-            ranking = rank(self.mask_seen(y_pred, x), relevance(y, self.n_columns), max(m.k for m in ranked))
+            ranking = rank(self.mask_seen(y_pred, x), entries(y), max(m.k for m in ranked))
             for metric in ranked:
                 metric.update_ranking(ranking, sample_weight)
         rated = [m for m in compiled if m not in ranked]
@@ -436,11 +437,6 @@ class _EpochOrder(keras.callbacks.Callback):
 def for_backend(made: Batches) -> Any:
     """The batches as the active backend wants them."""
     return made.as_tf_dataset() if keras.backend.backend() == "tensorflow" else made
-
-
-def relevance(y: Batch | Tensor, n_columns: int) -> Tensor:
-    """`(batch, n_columns)`: 1 where `y` observes an entry, whatever its value."""
-    return Densify(n_columns)(y)
 
 
 def _rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
