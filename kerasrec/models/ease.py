@@ -13,6 +13,7 @@ import numpy as np
 import scipy.sparse as sp
 from keras import ops
 from scipy.linalg import lapack
+from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
@@ -114,14 +115,27 @@ def gram(rows: sp.csr_array, progress: tqdm, block: int = 1024) -> FloatArray:
     return result
 
 
+MANY_ITEMS = 23_000
+"""With more, the Cholesky factorisation has one thread: OpenBLAS 0.3.30's threaded one crashes from 28,000 on at the
+latest, where 25,000 still went well (a matrix of 2 GiB has 23,170 rows)."""
+
+
+def threads_for(n: int) -> Any:
+    """A context in which a matrix of n rows can be factorised."""
+    return threadpool_limits(1 if n > MANY_ITEMS else None, "blas")
+
+
 def invert(matrix: FloatArray, reg: float) -> FloatArray:
     """The inverse of a symmetric positive definite matrix, in its own memory where possible."""
     norm = matrix.sum(axis=0).max()  # neither counts nor `reg` are negative: this is the 1-norm
-    factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
-    # Rounding may let a singular matrix through; what comes of it is noise.
-    if failed or lapack.spocon(factor, norm, uplo="L")[0] < np.finfo(np.float32).eps:
-        raise ValueError(f"`reg` = {reg:g} is too small: the penalised XᵀX cannot be inverted in float32; raise `reg`")
-    inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
+    with threads_for(len(matrix)):
+        factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
+        # Rounding may let a singular matrix through; what comes of it is noise.
+        if failed or lapack.spocon(factor, norm, uplo="L")[0] < np.finfo(np.float32).eps:
+            raise ValueError(
+                f"`reg` = {reg:g} is too small: the penalised XᵀX cannot be inverted in float32; raise `reg`"
+            )
+        inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would outweigh the matrix
         inverse[:column, column] = inverse[column, :column]
     return inverse
@@ -158,6 +172,7 @@ def seconds_to_invert(n: int, trial: int = 1000) -> float:
     for _ in range(3):  # the first one wakes the threads
         matrix = np.eye(trial, dtype=np.float32, order="F")
         began = time.perf_counter()
-        lapack.spotrf(matrix, lower=1, overwrite_a=1)
+        with threads_for(n):
+            lapack.spotrf(matrix, lower=1, overwrite_a=1)
         times.append(time.perf_counter() - began)
     return 3 * min(times) * (n / trial) ** 3
