@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+import kerasrec.data.batches
 from kerasrec import Interactions, batches
 from kerasrec.data.batches import Batches, bucket, pad, pad_on_device, to_device
 
@@ -105,3 +106,18 @@ def test_a_device_that_holds_the_table_pads_as_the_host_does(values, kept):
     for name, array in expected.items():
         np.testing.assert_array_equal(found[name], array)
         assert found[name].dtype == array.dtype
+
+
+def test_on_jax_with_a_gpu_batches_come_from_the_device(monkeypatch):
+    jax = pytest.importorskip("jax")
+    whole = table([5, 0, 3, 4, 2, 1])
+    part = whole.select(np.arange(6) != 3, compact=False)
+    expected = Batches(whole, part, batch_size=2, shuffle=True, seed=1)[1]
+    monkeypatch.setattr(kerasrec.data.batches.keras.backend, "backend", lambda: "jax")
+    monkeypatch.setattr(kerasrec.data.batches, "has_gpu", lambda: True)
+    found = Batches(whole, part, batch_size=2, shuffle=True, seed=1)[1]
+    assert len(found) == len(expected) == 2
+    for ours, theirs in zip(found, expected, strict=True):
+        assert isinstance(ours["ids"], jax.Array) and set(ours) == set(theirs)
+        for name, array in theirs.items():
+            np.testing.assert_array_equal(ours[name], array)
