@@ -375,14 +375,27 @@ class NextItems(keras.layers.Dense):
         rows = ops.take(ops.transpose(kernel), columns, axis=0) * ops.expand_dims(known, -1)
         own = ops.sum(hidden * sum_of_next(rows, k)) + ops.sum(sum_of_next(ops.take(bias, columns) * known, k))
         n_targets = ops.reshape(sum_of_next(known, k), (-1,))
-        return sum_of_log_partitions(ops.reshape(hidden, (-1, kernel.shape[0])), kernel, bias, n_targets) - own
+        states, factors = ops.reshape(hidden, (-1, kernel.shape[0])), "bfloat16" if trains_in_bfloat16() else "float32"
+        return sum_of_log_partitions(states, kernel, bias, n_targets, factors=factors) - own
 
 
 def sum_of_next(values: Tensor, k: int) -> Tensor:
     """Σ_{j=1..k} values[:, t + j] at each t; `values` is `(batch, length, …)` and counts 0 beyond its end."""
-    length = ops.shape(values)[1]
-    padded = ops.pad(values, [[0, 0], [0, k]] + [[0, 0]] * (len(values.shape) - 2))
-    total = ops.zeros_like(values)
-    for j in range(1, k + 1):
-        total = total + padded[:, j : j + length]
-    return total
+
+    def sum_of_others(values: Tensor, before: bool) -> Tensor:
+        length = ops.shape(values)[1]
+        padded = ops.pad(values, [[0, 0], [k, 0] if before else [0, k]] + [[0, 0]] * (len(values.shape) - 2))
+        total = ops.zeros_like(values)
+        for j in range(k) if before else range(1, k + 1):
+            total = total + padded[:, j : j + length]
+        return total
+
+    @ops.custom_gradient
+    def total(values: Tensor) -> tuple[Tensor, Any]:
+        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
+            # Each value counted for the k steps before it; TensorFlow's own would hold a copy of all values for each.
+            return sum_of_others(args[0] if upstream is None else upstream, before=True)
+
+        return sum_of_others(values, before=False), gradient
+
+    return total(values)

@@ -33,7 +33,9 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
     return 0.5 * ops.sum(ops.exp(log_var) + ops.square(mean) - 1.0 - log_var, axis=-1)
 
 
-def sum_of_log_partitions(hidden: Tensor, kernel: Tensor, bias: Tensor, weights: Tensor, block: int = 512) -> Tensor:
+def sum_of_log_partitions(
+    hidden: Tensor, kernel: Tensor, bias: Tensor, weights: Tensor, block: int = 512, factors: str = "float32"
+) -> Tensor:
     """Σ_t w_t · log Σ_i exp(h_t · W_i + b_i): the normalisers of many softmaxes over one catalogue.
 
     The logits exist for `block` rows at a time, and the gradient is formed along with them, so the
@@ -46,10 +48,15 @@ def sum_of_log_partitions(hidden: Tensor, kernel: Tensor, bias: Tensor, weights:
         bias: b, float32 `(n_items,)`.
         weights: w, float32 `(n,)`, of which no gradient is taken.
         block: rows at a time.
+        factors: what the products' factors are rounded to, `"float32"` or `"bfloat16"`; all else is in float32.
 
     Returns:
         A float32 scalar.
     """
+
+    def product(left: Tensor, right: Tensor) -> Tensor:
+        return ops.cast(ops.matmul(ops.cast(left, factors), ops.cast(right, factors)), "float32")
+
     n = ops.shape(hidden)[0]
     # One more row of weight 0, the n-th, fills up the last block.
     weights = ops.pad(weights, [[0, 1]])
@@ -60,11 +67,12 @@ def sum_of_log_partitions(hidden: Tensor, kernel: Tensor, bias: Tensor, weights:
     @ops.custom_gradient
     def total(hidden: Tensor, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
         hidden = ops.pad(hidden, [[0, 1], [0, 0]])
+        across, back = ops.cast(kernel, factors), ops.cast(ops.transpose(kernel), factors)
 
         def add(i: Tensor, value: Tensor, d_hidden: Tensor, d_kernel: Tensor, d_bias: Tensor) -> tuple[Tensor, ...]:
             at = ops.slice(order, (i * block,), (block,))
             rows, weight = ops.take(hidden, at, axis=0), ops.expand_dims(ops.take(weights, at), 1)
-            logits = ops.matmul(rows, kernel) + bias  # (block, n_items)
+            logits = product(rows, across) + bias  # (block, n_items)
             highest = ops.max(logits, axis=1, keepdims=True)
             softmax = ops.exp(logits - highest)
             partition = ops.sum(softmax, axis=1, keepdims=True)
@@ -72,8 +80,8 @@ def sum_of_log_partitions(hidden: Tensor, kernel: Tensor, bias: Tensor, weights:
             return (
                 i + 1,
                 value + ops.sum(weight * (ops.log(partition) + highest)),
-                ops.scatter_update(d_hidden, ops.expand_dims(at, 1), ops.matmul(softmax, ops.transpose(kernel))),
-                d_kernel + ops.matmul(ops.transpose(rows), softmax),
+                ops.scatter_update(d_hidden, ops.expand_dims(at, 1), product(softmax, back)),
+                d_kernel + product(ops.transpose(rows), softmax),
                 d_bias + ops.sum(softmax, axis=0),
             )
 

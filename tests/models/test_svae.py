@@ -6,6 +6,7 @@ import pytest
 
 from kerasrec import SVAE, Interactions, losses
 from kerasrec.data.batches import Batches
+from kerasrec.layers import NextItems
 from kerasrec.models.svae import histories
 from zoo import make
 
@@ -165,6 +166,45 @@ def test_log_partitions_and_their_gradient_in_blocks():
             np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-5)
     nothing = value_and_gradient(lambda: losses.sum_of_log_partitions(hidden, kernel, bias, np.zeros(23, np.float32)))
     assert all((np.asarray(part) == 0).all() for part in nothing)
+
+
+def test_log_partitions_of_rounded_factors_stay_close():
+    rng = np.random.default_rng(0)
+    hidden, kernel, bias = (rng.normal(size=s).astype(np.float32) for s in ((300, 16), (16, 40), (40,)))
+    weights = rng.integers(0, 5, 300).astype(np.float32)
+    exact, rounded = (
+        float(losses.sum_of_log_partitions(hidden, kernel, bias, weights, factors=factors))
+        for factors in ("float32", "bfloat16")
+    )
+    assert exact != rounded
+    assert rounded == pytest.approx(exact, rel=1e-3)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_loss_of_next_items_and_its_gradient(k):
+    import tensorflow as tf
+
+    rng = np.random.default_rng(0)
+    hidden = tf.constant(rng.normal(size=(2, 5, 4)), tf.float32)
+    ids = np.array([[3, 0, 6, 2, 1], [5, 4, -1, -1, -1]], np.int32)
+    layer = NextItems(7)
+    layer.build((None, None, 4))
+    layer.bias.assign(rng.normal(size=7))
+    watched = [hidden, layer.kernel.value, layer.bias.value]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(watched)
+        ours = layer(hidden, ids, k=k)
+        own = tf.nn.log_softmax(tf.matmul(hidden, layer.kernel.value) + layer.bias.value)
+        plain = -sum(
+            own[row, t, item]
+            for row, history in enumerate(ids)
+            for t in range(5)
+            for item in history[t + 1 : t + 1 + k]
+            if item >= 0
+        )
+    assert float(ours) == pytest.approx(float(plain), rel=1e-5)
+    for got, expected in zip(tape.gradient(ours, watched), tape.gradient(plain, watched), strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_annealing_counts_training_steps_and_is_scaled_to_the_run():

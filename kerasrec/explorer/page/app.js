@@ -474,21 +474,27 @@ async function pick(user) {
 }
 
 function searching(box, path, entry) {
-  let latest = 0;
-  const find = async () => {
+  let latest = 0, running = null;
+  const search = async () => {
     const mine = ++latest;
     const text = $(box).value.trim();
+    $(`${box}-found`).setAttribute("aria-busy", "true");
     const found = text || box === "users" ? await get(`api/${path}?q=${encodeURIComponent(text)}`) : [];
     if (mine !== latest) return;
+    $(`${box}-found`).setAttribute("aria-busy", "false");
+    if (text !== $(box).value.trim()) return; // one was chosen meanwhile
     $(`${box}-found`).replaceChildren(...found.map((one) => el("li", {}, entry(one))));
     $("found").textContent = text ? `${found.length || "Nothing"} found.` : "";
   };
+  const find = () => { running = search(); };
   $(box).addEventListener("input", find);
   if (box === "users") $(box).addEventListener("focus", () => $(box).value || find());
-  $(box).addEventListener("keydown", (event) => {
+  $(box).addEventListener("keydown", async (event) => {
     if (event.key === "Escape") $(`${box}-found`).replaceChildren();
-    if (event.key === "ArrowDown") $(`${box}-found`).querySelector("button")?.focus();
-    if (event.key === "Enter") $(`${box}-found`).querySelector("button")?.click();
+    if (event.key !== "ArrowDown" && event.key !== "Enter") return;
+    await running; // what was found for the first letters would be replaced under the reader's fingers
+    const first = $(`${box}-found`).querySelector("button");
+    if (event.key === "Enter") first?.click(); else first?.focus();
   });
   $(`${box}-found`).addEventListener("keydown", (event) => {
     const way = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
