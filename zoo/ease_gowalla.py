@@ -1,7 +1,8 @@
 """EASE on Gowalla, the split that came with it.
 
-Plain Recall@20 is what the graph recommenders' papers report on this split. `reg` is a first guess, not tuned: a
-solve of 40,981 items takes minutes.
+Plain Recall@20 is what the graph recommenders' papers report on this split. A solve of 40,981 items takes a quarter of
+an hour, so `reg` was chosen among the 12,000 most popular items, with a tenth of their training interactions held out:
+plain Recall@20 there is .2916 at 50, .2954 at 100 and .2924 at 200.
 """
 
 from given import Given
@@ -17,7 +18,7 @@ RECIPE = Recipe(
     seeds=(0,),
     smoke_protocol=OwnItems(),
 )
-REG = 200.0
+REG = 100.0
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
