@@ -12,7 +12,7 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.entries import DenseRows, Entries, entries, listed
-from kerasrec.losses import sum_of_log_partitions
+from kerasrec.losses import gaussian_kl, sum_of_log_partitions
 from kerasrec.machine import multiplies_bfloat16
 from kerasrec.sampling import Sample, draw, rows_of, sampled_multinomial_nll
 from kerasrec.types import Batch, Tensor
@@ -321,27 +321,41 @@ class GaussianSampling(keras.layers.Layer):
 
     Args:
         seed: seeds ε.
+        beta: β; above 0, β · KL(N(μ, σ²) ‖ N(0, I)), averaged over the batch, joins the loss of the model that the
+            layer is part of. The zoo's own models, which anneal β, add that term themselves.
 
     Shapes:
         In: μ and log σ², each `(batch, latent_dim)`. Out: `(batch, latent_dim)`.
 
+    Example:
+        >>> import keras
+        >>> from kerasrec import layers, losses
+        >>> likes = keras.Input((50,))
+        >>> hidden = keras.layers.Dense(16, "tanh")(likes)
+        >>> code = layers.GaussianSampling(beta=0.2)(keras.layers.Dense(4)(hidden), keras.layers.Dense(4)(hidden))
+        >>> model = keras.Model(likes, keras.layers.Dense(50)(code))
+        >>> model.compile("adam", losses.MultinomialNLL())  # with the KL term, `losses.NegativeELBO(beta=0.2)`
+
     Source: Kingma and Welling, Auto-Encoding Variational Bayes, 2014.
     """
 
-    def __init__(self, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(self, seed: int | None = None, beta: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seed = seed
+        self.beta = beta
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.built = True
 
     def call(self, mean: Tensor, log_var: Tensor, training: bool = False) -> Tensor:
+        if self.beta:
+            self.add_loss(self.beta * ops.mean(gaussian_kl(mean, log_var)))
         if not training:
             return mean
         noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
         return mean + ops.exp(log_var / 2) * noise
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed}
+        return {**super().get_config(), "seed": self.seed, "beta": self.beta}
 
 
 @public

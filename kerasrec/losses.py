@@ -318,7 +318,8 @@ class NegativeELBO(_RowLoss):
 
     Shapes:
         `y_true`: `(batch, n)`. `y_pred`: `{"logits": (batch, n), "mean": (batch, latent_dim),
-        "log_var": (batch, latent_dim)}`.
+        "log_var": (batch, latent_dim)}`. For `compile`, which compares one output with the truth:
+        `kerasrec.layers.GaussianSampling(beta=…)` and the loss of the likelihood alone.
 
     Source: Liang et al., Variational Autoencoders for Collaborative Filtering, 2018, eq. 6.
     """

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 import kerasrec.layers
+import kerasrec.losses
 from kerasrec.entries import entries
 from kerasrec.layers import Logits, RowDense
 
@@ -72,3 +73,21 @@ def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
     monkeypatch.setenv("KERASREC_PRECISION", "half")
     with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
         layer(hidden, training=True)
+
+
+def test_a_keras_model_learns_the_bound_from_its_sampling_layer(tmp_path):
+    rng = np.random.default_rng(0)
+    likes = keras.Input((20,))
+    mean, log_var = (keras.layers.Dense(4, name=name)(likes) for name in ("mean", "log_var"))
+    logits = keras.layers.Dense(20)(kerasrec.layers.GaussianSampling(seed=1, beta=0.2)(mean, log_var))
+    model = keras.Model(likes, logits)
+    model.compile(keras.optimizers.Adam(0.01), kerasrec.losses.MultinomialNLL())
+    rows = (rng.random((64, 20)) < 0.2).astype(np.float32)
+    parts = keras.Model(likes, {"logits": logits, "mean": mean, "log_var": log_var})
+    bound = float(kerasrec.losses.NegativeELBO(beta=0.2)(rows, parts(rows)))
+    assert model.evaluate(rows, rows, batch_size=64, verbose=0) == pytest.approx(bound, rel=1e-5)
+    history = model.fit(rows, rows, epochs=5, verbose=0).history["loss"]
+    assert history[-1] < history[0]
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.predict(rows, verbose=0), model.predict(rows, verbose=0), rtol=1e-5)

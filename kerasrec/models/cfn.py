@@ -254,4 +254,7 @@ class CFN(AutoRec):
         return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **{name: getattr(self, name) for name in ("alpha", "beta", "centre", "side_shape")}}
+        return {
+            **super().get_config(),
+            **{name: getattr(self, name) for name in ("alpha", "beta", "centre", "side_shape")},
+        }
