@@ -1,7 +1,8 @@
 """SVAE on MovieLens 1M, time-ordered held-out users.
 
-Sachdeva et al. 2019 report these figures on this split. β, the learning rate and the batch size were chosen on
-validation users; see the model for what differs from the paper.
+Sachdeva et al. 2019 report these figures on this split. β, the learning rate, the batch size and the number of epochs
+were chosen on validation users: NDCG@100 there is .285 after 10 epochs from a rate of .003, .329 after 20 from .005.
+See the model for what differs from the paper.
 """
 
 from fit import fit_best
@@ -16,7 +17,7 @@ RECIPE = Recipe(
     metrics=("ndcg_100", "plain_recall_100", "ndcg_10", "plain_recall_10", "precision_10", "precision_100"),
     published={"ndcg_100": 0.2993, "plain_recall_100": 0.4909, "ndcg_10": 0.1781},
 )
-EPOCHS = 10
+EPOCHS = 20
 BATCH_SIZE = 32
 
 
