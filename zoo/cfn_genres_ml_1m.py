@@ -1,8 +1,9 @@
 """CFN over items on MovieLens 1M, with genres, ratings at random, 90/10, five splits.
 
-Strub et al. 2016 report an RMSE of .8316 with side information. Architecture, α, β and the share of hidden entries are
-theirs; `reg` was chosen with 9 % of all ratings for validation, the rest is as in `auto_rec_items_ml_1m`. The figures
-are of models that learned from 99 % of the training ratings.
+Strub et al. 2016 report an RMSE of .8316 with side information. Width, α, β and the share of hidden entries are
+theirs. The rest was chosen with 9 % of all ratings for validation, where the paper's tanh layers on centred input
+stay at .847, sigmoid ones at .843, and sigmoid ones on input with its mean, which tells who rated, reach .833. The
+figures are of models that learned from 99 % of the training ratings.
 """
 
 from fit import fit_best
@@ -20,15 +21,15 @@ RECIPE = Recipe(
     reseed=True,
     published={"rmse": 0.8316},
 )
-EPOCHS = 100
-BATCH_SIZE = 500
-REG = 0.08
+EPOCHS = 40
+BATCH_SIZE = 250
+SETTINGS = {"activation": "sigmoid", "output_activation": None, "centre_input": False, "reg": 0.015}
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     genres = None if smoke else side_information(RECIPE.data, split.train)[0]
-    settings = {"rows": "items", "reg": REG, "seed": seed, "side": genres}
+    settings = {"rows": "items", "seed": seed, "side": genres, **SETTINGS}
     model = CFN.for_interactions(split.train, epochs, BATCH_SIZE, **settings)
     model.compile()
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)

@@ -44,9 +44,9 @@ class CFN(AutoRec):
         alpha: weight of the hidden entries' errors (paper, ML-1M items: 1.1078).
         beta: weight of the other entries' errors (paper, ML-1M items: 0.7203).
         value_range: lowest and highest rating, which become -1 and 1.
-        centre: whether x is without its row's mean, as in the paper. If not, x is the rating over half the width of
-            the range, so that every observed entry differs from an unknown one and the input also tells who rated:
-            worth an RMSE of .01 on ML-1M. The output must then reach ratings: `output_activation=None`.
+        centre_input: whether the input is without its row's mean, as in the paper. If not, it is the rating over half
+            the width of the range, so that every observed entry differs from an unknown one and the input also tells
+            who rated, which on ML-1M is worth an RMSE of .01. What is predicted is centred either way.
         side_shape: (rows, features) of the side information; none where absent.
         seed: seeds weights and corruption.
 
@@ -64,9 +64,6 @@ class CFN(AutoRec):
         >>> _ = model.fit(table, epochs=1, verbose=0)
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
-
-    Raises:
-        ValueError: `centre=False` with an output that is bounded.
 
     Differs from the paper in: trained by Adam (the paper: mini-batch SGD), hence another `reg`; no greedy
     pre-training of a second layer unless asked for. The reference code also lets biases decay, and quotes the best
@@ -88,22 +85,17 @@ class CFN(AutoRec):
         alpha: float = 1.1078,
         beta: float = 0.7203,
         value_range: tuple[float, float] = (1.0, 5.0),
-        centre: bool = True,
+        centre_input: bool = True,
         side_shape: tuple[int, int] | None = None,
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        if not centre and output_activation is not None:
-            raise ValueError(
-                f"`centre=False` asks the output for whole ratings, which {output_activation!r} may not reach: "
-                "give `output_activation=None` with it"
-            )
         super().__init__(
             n_columns, rows, hidden_dims, activation, output_activation, reg, dropout, value_range, seed, **kwargs
         )
         self.alpha = alpha
         self.beta = beta
-        self.centre = centre
+        self.centre_input = centre_input
         self.side_shape = None if side_shape is None else tuple(side_shape)
         self.hiding = keras.random.SeedGenerator(self.seed_for("hiding"))
         self.functions = [layer.activation for layer in self.dense]
@@ -176,16 +168,20 @@ class CFN(AutoRec):
     def centred(self, inputs: Any) -> tuple[Entries | DenseRows, Tensor]:
         """What a batch observes, scaled and without its row's mean; and that mean.
 
-        The mean, `(batch,)`, is on the scale of the ratings, the middle of their range for an empty row; 0 throughout
-        where rows are not centred.
+        The mean, `(batch,)`, is on the scale of the ratings, the middle of their range for an empty row.
         """
         rated = entries(inputs, use_values=True)
-        mean = ops.zeros_like(rated.counts)
-        if self.centre:
-            low, high = self.value_range or (1.0, 5.0)
-            mean = rated.sums(rated.values) / ops.maximum(rated.counts, 1.0)
-            mean = ops.where(rated.counts > 0, mean, (low + high) / 2)
+        low, high = self.value_range or (1.0, 5.0)
+        mean = rated.sums(rated.values) / ops.maximum(rated.counts, 1.0)
+        mean = ops.where(rated.counts > 0, mean, (low + high) / 2)
         return rated.having(rated.known * (rated.values - rated.each(mean)) / self.half_range()), mean
+
+    def read(self, inputs: Any) -> Entries | DenseRows:
+        """What the first layer reads of a batch."""
+        if self.centre_input:
+            return self.centred(inputs)[0]
+        rated = entries(inputs, use_values=True)
+        return rated.having(rated.known * rated.values / self.half_range())
 
     def half_range(self) -> float:
         """Half the width of the ratings' range, which becomes 1."""
@@ -199,26 +195,26 @@ class CFN(AutoRec):
             output = output + self.side_layers[place](side)
         return self.functions[place](output)
 
-    def hidden(self, scaled: Entries | DenseRows, side: Tensor | None) -> Tensor:
-        """The last hidden layer, from scaled entries."""
-        hidden: Any = scaled
+    def hidden(self, seen: Entries | DenseRows, side: Tensor | None) -> Tensor:
+        """The last hidden layer, from what is read."""
+        hidden: Any = seen
         for place in range(len(self.dense) - 1):
             hidden = self.layer(place, side, hidden)
         return hidden
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.hidden(self.centred(inputs)[0], self.side_of(inputs))
+        return self.hidden(self.read(inputs), self.side_of(inputs))
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         (scaled, mean), side = self.centred(inputs), self.side_of(inputs)
-        seen = scaled
+        seen = self.read(inputs)
         if training:
             if isinstance(scaled, DenseRows):
                 raise ValueError(
                     "CFN learns from batches of ids and values, which tell a rating from none; not dense rows"
                 )
             hide = keras.random.uniform(ops.shape(scaled.values), seed=self.hiding) < self.dropout
-            seen = scaled.having(ops.where(hide, 0.0, scaled.values))
+            seen = seen.having(ops.where(hide, 0.0, seen.values))
         output = self.layer(len(self.dense) - 1, side, self.hidden(seen, side))
         if training:
             self.add_loss(ops.mean(squared_errors(scaled, output, ops.where(hide, self.alpha, self.beta))))
@@ -256,5 +252,5 @@ class CFN(AutoRec):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            **{name: getattr(self, name) for name in ("alpha", "beta", "centre", "side_shape")},
+            **{name: getattr(self, name) for name in ("alpha", "beta", "centre_input", "side_shape")},
         }

@@ -51,20 +51,21 @@ def test_scores_and_loss_are_the_formula(side, hidden_everywhere):
     np.testing.assert_allclose(answer, mean + 2 * f(seen), atol=1e-5)
 
 
-def test_rows_that_are_not_centred():
+def test_input_that_is_not_centred():
     table = blocks("ratings")
-    free = {"hidden_dims": (7,), "centre": False, "output_activation": None, "dropout": 0.0, "reg": 0.0, "seed": 1}
-    model = CFN.for_interactions(table, **free)
+    model = CFN.for_interactions(table, hidden_dims=(7,), centre_input=False, dropout=0.0, reg=0.0, seed=1)
     model.build()
     batch = model.batches(table, 90)[0][0]
     rows = table.matrix.toarray().astype(np.float64)
+    mean, x = centred(rows)
     hidden = np.tanh(rows / 2 @ array(model.dense[0].kernel) + array(model.dense[0].bias))
-    answer = 2 * (hidden @ array(model.dense[1].kernel) + array(model.dense[1].bias))
-    np.testing.assert_allclose(model(batch, training=True), answer, atol=1e-5)
-    expected = model.beta * (((rows - answer) / 2) ** 2 * (rows > 0)).sum(1).mean()
+    f = np.tanh(hidden @ array(model.dense[1].kernel) + array(model.dense[1].bias))
+    answer = model(batch, training=True)
+    np.testing.assert_allclose(answer, mean + 2 * f, atol=1e-5)
+    expected = model.beta * ((x - f) ** 2 * (rows > 0)).sum(1).mean()
     assert float(model.compute_loss(batch, None, answer)) == pytest.approx(expected, rel=1e-5)
-    with pytest.raises(ValueError, match="give `output_activation=None` with it"):
-        CFN(N_ITEMS, centre=False)
+    np.testing.assert_allclose(scores(model, table), mean + 2 * f, atol=1e-5)
+    np.testing.assert_allclose(model.encode(batch), hidden, atol=1e-5)
 
 
 def test_hides_the_share_it_says_and_weighs_both_kinds():
