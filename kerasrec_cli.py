@@ -160,6 +160,11 @@ def describe(data: str, **form: str | None) -> None:
 @click.option("--seed", type=int, default=98765, show_default=True, help="Seeds the split and the training.")
 @click.option("--epochs", type=click.IntRange(1), help="Passes over the training rows.  [default: the model's]")
 @click.option("--batch-size", type=click.IntRange(1), help="Rows a batch.  [default: the model's]")
+@click.option(
+    "--learning-rate",
+    type=click.FloatRange(0, min_open=True),
+    help="At the start; falls to 0 as a cosine over the run.  [default: the model's own way]",
+)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An argument of the model: reg=500.")
 @form_options
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the run.")
@@ -173,6 +178,7 @@ def train_command(
     seed: int,
     epochs: int | None,
     batch_size: int | None,
+    learning_rate: float | None,
     settings: tuple[str, ...],
     out: Path,
     **form: str | None,
@@ -202,6 +208,7 @@ def train_command(
         settings=_protocol_settings(rules, split_settings, seed, shortcuts),
         arguments=parse_settings(cls, settings, "--set"),
         form=_given(form),
+        learning_rate=learning_rate,
     )
     run = train(plan, lambda: _read_aloud(source, **plan.form), out, verbose=1)
     _show(run)

@@ -34,6 +34,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import PROTOCOLS, Split
 from kerasrec.evaluation import Evaluation, evaluate
 from kerasrec.models.base import Recommender
+from kerasrec.models.closed_form import ClosedForm
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Plan:
         settings: of the protocol, where not its defaults (`{"held_out": 500}`).
         arguments: of the model's constructor, where not its defaults (`{"reg": 200.0}`).
         form: what else `kerasrec.read` was given (`{"value": "stars"}`).
+        learning_rate: of the model's own optimizer at the start, falling to 0 as a cosine over the run; what the model
+            does by itself where `None`.
     """
 
     model: str
@@ -61,6 +64,7 @@ class Plan:
     settings: dict[str, Any] = field(default_factory=dict)
     arguments: dict[str, Any] = field(default_factory=dict)
     form: dict[str, str] = field(default_factory=dict)
+    learning_rate: float | None = None
 
 
 class Run:
@@ -154,6 +158,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         "protocol": plan.protocol,
         "protocol_settings": asdict(tables.protocol),
         "arguments": plan.arguments,
+        "learning_rate": plan.learning_rate,
         "seed": plan.seed,
         "test": evaluate(model, tables.test, verbose=verbose).as_dict(),
         "validation": evaluate(model, tables.validation, verbose=verbose).as_dict(),
@@ -171,7 +176,14 @@ def build(plan: Plan, train_table: Interactions) -> Recommender:
     cls = models.ZOO[plan.model]
     arguments = {"seed": plan.seed, **plan.arguments}
     model = cls.for_interactions(train_table, plan.epochs, plan.batch_size, **arguments)
-    model.compile()
+    if plan.learning_rate is None:
+        model.compile()
+        return model
+    if isinstance(model, ClosedForm):
+        raise ValueError(f"{plan.model} is solved, not trained step by step: leave the learning rate out")
+    own = model.default_optimizer()
+    rate = keras.optimizers.schedules.CosineDecay(plan.learning_rate, model.planned_steps)
+    model.compile(type(own).from_config({**own.get_config(), "learning_rate": rate}))
     return model
 
 

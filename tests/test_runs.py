@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from kerasrec import Interactions, generate
-from kerasrec.runs import Plan, Run, train
+from kerasrec.runs import Plan, Run, build, train
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"hidden_dims": (32,), "latent_dim": 8}
@@ -114,6 +114,18 @@ def test_another_run_in_the_same_folder_is_refused(tmp_path):
 def test_a_refused_argument_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="`likelihood`"):
         train(plan(arguments={"likelihood": "poisson"}), data, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_learning_rate_is_that_of_the_models_own_optimizer(tmp_path):
+    model = build(plan("cdae", learning_rate=0.05), data())
+    assert type(model.optimizer) is keras.optimizers.Adagrad
+    assert model.optimizer.get_config()["initial_accumulator_value"] == 1e-4
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
+    model.optimizer.iterations.assign(model.planned_steps)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0)
+    with pytest.raises(ValueError, match="ease is solved, not trained step by step"):
+        train(plan("ease", learning_rate=0.05), data, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
