@@ -1,7 +1,7 @@
 """SVAE on Amazon Beauty, the last item of each user, ranked among all items.
 
 Many papers report sampled negatives here, with which no full ranking can be compared. Architecture as on MovieLens
-1M; the number of epochs and k, the next item alone, were chosen on the items before the last.
+1M; k = 1, as it is the next item alone that is asked for. The best epoch is that of the items before the last.
 """
 
 from fit import fit_best
