@@ -182,8 +182,7 @@ def build(plan: Plan, train_table: Interactions) -> Recommender:
     if isinstance(model, ClosedForm):
         raise ValueError(f"{plan.model} is solved, not trained step by step: leave the learning rate out")
     own = model.default_optimizer()
-    rate = keras.optimizers.schedules.CosineDecay(plan.learning_rate, model.planned_steps)
-    model.compile(type(own).from_config({**own.get_config(), "learning_rate": rate}))
+    model.compile(type(own).from_config({**own.get_config(), "learning_rate": model.falling(plan.learning_rate)}))
     return model
 
 

@@ -124,6 +124,9 @@ def test_a_learning_rate_is_that_of_the_models_own_optimizer(tmp_path):
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
     model.optimizer.iterations.assign(model.planned_steps)
     assert float(model.optimizer.learning_rate) == pytest.approx(0)
+    feeding_again = build(plan("deep_rec", learning_rate=0.05), data())  # two updates a batch
+    feeding_again.optimizer.iterations.assign(feeding_again.planned_steps)
+    assert float(feeding_again.optimizer.learning_rate) == pytest.approx(0.025)
     with pytest.raises(ValueError, match="ease is solved, not trained step by step"):
         train(plan("ease", learning_rate=0.05), data, tmp_path / "run")
     assert not (tmp_path / "run").exists()

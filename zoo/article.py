@@ -1,6 +1,6 @@
 """A popular article's table of MovieLens 1M, measured its way and measured right: writes article.md.
 
-python zoo/article.py            # about half an hour on two cores
+python zoo/article.py            # trains eleven models
 python zoo/article.py --smoke    # generated data, seconds: does it run?
 """
 
@@ -162,7 +162,7 @@ def ease(split: Split, its_way: bool, smoke: bool) -> str:
 
 def svae(split: Split, smoke: bool) -> dict[bool, str]:
     """SVAE: on users it learned from, and on those held out."""
-    epochs, size = 2 if smoke else 10, 32
+    epochs, size = 2 if smoke else SVAE.default_epochs, 32
     model = SVAE.for_interactions(split.train, epochs, size, seed=1)
     model.compile(metrics=RANKED)
     fit_best(model, split, epochs, "val_ndcg_100", batch_size=size)

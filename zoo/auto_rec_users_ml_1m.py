@@ -6,7 +6,6 @@ rows at once. Here: the same architecture, Adam with a learning rate that falls 
 10 % of the training ratings for validation; the figures are of models that learned from 99 % of them.
 """
 
-import keras
 from fit import fit_best
 from recipe import Recipe, main
 
@@ -31,7 +30,7 @@ REG = 0.06
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = AutoRec.for_interactions(split.train, epochs, BATCH_SIZE, rows="users", reg=REG, seed=seed)
-    model.compile(Adam(keras.optimizers.schedules.CosineDecay(LEARNING_RATE, model.planned_steps)))
+    model.compile(Adam(model.falling(LEARNING_RATE)))
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 

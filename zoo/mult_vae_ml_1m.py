@@ -6,7 +6,6 @@ the learning rate's fall from .004 to 0 were chosen on validation, where they gi
 with the same batches .407.
 """
 
-import keras
 from fit import fit_best
 from recipe import Recipe, main
 
@@ -27,8 +26,7 @@ LEARNING_RATE = 4e-3
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = MultVAE.for_interactions(split.train, epochs, BATCH_SIZE, seed=seed)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, model.planned_steps)
-    model.compile(Adam(rate))
+    model.compile(Adam(model.falling(LEARNING_RATE)))
     fit_best(model, split, epochs, "val_ndcg_100", batch_size=BATCH_SIZE)
     return model
 

@@ -3,7 +3,6 @@
 The published figures are those of Sachdeva et al. 2019, table 3. Settings are those of `mult_vae_ml_1m`.
 """
 
-import keras
 from fit import fit_best
 from recipe import Recipe, main
 
@@ -25,8 +24,7 @@ LEARNING_RATE = 4e-3
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = MultVAE.for_interactions(split.train, epochs, BATCH_SIZE, seed=seed)
-    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, model.planned_steps)
-    model.compile(Adam(rate), metrics=RECIPE.metrics)
+    model.compile(Adam(model.falling(LEARNING_RATE)), metrics=RECIPE.metrics)
     fit_best(model, split, epochs, "val_ndcg_100", batch_size=BATCH_SIZE)
     return model
 

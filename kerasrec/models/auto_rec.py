@@ -105,9 +105,7 @@ class AutoRec(Recommender):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.003 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
-        if self.planned_steps is None:
-            return Adam(1e-3)
-        return Adam(keras.optimizers.schedules.CosineDecay(3e-3, self.planned_steps))
+        return Adam(1e-3) if self.planned_steps is None else Adam(self.falling(3e-3))
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_columns

@@ -128,6 +128,21 @@ class Recommender(keras.Model):
         """The optimizer of the paper, or of our recipe where that is another."""
         return Adam(1e-3)
 
+    @property
+    def updates_a_batch(self) -> int:
+        """How often the optimizer updates the weights for one batch of `fit`."""
+        return 1
+
+    def falling(self, rate: float) -> Any:
+        """A learning rate that falls from `rate` to 0 as a cosine over the run that was planned.
+
+        Raises:
+            ValueError: none was.
+        """
+        if self.planned_steps is None:
+            raise ValueError("no run was planned: give `for_interactions` the epochs and the batch size of `fit`")
+        return keras.optimizers.schedules.CosineDecay(rate, self.planned_steps * self.updates_a_batch)
+
     def chosen_metrics(self, metrics: str | Sequence[Any] | None) -> list[Any]:
         """Metrics from names or metrics, the model's own where `None`; RMSE and MAE by name clip to its range."""
         names = self.default_metrics() if metrics is None else as_list(metrics)

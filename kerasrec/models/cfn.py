@@ -165,23 +165,19 @@ class CFN(AutoRec):
         row = ops.cast(inputs["row"], "int32")
         return ops.where(ops.expand_dims(row >= 0, 1), ops.take(self.side, ops.maximum(row, 0), axis=0), 0.0)
 
-    def centred(self, inputs: Any) -> tuple[Entries | DenseRows, Tensor]:
-        """What a batch observes, scaled and without its row's mean; and that mean.
+    def prepared(self, inputs: Any) -> tuple[Entries | DenseRows, Entries | DenseRows, Tensor]:
+        """What the first layer reads of a batch, what it is to rebuild, and the rows' means, `(batch,)`.
 
-        The mean, `(batch,)`, is on the scale of the ratings, the middle of their range for an empty row.
+        A mean is on the scale of the ratings, the middle of their range for an empty row; what is to be rebuilt is
+        scaled and without it.
         """
         rated = entries(inputs, use_values=True)
         low, high = self.value_range or (1.0, 5.0)
         mean = rated.sums(rated.values) / ops.maximum(rated.counts, 1.0)
         mean = ops.where(rated.counts > 0, mean, (low + high) / 2)
-        return rated.having(rated.known * (rated.values - rated.each(mean)) / self.half_range()), mean
-
-    def read(self, inputs: Any) -> Entries | DenseRows:
-        """What the first layer reads of a batch."""
-        if self.centre_input:
-            return self.centred(inputs)[0]
-        rated = entries(inputs, use_values=True)
-        return rated.having(rated.known * rated.values / self.half_range())
+        centred = rated.having(rated.known * (rated.values - rated.each(mean)) / self.half_range())
+        whole = rated.having(rated.known * rated.values / self.half_range())
+        return centred if self.centre_input else whole, centred, mean
 
     def half_range(self) -> float:
         """Half the width of the ratings' range, which becomes 1."""
@@ -203,11 +199,10 @@ class CFN(AutoRec):
         return hidden
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.hidden(self.read(inputs), self.side_of(inputs))
+        return self.hidden(self.prepared(inputs)[0], self.side_of(inputs))
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        (scaled, mean), side = self.centred(inputs), self.side_of(inputs)
-        seen = self.read(inputs)
+        (seen, scaled, mean), side = self.prepared(inputs), self.side_of(inputs)
         if training:
             if isinstance(scaled, DenseRows):
                 raise ValueError(
@@ -245,7 +240,7 @@ class CFN(AutoRec):
         if side is not None:
             codes = ops.concatenate([codes, side], axis=1)
             kernel = ops.concatenate([kernel, self.side_layers[-1].kernel], axis=0)
-        _, mean = self.centred(inputs)
+        _, _, mean = self.prepared(inputs)
         half, activation = self.half_range(), self.functions[-1]
         return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean)
 

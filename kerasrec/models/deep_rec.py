@@ -92,6 +92,10 @@ class DeepRec(Recommender):
         value_range = (float(train.values.min()), float(train.values.max()))
         return {"n_items": train.n_items, "value_range": value_range, **arguments}
 
+    @property
+    def updates_a_batch(self) -> int:
+        return 1 + self.refeeds
+
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The paper's: SGD with momentum 0.9, at 0.001, or at 0.005 with re-feeding (without, it diverged on Netflix).
 
@@ -100,7 +104,7 @@ class DeepRec(Recommender):
         """
         rate: Any = 0.005 if self.refeeds else 0.001
         if self.planned_steps is not None:
-            updates = self.planned_steps * (1 + self.refeeds)
+            updates = self.planned_steps * self.updates_a_batch
             halved = [round(updates * share) for share in (0.24, 0.36, 0.48, 0.66, 0.72)]
             rates = [rate / 2**times for times in range(len(halved) + 1)]
             rate = keras.optimizers.schedules.PiecewiseConstantDecay(halved, rates)

@@ -59,9 +59,7 @@ class EASESGD(Recommender):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.001 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
-        if self.planned_steps is None:
-            return Adam(1e-3)
-        return Adam(keras.optimizers.schedules.CosineDecay(1e-3, self.planned_steps))
+        return Adam(1e-3) if self.planned_steps is None else Adam(self.falling(1e-3))
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(

@@ -148,9 +148,7 @@ class SVAE(Recommender):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.005 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
-        if self.planned_steps is None:
-            return Adam(1e-3)
-        return Adam(keras.optimizers.schedules.CosineDecay(5e-3, self.planned_steps))
+        return Adam(1e-3) if self.planned_steps is None else Adam(self.falling(5e-3))
 
     def build(self, input_shape: Any = None) -> None:
         self.embedding.build((None, None))

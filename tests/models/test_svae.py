@@ -181,7 +181,7 @@ def test_log_partitions_of_rounded_factors_stay_close():
 
 
 @pytest.mark.parametrize("k", [1, 3])
-def test_the_loss_of_next_items_and_its_gradient(k):
+def test_the_loss_of_next_items_and_its_gradient(k, monkeypatch):
     import tensorflow as tf
 
     rng = np.random.default_rng(0)
@@ -203,6 +203,9 @@ def test_the_loss_of_next_items_and_its_gradient(k):
             if item >= 0
         )
     assert float(ours) == pytest.approx(float(plain), rel=1e-5)
+    monkeypatch.setenv("KERASREC_PRECISION", "bfloat16")
+    rounded = float(layer(hidden, ids, k=k))
+    assert rounded != float(ours) and rounded == pytest.approx(float(ours), rel=1e-2)
     for got, expected in zip(tape.gradient(ours, watched), tape.gradient(plain, watched), strict=True):
         np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-5)
 
