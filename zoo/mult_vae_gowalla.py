@@ -19,7 +19,7 @@ RECIPE = Recipe(
     seeds=(1,),
     smoke_protocol=OwnItems(),
 )
-EPOCHS = 40
+EPOCHS = 30
 BATCH_SIZE = 500
 LEARNING_RATE = 4e-3
 
