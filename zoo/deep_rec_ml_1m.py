@@ -1,30 +1,36 @@
-"""DeepRec on MovieLens 1M, ratings at random, 90/10.
+"""DeepRec on MovieLens 1M, ratings at random, 90/10, five splits.
 
-Kuchaiev and Ginsburg 2017 report Netflix by time; no trustworthy figure of MovieLens is published. Architecture,
-optimizer, batch size and learning rates are the paper's, with one re-feeding.
+Kuchaiev and Ginsburg 2017 report Netflix by time; no trustworthy figure of MovieLens is published. Layers, dropout and
+batch size are theirs. The rest was chosen with 9 % of all ratings for validation, where the RMSE is .863 so, .895
+without weight decay, .866 with twice as much, .879 after twice as many epochs and .890 with re-feeding; `refeeding.md`
+has more, with the paper's optimizer too.
 """
 
 from fit import fit_best
 from recipe import Recipe, main
 
 from kerasrec import DeepRec, RandomRatings, Recommender, Split
+from kerasrec.optimizers import Adam
 
 RECIPE = Recipe(
     model="DeepRec",
     data="ml-1m",
     protocol=RandomRatings(test=0.1, validation=0.01),
     metrics=("rmse", "mae"),
-    seeds=(0, 1, 2),
+    seeds=(0, 1, 2, 3, 4),
     reseed=True,
 )
-EPOCHS = 100
+EPOCHS = 30
 BATCH_SIZE = 128
+REFEEDS = 0
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 1.0
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
-    model = DeepRec.for_interactions(split.train, epochs, BATCH_SIZE, refeeds=1, seed=seed)
-    model.compile(metrics=RECIPE.metrics)
+    model = DeepRec.for_interactions(split.train, epochs, BATCH_SIZE, refeeds=REFEEDS, seed=seed)
+    model.compile(Adam(model.falling(LEARNING_RATE), weight_decay=WEIGHT_DECAY), metrics=RECIPE.metrics)
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 

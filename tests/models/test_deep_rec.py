@@ -141,13 +141,14 @@ def test_the_papers_architecture():
 def test_the_papers_rate_is_halved_over_the_planned_run():
     table = table_for("deep_rec")  # 90 users: one batch an epoch
     for refeeds, rate in ((0, 0.001), (1, 0.005)):
-        optimizer = DeepRec.for_interactions(table, epochs=100, refeeds=refeeds).default_optimizer()
+        optimizer = DeepRec.for_interactions(table, epochs=100, refeeds=refeeds).paper_optimizer()
         assert optimizer.momentum == 0.9
         schedule = optimizer._learning_rate
         rates = [float(schedule(epoch * (1 + refeeds))) for epoch in (0, 23, 25, 37, 49, 67, 73, 99)]
         np.testing.assert_allclose(rates, [rate / 2**n for n in (0, 0, 1, 2, 3, 4, 5, 5)], rtol=1e-6)
-    assert float(DeepRec(5).default_optimizer().learning_rate) == pytest.approx(0.005)
-    assert float(DeepRec(5, refeeds=0).default_optimizer().learning_rate) == pytest.approx(0.001)
+    assert float(DeepRec(5).paper_optimizer().learning_rate) == pytest.approx(0.005)
+    assert float(DeepRec(5).paper_optimizer(0.02).learning_rate) == pytest.approx(0.02)
+    assert float(DeepRec(5, refeeds=0).paper_optimizer().learning_rate) == pytest.approx(0.001)
 
 
 def test_fewer_than_no_refeeds_are_refused():
