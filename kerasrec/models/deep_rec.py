@@ -56,6 +56,7 @@ class DeepRec(Recommender):
     feedback = "ratings"
     asks_for = ("history", "ratings")
     default_batch_size = 128
+    default_epochs = 30
 
     def __init__(
         self,
