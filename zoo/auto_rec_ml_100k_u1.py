@@ -1,7 +1,8 @@
 """I-AutoRec on MovieLens 100K, the data's own split u1.base / u1.test.
 
-Han et al. 2021 (GLocal-K) report .8889 for their model on this split. `reg`, epochs and batch size were chosen on
-ratings held out from u1.base; a twentieth of it is kept to watch.
+Han et al. 2021 (GLocal-K) report .8889 for their model on this split. Epochs, batch size and decay were chosen on a
+tenth of the ratings of u1.base, where decoupled weight decay has an RMSE of .879 and weight decay as part of the loss,
+which Adam evens out between weights, .885. A twentieth of u1.base is kept to watch.
 """
 
 from fit import fit_best
@@ -9,6 +10,7 @@ from given import Given
 from recipe import Recipe, main
 
 from kerasrec import AutoRec, RandomRatings, Recommender, Split
+from kerasrec.optimizers import Adam
 
 RECIPE = Recipe(
     model="I-AutoRec",
@@ -19,13 +21,14 @@ RECIPE = Recipe(
 )
 EPOCHS = 100
 BATCH_SIZE = 128
-REG = 0.1
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 4.5
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
-    model = AutoRec.for_interactions(split.train, epochs, BATCH_SIZE, rows="items", reg=REG, seed=seed)
-    model.compile()
+    model = AutoRec.for_interactions(split.train, epochs, BATCH_SIZE, rows="items", reg=0.0, seed=seed)
+    model.compile(Adam(model.falling(LEARNING_RATE), weight_decay=WEIGHT_DECAY))
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 
