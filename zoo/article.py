@@ -33,7 +33,8 @@ PRINTED = {
 }
 WHY = {
     "AutoRec": "the ratings to be predicted are part of the input",
-    "DeepRec": "no re-feeding; the mean of each user's RMSE, which is not the RMSE of all ratings",
+    "DeepRec": "the mean of each user's RMSE, which is not the RMSE of all ratings; no re-feeding, in which it is lucky: "
+    "here that costs accuracy ([refeeding.md](refeeding.md))",
     "CDAE": "training items stay in the top 100; the best epoch is chosen on test",
     "Mult-VAE": "training items stay in the top 100; the best epoch is chosen on test",
     "SVAE": "measured on the users it learned from",
@@ -117,7 +118,7 @@ def auto_rec(table: Interactions, its_way: bool, smoke: bool) -> str:
 def deep_rec(table: Interactions, its_way: bool, smoke: bool) -> str:
     """DeepRec, by the mean of each user's RMSE without re-feeding, or by the RMSE with it."""
     split = RATINGS.split(table)
-    epochs, size = 2 if smoke else 50, 128
+    epochs, size = 2 if smoke else DeepRec.default_epochs, DeepRec.default_batch_size
     model = DeepRec.for_interactions(split.train, epochs, size, refeeds=0 if its_way else 1, seed=1)
     model.compile()
     fit_best(model, split, epochs, "val_rmse", batch_size=size)
