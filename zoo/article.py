@@ -33,8 +33,8 @@ PRINTED = {
 }
 WHY = {
     "AutoRec": "the ratings to be predicted are part of the input",
-    "DeepRec": "the mean of each user's RMSE, which is not the RMSE of all ratings; no re-feeding, in which it is lucky: "
-    "here that costs accuracy ([refeeding.md](refeeding.md))",
+    "DeepRec": "the mean of each user's RMSE, which is not the RMSE of all ratings; no re-feeding, which "
+    "[costs accuracy here](refeeding.md)",
     "CDAE": "training items stay in the top 100; the best epoch is chosen on test",
     "Mult-VAE": "training items stay in the top 100; the best epoch is chosen on test",
     "SVAE": "measured on the users it learned from",
