@@ -47,6 +47,7 @@ def main(
     smoke: bool,
 ) -> None:
     """Reads the command line, runs the trials that the journal lacks, prints a Markdown table."""
+    recipe = Path(recipe).stem
     if not (FOLDER / f"{recipe}.py").is_file() or not hasattr(module := importlib.import_module(recipe), "RECIPE"):
         raise click.UsageError(f"{recipe} is no recipe of {FOLDER}")
     space = dict(parsed(setting, module) for setting in settings)
@@ -62,7 +63,7 @@ def main(
     if ranges and trials is None:
         raise click.UsageError("a range has no end of values: say how many `--trials`")
     study = optuna.create_study(
-        study_name=f"{recipe} {protocol} {runs} {smoke} {sorted(space)}",
+        study_name=f"{recipe} {protocol} {runs} {smoke} {sorted(settings)}",
         storage=optuna.storages.JournalStorage(
             optuna.storages.journal.JournalFileBackend(str(journal or f"{recipe}.journal"))
         ),
@@ -97,12 +98,14 @@ def parsed(setting: str, module: Any) -> tuple[str, Any]:
     name, _, told = setting.partition("=")
     constant, _, key = name.partition(".")
     held = getattr(module, constant, None)
-    if not constant.isupper() or held is None or (key and key not in held):
+    if not (told and constant.isupper()) or held is None or (key and not (isinstance(held, dict) and key in held)):
         raise click.UsageError(f"{module.__name__} has no setting {name}: take one of its constants")
-    if ".." in told:
-        low, high = told.split("..")
-        return name, (float(low), float(high))
-    return name, [literal(value) for value in told.split(",")]
+    if ".." not in told:
+        return name, [literal(value) for value in told.split(",")]
+    low, high = (literal(end) for end in told.split("..", 1))
+    if isinstance(low, str) or isinstance(high, str) or not 0 < low < high:
+        raise click.UsageError(f"{setting}: the ends of a range are two numbers, 0 < LOW < HIGH")
+    return name, (float(low), float(high))
 
 
 def literal(text: str) -> Any:
