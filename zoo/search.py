@@ -62,6 +62,7 @@ def main(
     ranges = any(isinstance(values, tuple) for values in space.values())
     if ranges and trials is None:
         raise click.UsageError("a range has no end of values: say how many `--trials`")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         study_name=f"{recipe} {protocol} {runs} {smoke} {sorted(settings)}",
         storage=optuna.storages.JournalStorage(
@@ -71,7 +72,6 @@ def main(
         direction="minimize" if searched.metrics[0] in ("rmse", "mae") else "maximize",
         load_if_exists=True,
     )
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     asked = trials or math.prod(len(values) for values in space.values())
     columns = [*space, *map(spelled, searched.metrics), "seconds"]
     click.echo(row(columns) + "\n" + row(["---"] * len(columns)))
