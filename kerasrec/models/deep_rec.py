@@ -47,7 +47,7 @@ class DeepRec(Recommender):
     Differs from the paper in: its optimizer, unless `compile(model.paper_optimizer())`. Stochastic gradient descent had
     370,000 batches of Netflix to learn from; of MovieLens 1M an epoch has 47, and only Adam with weight decay gets
     below a shallow autoencoder. Re-feeding helps the paper's optimizer there, and costs accuracy with Adam, an RMSE of
-    .89 in place of .86 (zoo/refeeding.md): try `refeeds=0` on a data set of that size.
+    .88 in place of .86 (zoo/refeeding.md): try `refeeds=0` on a data set of that size.
     Not to be confused with the serving framework of that name.
 
     Source: Kuchaiev and Ginsburg, Training Deep AutoEncoders for Collaborative Filtering, 2017.
