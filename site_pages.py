@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,16 +23,20 @@ class Sections(griffe.Extension):
             obj.docstring.value = re.sub(r"(?m)^Example:$", "Examples:", obj.docstring.value)
 
 
-def write_zoo_page() -> None:
-    """The measured table stands in one place, zoo/README.md; its recipes are no pages of the site."""
-    measured = (ROOT / "zoo" / "README.md").read_text(encoding="utf-8")
-    page = re.sub(r"\[[^\]]*\]\(([^)]*\.py)\)", r"`zoo/\1`", measured)
-    (ROOT / "docs" / "zoo.md").write_text("---\nhide: [toc]\n---\n\n" + page, encoding="utf-8")
+def write_zoo_pages() -> None:
+    """What was measured stands in one place, zoo/; its recipes are no pages of the site."""
+    zoo, pages = ROOT / "zoo", ROOT / "docs" / "zoo"
+    shutil.copytree(zoo / "pictures", pages / "pictures", dirs_exist_ok=True)
+    for path in zoo.glob("*.md"):
+        page = re.sub(r"\[[^\]]*\]\(([^)]*\.py)\)", r"`zoo/\1`", path.read_text(encoding="utf-8"))
+        page = page.replace("(README.md)", "(index.md)")
+        name = "index.md" if path.name == "README.md" else path.name
+        (pages / name).write_text("---\nhide: [toc]\n---\n\n" + page, encoding="utf-8")
 
 
 def main() -> int:
-    """Writes the page, then the site."""
-    write_zoo_page()
+    """Writes the zoo's pages, then the site."""
+    write_zoo_pages()
     return subprocess.run([sys.executable, "-m", "zensical", "build", "--strict", "--clean"], cwd=ROOT).returncode
 
 

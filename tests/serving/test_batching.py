@@ -43,9 +43,12 @@ def loop():
     loop.close()
 
 
+def asked(batcher, servable, x, **options):
+    return batcher.answer(servable, "s", {"x": np.full((1, 1 + abs(x) % 3), float(x))}, **options)
+
+
 def ask(loop, batcher, servable, x, **options):
-    inputs = {"x": np.full((1, 1 + abs(x) % 3), float(x))}
-    return asyncio.run_coroutine_threadsafe(batcher.answer(servable, "s", inputs, **options), loop)
+    return asyncio.run_coroutine_threadsafe(asked(batcher, servable, x, **options), loop)
 
 
 def test_what_waits_goes_into_one_run_and_comes_back_apart(loop):
@@ -106,11 +109,22 @@ def test_a_full_queue_refuses_and_a_passed_deadline_is_said(loop):
 
 def test_what_is_late_or_gone_while_it_runs_takes_nothing_from_the_others(loop):
     servable, batcher = Slow(), Batcher(Batching(parallel=1))
-    answers = [ask(loop, batcher, servable, 1, timeout=0.2), ask(loop, batcher, servable, 2)]
-    eventually(lambda: (batcher.free, len(batcher)) == (0, 0))
-    assert answers[0].exception(20).code == grpc.StatusCode.DEADLINE_EXCEEDED
+
+    async def together():  # before the batcher's next turn: one by one, the second might come after the batch had left
+        pair = asked(batcher, servable, 1, timeout=0.2), asked(batcher, servable, 2)
+        answers.extend(map(asyncio.ensure_future, pair))
+        await asyncio.wait(answers, return_when=asyncio.FIRST_COMPLETED)
+
+    answers = []
+    asyncio.run_coroutine_threadsafe(together(), loop).result(20)
+    late, other = answers
+    assert late.exception().code == grpc.StatusCode.DEADLINE_EXCEEDED
+    assert not other.done()
+    assert (batcher.free, len(batcher)) == (0, 0)
     servable.go.set()
-    assert answers[1].result(20)["y"][0, 0] == 4
+    eventually(other.done)
+    assert other.result()["y"][0, 0] == 4
+    assert servable.runs == [2]  # both were in it when one was late
 
 
 def test_a_batch_waits_for_company_as_long_as_it_was_told(loop):
