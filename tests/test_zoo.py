@@ -91,6 +91,7 @@ def test_a_search_refuses_what_it_cannot_try(search):
         (("edlae_ml_1m", "REG=10..1"), "REG=10..1: the ends of a range"),
         (("edlae_ml_1m", "REG.decay=1"), "edlae_ml_1m has no setting REG.decay"),
         (("edlae_ml_1m", "REG=1", "--validation", "0.1"), "has no share to hold out"),
+        (("edlae_ml_1m", "REG=1", "--seeds", "one"), "'one' is no list of whole numbers"),
     ):
         refused = search(*told)
         assert refused.exit_code == 2

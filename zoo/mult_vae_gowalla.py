@@ -1,7 +1,7 @@
 """Mult-VAE on Gowalla, the split that came with it.
 
 Plain Recall@20 is what the graph recommenders' papers report on this split. Fewer epochs than the paper's 200, to
-stay within twenty minutes on two cores, and a learning rate that falls from four times the paper's to 0.
+take about twenty minutes on two cores, and a learning rate that falls from four times the paper's to 0.
 """
 
 from fit import fit_best

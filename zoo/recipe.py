@@ -65,17 +65,31 @@ Train = Callable[[kerasrec.Split, int, bool], kerasrec.Recommender]
 """From a split, a seed, and whether to be quick about it, to a trained model: what a recipe is about."""
 
 
+def numbers(context: click.Context, option: click.Parameter, told: str | None) -> list[int] | None:
+    """Whole numbers between commas, for an option of a command; `None` where it was not given."""
+    try:
+        return None if told is None else [int(number) for number in told.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{told!r} is no list of whole numbers such as 1,2,3") from None
+
+
 def main(recipe: Recipe, train: Train, script: str) -> None:
     """Runs a recipe as a command."""
 
     @click.command(help=f"{recipe.model} on {recipe.data}, {recipe.protocol.name}.")
-    @click.option("--seeds", default=",".join(map(str, recipe.seeds)), show_default=True, help="Seeds to run.")
+    @click.option(
+        "--seeds",
+        default=",".join(map(str, recipe.seeds)),
+        show_default=True,
+        callback=numbers,
+        help="Seeds to run.",
+    )
     @click.option("--smoke", is_flag=True, help="Generated data and few epochs: does it run?")
     @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Export the last model there.")
     @click.option("--out", type=click.Path(path_type=Path), help="Result file.  [default: zoo/results/RECIPE.json]")
-    def command(seeds: str, smoke: bool, export_to: Path | None, out: Path | None) -> None:
+    def command(seeds: list[int], smoke: bool, export_to: Path | None, out: Path | None) -> None:
         runs = []
-        for seed in (int(s) for s in seeds.split(",")):
+        for seed in seeds:
             split = recipe.split(seed, smoke)
             began = time.perf_counter()
             model = train(split, seed, smoke)

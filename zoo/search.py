@@ -21,7 +21,7 @@ import click
 import keras
 import numpy as np
 import optuna
-from recipe import Recipe
+from recipe import Recipe, numbers
 from table import spelled
 
 import kerasrec
@@ -33,7 +33,7 @@ FOLDER = Path(__file__).parent
 @click.argument("recipe")
 @click.argument("settings", nargs=-1, required=True, metavar="NAME=A,B,… | NAME=LOW..HIGH …")
 @click.option("--trials", type=int, help="How many, where a setting is a range.")
-@click.option("--seeds", help="To take the mean over.  [default: the recipe's first]")
+@click.option("--seeds", callback=numbers, help="To take the mean over.  [default: the recipe's first]")
 @click.option("--validation", type=float, help="Share that is held out to choose by, if not the recipe's.")
 @click.option("--journal", type=click.Path(path_type=Path), help="[default: RECIPE.journal]")
 @click.option("--smoke", is_flag=True, help="Generated data and few epochs: does it run?")
@@ -41,7 +41,7 @@ def main(
     recipe: str,
     settings: tuple[str, ...],
     trials: int | None,
-    seeds: str | None,
+    seeds: list[int] | None,
     validation: float | None,
     journal: Path | None,
     smoke: bool,
@@ -57,7 +57,7 @@ def main(
             raise click.UsageError(f"{protocol.name} has no share to hold out: it validates on rows of their own")
         protocol = dataclasses.replace(protocol, validation=validation)
     searched = dataclasses.replace(module.RECIPE, protocol=protocol)
-    runs = [int(seed) for seed in seeds.split(",")] if seeds else list(searched.seeds[:1])
+    runs = seeds or list(searched.seeds[:1])
 
     ranges = any(isinstance(values, tuple) for values in space.values())
     if ranges and trials is None:

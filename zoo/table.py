@@ -12,7 +12,7 @@ HEAD = """# Measured
 Each row is one script of this folder; run it to measure it again. Figures are on test rows, with the epoch and the
 settings chosen on validation. `±` is the standard error over the runs, or over test rows where there is a single run.
 The paper's figure stands beside it where the paper reports the same data under the same protocol. Seconds are the mean
-of a run's training on two CPU cores of a shared machine: read them as an order of magnitude. `python zoo/search.py`
+of a run's training on one or two cores of a shared machine: read them as an order of magnitude. `python zoo/search.py`
 searches a recipe's settings. Two pages have tables of their own: [refeeding.md](refeeding.md), DeepRec with and without
 dense re-feeding, and [article.md](article.md), a popular article's figures measured its way and right.
 

@@ -151,6 +151,20 @@ def test_the_papers_rate_is_halved_over_the_planned_run():
     assert float(DeepRec(5, refeeds=0).paper_optimizer().learning_rate) == pytest.approx(0.001)
 
 
+@pytest.mark.parametrize("refeeds", [0, 1])
+def test_the_default_rate_falls_to_0_with_the_runs_last_update(refeeds):
+    model = DeepRec.for_interactions(table_for("deep_rec"), epochs=10, refeeds=refeeds)
+    optimizer = model.default_optimizer()
+    assert optimizer.weight_decay == 1.0
+    updates = 10 * (1 + refeeds)  # 90 users: one batch an epoch
+    rates = [float(optimizer._learning_rate(step)) for step in (0, updates / 2, updates)]
+    np.testing.assert_allclose(rates, [1e-3, 5e-4, 0], atol=1e-9)
+    unplanned = DeepRec(5, refeeds=refeeds)
+    assert float(unplanned.default_optimizer().learning_rate) == pytest.approx(1e-3)
+    with pytest.raises(ValueError, match="no run was planned"):
+        unplanned.falling(1e-3)
+
+
 def test_fewer_than_no_refeeds_are_refused():
     with pytest.raises(ValueError, match="`refeeds` must be 0 or more, not -1"):
         DeepRec(5, refeeds=-1)
