@@ -24,7 +24,7 @@ import numpy as np
 JOBS = {
     "train": ("bare", "kerasrec", "torch", "recbole"),
     "solve": ("kerasrec", "recbole"),
-    "rank": ("kerasrec", "recbole"),
+    "rank": ("bare", "kerasrec", "recbole"),
 }
 PEERS = ("torch", "recbole")
 

@@ -19,7 +19,7 @@ def rows(script, *options):
 
 
 @pytest.mark.parametrize(
-    ("job", "contestants"), [("train", ["bare", "kerasrec"]), ("solve", ["kerasrec"]), ("rank", ["kerasrec"])]
+    ("job", "contestants"), [("train", ["bare", "kerasrec"]), ("solve", ["kerasrec"]), ("rank", ["bare", "kerasrec"])]
 )
 def test_compare(job, contestants):
     found = rows("compare", job, "--data", "generated", "--rounds", "1", "--epochs", "2")[1:]

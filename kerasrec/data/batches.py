@@ -104,12 +104,6 @@ class Batches(keras.utils.PyDataset):
         """
         import tensorflow as tf
 
-        def one_epoch() -> Any:
-            order = self.order()
-            for start in range(0, len(order), self.batch_size):
-                yield self.batch(order[start : start + self.batch_size])
-            self.on_epoch_end()  # Keras calls that of a PyDataset only
-
         def spec(table: Interactions) -> dict[str, Any]:
             fields = {"ids": tf.TensorSpec((None, None), tf.int32)}
             if not table.is_binary:
@@ -118,8 +112,26 @@ class Batches(keras.utils.PyDataset):
 
         x = {**spec(self.inputs), "row": tf.TensorSpec((None,), tf.int32)}
         signature = (x,) if self.targets is None else (x, spec(self.targets))
-        dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
-        return dataset.apply(tf.data.experimental.assert_cardinality(len(self))).prefetch(2)
+        parts = tf.nest.flatten(signature)
+
+        def made(index: Any) -> list[Array]:
+            batch = self[index]
+            if index == len(self) - 1:
+                self.on_epoch_end()  # Keras calls that of a PyDataset only
+            return list(tf.nest.flatten(batch))
+
+        def one(index: Any) -> Any:
+            arrays = tf.numpy_function(made, [index], [part.dtype for part in parts])
+            for array, part in zip(arrays, parts, strict=True):
+                array.set_shape(part.shape)
+            return tf.nest.pack_sequence_as(signature, arrays)
+
+        # Keras starts the dataset anew each epoch. One of a generator, rewritten by tf.data's optimizer each time,
+        # takes four times as long to start, as long as a step on MovieLens 1M.
+        options = tf.data.Options()
+        options.experimental_optimization.apply_default_optimizations = False
+        options.autotune.enabled = False
+        return tf.data.Dataset.range(len(self)).map(one).prefetch(2).with_options(options)
 
 
 def batches(
