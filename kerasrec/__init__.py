@@ -34,6 +34,7 @@ from kerasrec.models import (
     Popularity,
     Recommendations,
     Recommender,
+    RecVAE,
 )
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ __all__ = [
     "OwnItems",
     "Popularity",
     "RandomRatings",
+    "RecVAE",
     "Recommendations",
     "Recommender",
     "Split",

@@ -167,6 +167,8 @@ class Logits(keras.layers.Dense):
         activation: none: softmax is part of the loss.
         **kwargs: as in `keras.layers.Dense`, with float32 for the default dtype.
 
+    With `learn=False` a call leaves kernel and bias out of the gradient: it goes to h only.
+
     Shapes:
         In: h `(batch, dim)`. Out: float32 `(batch, units)`.
 
@@ -180,11 +182,11 @@ class Logits(keras.layers.Dense):
     def __init__(self, units: int, activation: None = None, **kwargs: Any) -> None:
         super().__init__(units, activation, **{"dtype": "float32", **kwargs})
 
-    def call(self, hidden: Tensor, training: bool = False) -> Tensor:
-        if not (training and trains_in_bfloat16()):
-            return super().call(hidden)
-        product = ops.matmul(ops.cast(hidden, "bfloat16"), ops.cast(self.kernel, "bfloat16"))
-        return ops.cast(product, "float32") + self.bias
+    def call(self, hidden: Tensor, training: bool = False, learn: bool = True) -> Tensor:
+        kernel, bias = (w if learn else ops.stop_gradient(w) for w in (self.kernel, self.bias))
+        factors = "bfloat16" if training and trains_in_bfloat16() else "float32"
+        product = ops.matmul(ops.cast(hidden, factors), ops.cast(kernel, factors))
+        return ops.cast(product, "float32") + bias
 
 
 @public

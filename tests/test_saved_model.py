@@ -290,7 +290,7 @@ def test_k_out_of_range_is_refused_in_the_graph(ease, k):
         call(version, "recommend", history=[[7]], k=[k])
 
 
-@pytest.mark.parametrize("case", ["mult_vae", "svae"])
+@pytest.mark.parametrize("case", ["mult_vae", "rec_vae", "svae"])
 def test_embed_and_sample(tmp_path, case):
     table = interactions()
     model = fitted(case, table)

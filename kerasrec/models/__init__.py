@@ -11,6 +11,7 @@ from kerasrec.models.edlae import EDLAE
 from kerasrec.models.mult_dae import MultDAE
 from kerasrec.models.mult_vae import MultVAE
 from kerasrec.models.popularity import Popularity
+from kerasrec.models.rec_vae import RecVAE
 from kerasrec.models.svae import SVAE
 
 ZOO: dict[str, type[Recommender]] = {
@@ -24,6 +25,7 @@ ZOO: dict[str, type[Recommender]] = {
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
     "popularity": Popularity,
+    "rec_vae": RecVAE,
     "svae": SVAE,
 }
 """The models by the name that the command line knows them by."""
@@ -41,6 +43,7 @@ __all__ = [
     "MultDAE",
     "MultVAE",
     "Popularity",
+    "RecVAE",
     "Recommendations",
     "Recommender",
 ]

@@ -320,7 +320,9 @@ class Recommender(keras.Model):
             ValueError: there are targets or weights, which `call` has not seen.
         """
         if y is not None or sample_weight is not None:
-            raise ValueError("with `n_sampled` each row is its own target: give `fit` rows only, no `y`, no weights")
+            raise ValueError(
+                f"each row is its own target in this {type(self).__name__}: give `fit` rows only, no `y`, no weights"
+            )
         return self.added_losses()
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Tensor, sample_weight: Any = None) -> dict[str, Tensor]:
@@ -344,6 +346,11 @@ class Recommender(keras.Model):
         return {m.name: m.result() for m in self.metrics}
 
     # ---- answering ------------------------------------------------------------------------------
+
+    @property
+    def answering_weights(self) -> list[keras.Variable]:
+        """The weights that answers are made from, which are what an export holds; all of them, in most models."""
+        return list(self.weights)
 
     def mask_seen(self, scores: Tensor, inputs: Batch | Tensor) -> Tensor:
         """`scores` with -inf at the entries that `inputs` already holds."""

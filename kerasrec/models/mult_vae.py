@@ -214,7 +214,7 @@ class MultVAE(Recommender):
             >>> bool((lists[0] == lists[1]).all()), bool((lists[0] == lists[2]).all())
             (True, False)
         """
-        return _Sampled(self, seed)
+        return Sampled(self, seed)
 
     def get_config(self) -> dict[str, Any]:
         network = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout")
@@ -222,11 +222,16 @@ class MultVAE(Recommender):
         return {**super().get_config(), **{name: getattr(self, name) for name in (*network, *loss)}}
 
 
-class _Sampled(Recommender):
-    """A Mult-VAE whose answers vary as q(z | x) does."""
+class Sampled(Recommender):
+    """A variational autoencoder whose answers vary as q(z | x) does.
 
-    def __init__(self, model: MultVAE, seed: int) -> None:
-        super().__init__(model.n_items, seed, name="mult_vae_sampled")
+    Args:
+        model: one with `posterior` and `decode`.
+        seed: seeds z.
+    """
+
+    def __init__(self, model: Recommender, seed: int) -> None:
+        super().__init__(model.n_columns, seed, name=f"{model.name}_sampled")
         if not model.built:
             model.build()
         self.model = model
@@ -234,4 +239,4 @@ class _Sampled(Recommender):
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.model.decode(self.draw(*self.model.encode(inputs), training=True))
+        return self.model.decode(self.draw(*self.model.posterior(inputs), training=True))

@@ -40,6 +40,7 @@ CASES = {
     "mult_vae gaussian": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "gaussian", "beta": 0.0}),
     "mult_vae logistic": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "logistic"}),
     "popularity": ("popularity", {}),
+    "rec_vae": ("rec_vae", {"hidden_dim": 16, "depth": 3, "latent_dim": 6, "refresh_steps": 6}),
     "svae": (
         "svae",
         {"embedding_dim": 16, "gru_units": 12, "hidden_dims": (10,), "latent_dim": 6, "anneal_steps": 2000},
