@@ -1,8 +1,8 @@
 """Deep I-AutoRec (500, 250, 500) on MovieLens 1M, ratings at random, 90/10, five splits, pre-trained layer by layer.
 
-Sedhain et al. 2015 report an RMSE of .827. As `auto_rec_items_ml_1m`, behind a greedy pre-training of as many epochs a
-stage as `PRETRAIN` says. On the first split's validation ratings batches of 500 give .877 with a `reg` of .06, .855 with
-.012 and .861 with .003; batches of 100, five times the updates, .837 with .02 and .849, nearly done, with .04.
+Sedhain et al. 2015 report an RMSE of .827. As `auto_rec_items_ml_1m`, behind a greedy pre-training of as many epochs
+a stage as `PRETRAIN` says. On the first split's validation ratings batches of 500 give .877 with a `reg` of .06, .855
+with .012 and .861 with .003; batches of 100, five times the updates, .837 with .02 and .849, nearly done, with .04.
 """
 
 from fit import fit_best

@@ -1,8 +1,9 @@
 """RecVAE on MovieLens 1M, held-out users, with the paper's architecture.
 
-Shenbin et al. 2020 report ML-20M, Netflix and Million Songs; no paper reports this split. Chosen on validation: γ, where
-.0025, the paper's .005 and .01 give an NDCG@100 of .424, .424 and .415; a batch of 100 and a learning rate that falls to
-0 from .002, where .004 gives .422, and a batch of 500 for 50 epochs at the paper's constant .0005 .412 and rising.
+Shenbin et al. 2020 report ML-20M, Netflix and Million Songs; no paper reports this split. Chosen on validation: γ,
+where .0025, the paper's .005 and .01 give an NDCG@100 of .424, .424 and .415; a batch of 100 and a learning rate that
+falls to 0 from .002, where .004 gives .422, and a batch of 500 for 50 epochs at the paper's constant .0005 .412 and
+rising.
 """
 
 from fit import fit_best
