@@ -167,10 +167,9 @@ class Logits(keras.layers.Dense):
         activation: none: softmax is part of the loss.
         **kwargs: as in `keras.layers.Dense`, with float32 for the default dtype.
 
-    With `learn=False` a call leaves kernel and bias out of the gradient: it goes to h only.
-
     Shapes:
-        In: h `(batch, dim)`. Out: float32 `(batch, units)`.
+        In: h `(batch, dim)`. Out: float32 `(batch, units)`. Of a call with `learn=False` the gradient goes to h only,
+        not to kernel and bias.
 
     Example:
         >>> import numpy as np

@@ -114,14 +114,14 @@ class Batches(keras.utils.PyDataset):
         signature = (x,) if self.targets is None else (x, spec(self.targets))
         parts = tf.nest.flatten(signature)
 
-        def made(index: Any) -> list[Array]:
+        def arrays_of(index: Any) -> list[Array]:
             batch = self[index]
             if index == len(self) - 1:
                 self.on_epoch_end()  # Keras calls that of a PyDataset only
             return list(tf.nest.flatten(batch))
 
-        def one(index: Any) -> Any:
-            arrays = tf.numpy_function(made, [index], [part.dtype for part in parts])
+        def element(index: Any) -> Any:
+            arrays = tf.numpy_function(arrays_of, [index], [part.dtype for part in parts])
             for array, part in zip(arrays, parts, strict=True):
                 array.set_shape(part.shape)
             return tf.nest.pack_sequence_as(signature, arrays)
@@ -131,7 +131,7 @@ class Batches(keras.utils.PyDataset):
         options = tf.data.Options()
         options.experimental_optimization.apply_default_optimizations = False
         options.autotune.enabled = False
-        return tf.data.Dataset.range(len(self)).map(one).prefetch(2).with_options(options)
+        return tf.data.Dataset.range(len(self)).map(element).prefetch(2).with_options(options)
 
 
 def batches(

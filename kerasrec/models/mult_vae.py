@@ -13,6 +13,7 @@ from kerasrec.entries import entries, ids_of, unit_rows
 from kerasrec.layers import GaussianSampling, ends, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
 from kerasrec.models.base import Recommender, widths
+from kerasrec.models.sampled import Sampled
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
@@ -220,23 +221,3 @@ class MultVAE(Recommender):
         network = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout")
         loss = ("likelihood", "beta", "anneal_steps", "reg", "n_sampled")
         return {**super().get_config(), **{name: getattr(self, name) for name in (*network, *loss)}}
-
-
-class Sampled(Recommender):
-    """A variational autoencoder whose answers vary as q(z | x) does.
-
-    Args:
-        model: one with `posterior` and `decode`.
-        seed: seeds z.
-    """
-
-    def __init__(self, model: Recommender, seed: int) -> None:
-        super().__init__(model.n_columns, seed, name=f"{model.name}_sampled")
-        if not model.built:
-            model.build()
-        self.model = model
-        self.draw = GaussianSampling(seed, name="draw")
-        self.built = True
-
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.model.decode(self.draw(*self.model.posterior(inputs), training=True))

@@ -14,7 +14,7 @@ from kerasrec.entries import DenseRows, Entries, entries, unit_rows
 from kerasrec.layers import GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
-from kerasrec.models.mult_vae import Sampled
+from kerasrec.models.sampled import Sampled
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 

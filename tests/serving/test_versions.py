@@ -20,7 +20,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from kerasrec.serving import Batching, Client, Server, ServingError
 from kerasrec.serving.servable import Servable
 
-N_SWAPS = int(os.environ.get("KERASREC_SWAPS", "6"))
+N_SWAPS = int(os.environ.get("KERASREC_SWAPS", "20"))
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +149,7 @@ def test_versions_change_under_load_without_a_failed_or_mixed_answer(exported, t
                     answers.append(ask(client))
                 except Exception as error:
                     failures.append(error)
-                time.sleep(0.05)  # 32 clients that never rest leave nothing of two cores to load a version with
+                time.sleep(0.25)  # 32 clients that never rest leave nothing of two cores to load a version with
 
     with Server(path, port=0, poll=0.02) as server, Client(f"127.0.0.1:{server.port}", model="films") as client:
         threads = [threading.Thread(target=load, args=(client.target,), daemon=True) for _ in range(32)]
