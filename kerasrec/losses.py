@@ -207,19 +207,17 @@ class MultinomialNLL(_RowLoss):
 
 def _multinomial_nll_of_entries(liked: Entries, logits: Tensor) -> Tensor:
     """The same from the likes, `(batch,)`: no pass over (batch, n) but those for softmax and its gradient."""
-    n_likes = ops.expand_dims(liked.counts, 1)
 
     @ops.custom_gradient
     def nll(logits: Tensor) -> tuple[Tensor, Any]:
-        highest = ops.max(logits, axis=1, keepdims=True)
-        softmax = ops.exp(logits - highest)
-        partition = ops.sum(softmax, axis=1, keepdims=True)
-        own = liked.sums(liked.known * liked.among(logits))
-        value = ops.squeeze(n_likes * (ops.log(partition) + highest), axis=1) - own
+        softmax = ops.softmax(logits, axis=1)
+        # The largest of the softmax is exp(max f) / Σ exp f.
+        log_partition = ops.max(logits, axis=1) - ops.log(ops.max(softmax, axis=1))
+        value = liked.counts * log_partition - liked.sums(liked.known * liked.among(logits))
 
         def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
             above = args[0] if upstream is None else upstream
-            all_items = softmax * (n_likes / partition * ops.expand_dims(above, 1))
+            all_items = softmax * ops.expand_dims(liked.counts * above, 1)
             return liked.added(all_items, -liked.each(above))  # n softmax(f), less 1 at each like
 
         return value, gradient

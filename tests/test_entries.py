@@ -37,6 +37,29 @@ def test_matmul_is_that_of_the_dense_rows(observed):
     np.testing.assert_allclose(observed.matmul(kernel), DENSE @ kernel, rtol=1e-6)
 
 
+def test_by_entry_and_by_row_a_matmul_and_its_gradient_are_the_same():
+    """One column observed of many: by entry; all of few: by row. Those that dropout set to 0 count for neither."""
+    import tensorflow as tf
+
+    for n_columns in (4, 4000):
+        ids, values = np.array([[2, 0, 1], [3, 1, -1]]), np.array([[2.0, 0.0, 3.0], [0.0, 4.0, 0.0]], np.float32)
+        dense = np.zeros((2, n_columns))
+        dense[[0, 0, 1], [2, 1, 1]] = 2.0, 3.0, 4.0
+        kernel = tf.constant(np.random.default_rng(0).normal(size=(n_columns, 3)), tf.float32)
+
+        @tf.function
+        def product_and_gradient(kernel, ids=ids, values=values):
+            with tf.GradientTape() as tape:
+                tape.watch(kernel)
+                product = entries({"ids": ids, "values": values}, use_values=True).matmul(kernel)
+                total = tf.reduce_sum(tf.square(product))
+            return product, tf.convert_to_tensor(tape.gradient(total, kernel))
+
+        product, gradient = product_and_gradient(kernel)
+        np.testing.assert_allclose(product, dense @ kernel.numpy(), rtol=1e-5)
+        np.testing.assert_allclose(gradient, 2 * dense.T @ dense @ kernel.numpy(), rtol=1e-5)
+
+
 def test_unit_rows_have_length_1_or_0(observed):
     rows = unit_rows(observed).matmul(np.eye(4, dtype=np.float32))
     np.testing.assert_allclose(rows[0], DENSE[0] / 26.25**0.5, rtol=1e-6)
