@@ -18,7 +18,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
 from kerasrec.models.base import Recommender
 from kerasrec.ranking import Ranking, rank
-from kerasrec.types import Array, FloatArray, Tensor
+from kerasrec.types import Array, BoolArray, FloatArray, Tensor
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Evaluation:
         n_rows: how many users (or ratings) the means are over.
         left_out: how many users had nothing held out and stand in no mean.
         per_user: metric → `(n_users,)` float32, the users' own figures, of ranking metrics.
-        per_rating: metric → `(n_ratings,)` float32, squared or absolute errors, of RMSE and MAE.
+        per_rating: metric → `(n_ratings,)` float32, squared or absolute errors, of RMSE and MAE, by user and then item.
         user_ids: `(n_users,)` the users with something held out.
         held_out: a digest of who was held out what, by which two figures are known to be comparable.
     """
@@ -79,9 +79,10 @@ def evaluate(
     """Measures a model on a held-out part of a split.
 
     Ranking metrics: the items of `held_out.inputs` are masked to -inf, all others are ranked, and
-    users with nothing held out are left aside. RMSE and MAE: predictions are clipped to the range
-    of the training ratings, and a user or item without one is predicted the middle of that range
-    (3 of 1 to 5), as in Sedhain et al. 2015.
+    users with nothing held out are left aside. RMSE and MAE: predictions are clipped to the metric's
+    `value_range`, or else the model's, or else the range of `held_out.inputs`, and a user or item without a rating is
+    predicted the middle of it (3 of 1 to 5), as in Sedhain et al. 2015. Which items have one is told by
+    `held_out.inputs`, if these are the training table: not where `held_out.rows` are given.
 
     Args:
         model: a trained model.
@@ -138,10 +139,12 @@ def evaluate(
                 metric.update_ranking(ranking)
                 means[metric.name] = float(metric.result())
     if rated:
-        truth, predicted = _ratings(model, held_out, batch_size, verbose)
+        truth, predicted, cold = _ratings(model, held_out, batch_size, verbose)
         n_rows = len(truth)
         for metric in rated:
-            values = ops.convert_to_numpy(metric.error(truth - predicted))
+            low, high = metric.value_range or getattr(model, "value_range", None) or _range(held_out.inputs)
+            answer = np.where(cold, (low + high) / 2, np.clip(predicted, low, high)).astype(np.float32)
+            values = ops.convert_to_numpy(metric.error(truth - answer))
             per_rating[metric.name] = values
             means[metric.name], errors[metric.name] = _mean(values)
             if isinstance(metric, kerasrec_metrics.RMSE):
@@ -258,8 +261,10 @@ def _rankings(model: Recommender, held_out: HeldOut, k: int, batch_size: int, ve
     return Ranking(*(np.concatenate([a[name] for a in answers]) for name in Ranking._fields))
 
 
-def _ratings(model: Recommender, held_out: HeldOut, batch_size: int, verbose: int) -> tuple[FloatArray, FloatArray]:
-    """Held-out ratings and their predictions, `(n,)` each."""
+def _ratings(
+    model: Recommender, held_out: HeldOut, batch_size: int, verbose: int
+) -> tuple[FloatArray, FloatArray, BoolArray]:
+    """Held-out ratings, their predictions and whether there was nothing to tell them from, `(n,)` each."""
     answers = _predict(_Observed(model), model, held_out, batch_size, verbose)
     made = model.batches(held_out, batch_size)
     inputs, targets = made.inputs, made.targets or made.inputs
@@ -271,9 +276,18 @@ def _ratings(model: Recommender, held_out: HeldOut, batch_size: int, verbose: in
         inside = np.arange(answers[batch].shape[1]) < for_batch[:, None]
         start = targets.indptr[first]
         predicted[start : start + for_batch.sum()] = answers[batch][inside]
-    low, high = float(inputs.values.min()), float(inputs.values.max())
-    cold = (inputs.counts == 0)[targets.users] | (inputs.item_counts == 0)[targets.items]
-    return targets.values, np.where(cold, (low + high) / 2, np.clip(predicted, low, high)).astype(np.float32)
+    cold = (inputs.counts == 0)[targets.users]
+    if held_out.rows is None:
+        cold |= (inputs.item_counts == 0)[targets.items]
+    # A model of item rows has met them by item: in one order, two models' errors can be compared pair by pair.
+    by_user = (targets.items, targets.users) if model.rows == "users" else (targets.users, targets.items)
+    order = np.lexsort(by_user)
+    return targets.values[order], predicted[order], cold[order]
+
+
+def _range(table: Interactions) -> tuple[float, float]:
+    """The lowest and the highest rating."""
+    return float(table.values.min()), float(table.values.max())
 
 
 def _digest(targets: Interactions) -> str:

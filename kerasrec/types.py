@@ -12,6 +12,7 @@ Tensor: TypeAlias = Any
 Batch: TypeAlias = Mapping[str, Tensor]
 """`{"ids": (batch, length), "values": (batch, length), "row": (batch,)}`; see `kerasrec.data.batches`."""
 
+BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 Array: TypeAlias = NDArray[Any]

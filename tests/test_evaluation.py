@@ -6,6 +6,7 @@ import pytest
 from scipy.stats import ttest_rel
 
 from kerasrec import HeldOut, Interactions, Recommender, compare, evaluate
+from kerasrec.metrics import RMSE
 
 
 class Fixed(Recommender):
@@ -78,6 +79,29 @@ def test_rmse_of_two_models_is_compared_as_rmse():
         evaluate(Fixed(rng.uniform(1, 5, (4, 3)), "ratings"), HeldOut(train, truth), ["rmse"]) for _ in range(2)
     )
     assert compare(one, two)["rmse"].difference == pytest.approx(one.means["rmse"] - two.means["rmse"])
+
+
+def test_a_model_of_users_and_one_of_items_are_compared_rating_by_rating():
+    train = table([(0, 0), (0, 1), (1, 0), (2, 1), (3, 2)], 4, 3, [1, 5, 4, 2, 3])
+    truth = table([(0, 2), (1, 1), (2, 0), (3, 1), (1, 2)], 4, 3, [5, 5, 1, 3, 2])
+    answer = np.random.default_rng(0).uniform(1, 5, (4, 3))
+    by_item = Fixed(answer.T, "ratings")
+    by_item.rows = "items"
+    one, two = (evaluate(model, HeldOut(train, truth), ["rmse"]) for model in (Fixed(answer, "ratings"), by_item))
+    np.testing.assert_array_equal(one.per_rating["rmse"], two.per_rating["rmse"])
+    found = compare(one, two)["rmse"]
+    assert (found.difference, found.standard_error, found.p_value) == (0.0, 0.0, 1.0)
+
+
+def test_what_ratings_are_clipped_to_and_which_items_are_cold():
+    """A stranger's ratings tell neither the range of all ratings nor which items nobody rated."""
+    inputs, truth = table([(0, 0), (0, 1)], 1, 3, [4, 5]), table([(0, 2)], 1, 3, [1])
+    held_out = HeldOut(inputs, truth, np.array([-1]))
+    model = Fixed(np.array([[0.0, 0.0, 0.5]] * 2), "ratings")
+    assert evaluate(model, held_out, ["rmse"]).means["rmse"] == 3  # 4, the lowest seen
+    model.value_range = (1.0, 5.0)
+    assert evaluate(model, held_out, ["rmse"]).means["rmse"] == 0
+    assert evaluate(model, held_out, [RMSE(value_range=(2.5, 5.0))]).means["rmse"] == 1.5
 
 
 def test_ratings_of_a_model_of_likes_are_not_measured():

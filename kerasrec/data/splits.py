@@ -13,13 +13,10 @@ from pathlib import Path
 from typing import IO, Any, ClassVar, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.types import IntArray
-
-BoolArray = NDArray[np.bool_]
+from kerasrec.types import BoolArray, IntArray
 
 FIELDS = ("indptr", "items", "values", "times", "user_ids")
 CATALOGUE = ("item_ids", "item_titles")
