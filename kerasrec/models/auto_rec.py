@@ -140,6 +140,11 @@ class AutoRec(Recommender):
     ) -> Tensor:
         return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
 
+    @property
+    def output_kernel(self) -> Tensor:
+        """The last layer's weights, `(n_columns, hidden_dims[-1])`: of user rows one vector an item."""
+        return ops.transpose(self.dense[-1].kernel)
+
     def last_layer(self, inputs: Any) -> LastLayer:
         """What the output of a batch is made of."""
         last, codes = self.dense[-1], self.encode(inputs)
@@ -147,7 +152,7 @@ class AutoRec(Recommender):
 
     def by_user(self, train: Interactions) -> Recommender:
         """I-AutoRec as a model that is asked by user: the items' codes are computed once, from `train`."""
-        return self if self.rows == "users" else _AskedByUser.of(self, train)
+        return super().by_user(train) if self.rows == "users" else _AskedByUser.of(self, train)
 
     @property
     def asks_for(self) -> tuple[str, ...]:  # type: ignore[override]

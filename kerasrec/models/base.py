@@ -197,7 +197,7 @@ class Recommender(keras.Model):
         """The batches of a table or of a held-out part, rows the way this model wants them.
 
         Raises:
-            ValueError: the table has another number of columns than the model.
+            ValueError: the table has another number of columns than the model, or rows that it does not know.
         """
         size = batch_size or self.default_batch_size
         held_out = data if isinstance(data, HeldOut) else HeldOut(data)
@@ -208,7 +208,13 @@ class Recommender(keras.Model):
                 f"the data has {columns:,} columns, this {type(self).__name__} {self.n_columns:,}: "
                 "use the catalogue it was made for (`Interactions.with_catalogue`)"
             )
-        return Batches(held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered)
+        made = Batches(held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered)
+        if self.known_rows is not None and made.rows.max(initial=-1) >= self.known_rows:
+            raise ValueError(
+                f"the data has {made.inputs.n_users:,} {self.rows}, this {type(self).__name__} knows "
+                f"{self.known_rows:,}: say which are whose (`HeldOut(inputs, targets, rows)`; -1 for a stranger)"
+            )
+        return made
 
     def fit(
         self,
@@ -358,6 +364,11 @@ class Recommender(keras.Model):
             return exclude(scores, inputs["ids"])
         return ops.where(ops.cast(inputs, "float32") == 0, ops.cast(scores, "float32"), float("-inf"))
 
+    @property
+    def known_rows(self) -> int | None:
+        """How many training rows the model knows something of beyond their entries; `None` where none."""
+        return None
+
     def by_user(self, train: Interactions) -> Recommender:
         """The same model as one whose rows are users; only item-row models differ from it.
 
@@ -367,6 +378,11 @@ class Recommender(keras.Model):
         Raises:
             ValueError: the model can tell that it learned from another table.
         """
+        if self.known_rows not in (None, train.n_users):
+            raise ValueError(
+                f"this {type(self).__name__} learned from {self.known_rows:,} users, not {train.n_users:,}: give the "
+                "table it learned from as `train`, so that it knows who is who"
+            )
         return self
 
     def recommend(
@@ -415,13 +431,15 @@ class Recommender(keras.Model):
             table = histories.take_users(rows)
         if train is not None:
             rows = _rows(train, table.user_ids)
+        nothing = "" if histories.item_ids.dtype.kind in "US" else -1
+        if not table.n_users:
+            return Recommendations(np.full((0, k), nothing, histories.item_ids.dtype), np.empty((0, k), np.float32))
         made = answering.batches(HeldOut(table, rows=rows), batch_size)
         kept = answering.untracked.answerers  # tracing costs more than answering
         top = kept[k] = kept.get(k) or _TopK(answering, k)
         top.penalty.assign(penalty)
         answer = top.predict(for_backend(made), verbose=0)
         columns, scores = answer["items"], answer["scores"]
-        nothing = "" if histories.item_ids.dtype.kind in "US" else -1
         return Recommendations(np.where(columns < 0, nothing, histories.item_ids[columns]), scores)
 
     def get_config(self) -> dict[str, Any]:

@@ -9,9 +9,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
-from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
 from kerasrec.losses import POINTWISE, PointwiseLoss
 from kerasrec.models.base import Recommender
@@ -182,22 +180,9 @@ class CDAE(Recommender):
         truth = {"likes": likes, "weight": self.in_loss(likes, training)}
         return self.pointwise(truth, y_pred, sample_weight) + self.added_losses()
 
-    def batches(self, data: Interactions | HeldOut, batch_size: int | None = None, shuffle: bool = False) -> Batches:
-        made = super().batches(data, batch_size, shuffle)
-        if self.user_node and made.rows.max(initial=-1) >= self.n_users:
-            raise ValueError(
-                f"the data has {made.inputs.n_users:,} users, this CDAE nodes for {self.n_users:,}: say which are "
-                "whose (`HeldOut(inputs, targets, rows)`; -1 for a stranger)"
-            )
-        return made
-
-    def by_user(self, train: Interactions) -> Recommender:
-        if self.user_node and train.n_users != self.n_users:
-            raise ValueError(
-                f"this CDAE learned from {self.n_users:,} users, not {train.n_users:,}: give the table it learned "
-                "from as `train`, so that it knows whose node is whose"
-            )
-        return self
+    @property
+    def known_rows(self) -> int | None:
+        return self.n_users if self.user_node else None
 
     @property
     def asks_for(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -244,6 +244,16 @@ class CFN(AutoRec):
         half, activation = self.half_range(), self.functions[-1]
         return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean)
 
+    @property
+    def known_rows(self) -> int | None:
+        return None if self.side_shape is None else self.side_shape[0]
+
+    @property
+    def asks_for(self) -> tuple[str, ...]:  # type: ignore[override]
+        """What a served request must tell: of users with side information, who they are."""
+        asked = super().asks_for
+        return asked if self.side_shape is None or self.rows == "items" else (*asked, "user_id")
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),

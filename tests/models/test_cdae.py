@@ -152,7 +152,7 @@ def test_whose_rows_they_are_must_be_said():
         model.recommend(known)
     few = CDAE.for_interactions(table.take_users(np.arange(50)), latent_dim=8)
     few.compile()
-    with pytest.raises(ValueError, match="the data has 90 users, this CDAE nodes for 50"):
+    with pytest.raises(ValueError, match="the data has 90 users, this CDAE knows 50"):
         few.fit(table, verbose=0)
     without = fitted("cdae without users", table)
     assert without.asks_for == ("history",)

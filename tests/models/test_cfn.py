@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from kerasrec import CFN
+from kerasrec import CFN, Interactions, export_saved_model
 from kerasrec.data import side_information
-from zoo import N_ITEMS, SIDE, blocks, scores
+from kerasrec.embeddings import item_vectors
+from zoo import N_BLOCKS, N_ITEMS, SIDE, blocks, scores
 
 
 def array(tensor):
@@ -89,6 +91,24 @@ def test_dense_rows_are_not_trained_on():
         model.fit(np.ones((8, N_ITEMS), np.float32), verbose=0)
     with pytest.raises(ValueError, match="`side` has 4 rows, the table 30"):
         CFN.for_interactions(blocks("ratings"), rows="items", side=SIDE[:4])
+
+
+def test_users_with_side_information_are_asked_for_by_their_ids(tmp_path):
+    table = blocks("ratings")
+    side = np.eye(N_BLOCKS)[np.arange(table.n_users) % N_BLOCKS]
+    model = CFN.for_interactions(table, hidden_dims=(8,), side=side, seed=1)
+    assert model.asks_for == ("history", "ratings", "user_id")
+    assert CFN.for_interactions(table, hidden_dims=(8,), seed=1).asks_for == ("history", "ratings")
+    two = Interactions.from_histories([[0, 10], [0, 10]], table, user_ids=[7, 8], values=[[5, 1], [5, 1]])
+    with pytest.raises(ValueError, match="this CFN learned from 90 users, not 2: give the table it learned from as `t"):
+        model.recommend(two)
+    answer = model.recommend(two, train=table)
+    assert abs(answer.scores[0] - answer.scores[1]).max() > 1e-3
+    served = tf.saved_model.load(export_saved_model(model, tmp_path, table)).signatures["score"]
+    history, ratings = tf.constant([[0, 10]] * 2, tf.int64), tf.constant([[5.0, 1.0]] * 2)
+    found = served(history=history, ratings=ratings, user_id=tf.constant([7, 8], tf.int64))
+    np.testing.assert_allclose(found["top_k_scores"][:, :10], answer.scores, rtol=1e-5)
+    assert item_vectors(model, table).shape == (N_ITEMS, 8)
 
 
 @pytest.mark.realdata

@@ -159,6 +159,11 @@ def test_exclude_and_candidates(case):
         assert [i for i in answer.item_ids[user].tolist() if i >= 0] == expected
 
 
+def test_nobody_gets_no_answers(case):
+    answer = trained(case).recommend(table_for(case), k=4, users=[])
+    assert answer.item_ids.shape == answer.scores.shape == (0, 4)
+
+
 @pytest.mark.parametrize(
     ("question", "message"),
     [

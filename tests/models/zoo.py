@@ -13,7 +13,7 @@ from kerasrec.sampling import Sample
 
 N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
 SIDE = np.eye(N_BLOCKS)[np.arange(N_ITEMS) % N_BLOCKS]
-"""What is known of the items of `blocks`: which block each is of."""
+"""What is known of the items of `blocks`, and of its users: which block each is of."""
 
 # (name in the zoo, constructor arguments): each way in which a model can be used stands here once.
 CASES = {
@@ -23,7 +23,7 @@ CASES = {
     "deep_rec once": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2, "refeeds": 0}),
     "ease_sgd": ("ease_sgd", {"reg": 0.05}),
     "edlae": ("edlae", {"dropout": 0.4, "reg": 5.0}),
-    "cfn": ("cfn", {"hidden_dims": (12,), "reg": 0.01}),
+    "cfn": ("cfn", {"hidden_dims": (12,), "reg": 0.01, "side": SIDE}),
     "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE}),
     "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
     "cdae untied": (
@@ -72,16 +72,17 @@ def held_out(table: Interactions, seed: int = 1) -> HeldOut:
 
 
 def arguments_for(case: str, table: Interactions) -> dict:
-    """A case's arguments of the constructor, with side information for as many items as the table has."""
+    """A case's arguments of the constructor, with side information for as many users or items as the table has."""
     arguments = dict(CASES[case][1])
     if "side" in arguments:
-        arguments["side"] = np.resize(SIDE, (table.n_items, N_BLOCKS))
+        rows = table.n_items if arguments.get("rows") == "items" else table.n_users
+        arguments["side"] = np.resize(SIDE, (rows, N_BLOCKS))
     return arguments
 
 
 def make(case: str, table: Interactions, **arguments):
     """A small compiled model."""
-    name, settings = CASES[case]
+    name, settings = CASES[case][0], arguments_for(case, table)
     model = ZOO[name].for_interactions(table, **{"seed": 3, **settings, **arguments})
     adam = Adam(0.01, lazy=True) if "n_sampled" in settings else keras.optimizers.Adam(0.01)
     model.compile(**({} if name in SOLVED else {"optimizer": adam}))
