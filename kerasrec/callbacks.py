@@ -14,8 +14,9 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
+from kerasrec.data.batches import Batches
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut
+from kerasrec.models.base import for_backend
 
 
 @public
@@ -164,13 +165,12 @@ class TrainingFigures(keras.callbacks.Callback):
         by_item = self.model.rows == "items"
         table = self.train.T if by_item else self.train
         chosen = np.sort(rng.permutation(table.n_users)[: self.rows])
-        table = table.take_users(chosen)
-        if self.model.feedback == "ratings":
-            self.sample = HeldOut(table.T, table.T) if by_item else HeldOut(table, table, chosen)
-        else:
-            asked = rng.random(len(table)) < 0.2
-            inputs, targets = (table.select(part, compact=False) for part in (~asked, asked))
-            self.sample = HeldOut(inputs, targets, chosen)
+        inputs = targets = table.take_users(chosen)
+        if self.model.feedback == "likes":
+            asked = rng.random(len(inputs)) < 0.2
+            inputs, targets = (inputs.select(part, compact=False) for part in (~asked, asked))
+        size = self.model.default_batch_size
+        self.sample = for_backend(Batches(inputs, targets, size, rows=chosen))  # rows of items have numbers as well
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs is None:

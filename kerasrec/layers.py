@@ -182,7 +182,9 @@ class Logits(keras.layers.Dense):
         super().__init__(units, activation, **{"dtype": "float32", **kwargs})
 
     def call(self, hidden: Tensor, training: bool = False, learn: bool = True) -> Tensor:
-        kernel, bias = (w if learn else ops.stop_gradient(w) for w in (self.kernel, self.bias))
+        kernel, bias = self.kernel, self.bias if self.use_bias else 0.0
+        if not learn:
+            kernel, bias = ops.stop_gradient(kernel), ops.stop_gradient(bias)
         factors = "bfloat16" if training and trains_in_bfloat16() else "float32"
         product = ops.matmul(ops.cast(hidden, factors), ops.cast(kernel, factors))
         return ops.cast(product, "float32") + bias

@@ -60,7 +60,7 @@ def _stratified(jitter: Tensor, total: Tensor) -> Tensor:
     m = jitter.shape[0]
     place = ops.arange(m, dtype="int32")
     # place · total may be more than 32 bits hold, and float32 does not tell items beyond 16 millions apart.
-    rest = ops.cast(place * (total % m), "float32") / m + jitter * (ops.cast(total, "float32") / m)
+    rest = ops.cast(place, "float32") * (ops.cast(total % m, "float32") / m) + jitter * (ops.cast(total, "float32") / m)
     return ops.minimum(place * (total // m) + ops.cast(ops.floor(rest), "int32"), total - 1)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasrec import (
+    CFN,
     EASE,
     AutoRec,
     HeldOutUsers,
@@ -83,6 +84,20 @@ def test_training_figures_are_the_reconstruction_error(rows):
     by_row = table.T if rows == "items" else table
     scores = np.concatenate([np.asarray(model(batch, training=False)) for (batch,) in model.batches(table)])
     error = np.clip(scores[by_row.users, by_row.items], 1, 5) - by_row.values
+    assert history["train_rmse"][-1] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
+
+
+def test_training_figures_of_some_rows_are_of_those_with_their_side_information():
+    table = generate(n_users=60, n_items=30, seed=3)
+    model = CFN.for_interactions(table, rows="items", side=5 * np.eye(30), hidden_dims=(8,), seed=1)
+    model.compile()
+    figures = TrainingFigures(table, rows=12)
+    history = model.fit(table, epochs=1, callbacks=[figures], verbose=0).history
+    scores, by_item = model.predict(table, verbose=0), table.T
+    chosen = np.concatenate([np.asarray(x["row"]) for x, _ in figures.sample])
+    assert len(chosen) == 12 and chosen.max() >= 12
+    measured = np.isin(by_item.users, chosen)
+    error = (np.clip(scores[by_item.users, by_item.items], 1, 5) - by_item.values)[measured]
     assert history["train_rmse"][-1] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
 
 

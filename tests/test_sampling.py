@@ -106,6 +106,15 @@ def test_a_large_catalogue_is_drawn_from_end_to_end():
     assert (expected > 0).all()
 
 
+def test_parts_are_equal_however_many():
+    """The place of a part times what is left of the catalogue is more than 32 bits hold from 93,000 parts on."""
+    m, n_items = 100_000, 1_049_999
+    items, _ = draw(listed(np.full((1, 1), 3)), n_items, 2 * m, keras.random.SeedGenerator(1))
+    items = np.asarray(items)
+    uniform = np.delete(items, np.flatnonzero(items == 3)[:m])  # half are from the batch, whose one entry is item 3
+    np.testing.assert_allclose(uniform, (np.arange(m) + 0.5) * n_items / m, atol=n_items / m)
+
+
 def test_a_batch_without_entries_has_a_loss_of_0():
     layer, ids = layer_of(10), np.full((4, 3), -1, np.int32)
     np.testing.assert_array_equal(layer(HIDDEN, ids, layer.draw(ids)), np.zeros(4))
