@@ -167,11 +167,13 @@ class _File:
             sample = stream.read(SNIFFED)
         if sample[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in sample:
             raise DataError(f"{self} is UTF-16 or no text at all: convert it to UTF-8 (iconv -f utf-16 -t utf-8)")
-        if not sample.strip():
+        # Not `splitlines`, which also cuts at form feeds and other characters that stand inside a title.
+        lines = re.split("\r\n|\r|\n", sample.decode("utf-8-sig", errors="replace"))
+        if len(sample) == SNIFFED and len(lines) > 1:
+            lines.pop()  # the sample may end in the middle of it
+        if not any(map(str.strip, lines)):
             raise DataError(f"{self} is empty: there is nothing to read")
-        lines = sample.decode("utf-8-sig", errors="replace").splitlines()
-        # The sample may end in the middle of a line.
-        return lines[:-1] if len(sample) == SNIFFED and len(lines) > 1 else lines
+        return lines
 
 
 def find(data: str | Path) -> Path | None:

@@ -130,6 +130,12 @@ def test_plain_text_variants(tmp_path, encode, header):
     assert entries(read(tmp_path / "x.csv")) == EXPECTED
 
 
+@pytest.mark.parametrize("strange", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_only_line_ends_end_a_line(tmp_path, strange):
+    table = read(write(tmp_path / "x.csv", f"user,item,title\n1,30,J{strange}am\r\n2,10,Jam\r3,10,Jam\n"))
+    assert table.user_ids.tolist() == [1, 2, 3] and table.item_ids.tolist() == [10, 30]
+
+
 def test_gzip(tmp_path):
     (tmp_path / "x.csv.gz").write_bytes(gzip.compress(table_text().encode()))
     assert entries(read(tmp_path / "x.csv.gz")) == EXPECTED
@@ -314,6 +320,8 @@ GOOD = "1,2,3,1000000000\n"
 @pytest.mark.parametrize("text, message", [
     ("", "is empty"),
     (" \n\n", "is empty"),
+    ("\ufeff", "is empty"),
+    ("\xa0\n", "is empty"),
     (HEADER, "has a header and no interactions below it"),
     ("user item rating\n1 2 3\n", "line 1: no ',' in 'user item rating': say what separates columns"),
     ("user,rating\n1,2\n", r"no column of items .* its columns are user, rating: name one \(`item`\)"),
