@@ -218,7 +218,8 @@ def _titles(file: _File) -> dict[Any, str]:
         rows = _numbered_rows(file.lines("utf-8-sig"), ",", skip=1)
     else:
         separator = "::" if file.name.endswith(".dat") else "|"
-        rows = ((n, line.split(separator)) for n, line in enumerate(file.lines("latin-1"), 1) if line.strip())
+        lines = enumerate((line.rstrip("\r\n") for line in file.lines("latin-1")), 1)
+        rows = ((number, line.split(separator)) for number, line in lines if line.strip())
     titles: dict[Any, str] = {}
     for number, row in rows:
         if len(row) < 2:

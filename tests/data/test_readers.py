@@ -95,10 +95,17 @@ def test_movielens_without_titles(tmp_path):
     assert read(tmp_path / "ml").item_titles is None
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_catalogue_of_ids_and_titles_alone(tmp_path, end):
+    write(tmp_path / "ml" / "ratings.dat", MOVIELENS["1m"]["ratings.dat"])
+    write(tmp_path / "ml" / "movies.dat", f"10::Jam{end}30::Léon{end}", "latin-1")
+    assert read(tmp_path / "ml").item_titles.tolist() == ["Jam", "Léon"]
+
+
 def test_broken_catalogue(tmp_path):
     write(tmp_path / "ml" / "u.data", MOVIELENS["100k"]["u.data"])
     write(tmp_path / "ml" / "u.item", "10|Léon (1994)|\n30\n", "latin-1")
-    with pytest.raises(DataError, match=r"u\.item, line 2: an item's id and its title are due, not '30"):
+    with pytest.raises(DataError, match=r"u\.item, line 2: an item's id and its title are due, not '30': mend"):
         read(tmp_path / "ml")
 
 
