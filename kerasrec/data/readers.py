@@ -109,7 +109,7 @@ def read(
             return _read_folder(path, {p.name: _File(p) for p in sorted(path.iterdir()) if p.is_file()}, form)
         if path.suffix == ".zip":
             with zipfile.ZipFile(path) as archive:
-                members = [m for m in archive.namelist() if not m.endswith("/")]
+                members = [m for m in archive.namelist() if not m.endswith("/") and not m.startswith("__MACOSX/")]
             return _read_folder(path, {m.rpartition("/")[2]: _File(path, m) for m in members}, form)
         return _read_file(_File(path), form)
     except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, RuntimeError) as error:  # the last: encrypted
@@ -196,6 +196,7 @@ def find(data: str | Path) -> Path | None:
 
 
 def _read_folder(path: Path, files: Mapping[str, _File], form: _Form) -> Interactions:
+    files = {name: file for name, file in files.items() if not name.startswith("._")}  # what macOS says about a file
     for ratings, titles in MOVIELENS.items():
         if ratings in files:
             return _read_file(files[ratings], form, _titles(files[titles]) if titles in files else None)

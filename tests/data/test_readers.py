@@ -468,6 +468,17 @@ def test_folder_of_unknown_things(tmp_path):
         read(tmp_path / "two")
 
 
+def test_what_macos_adds_is_left_out(tmp_path):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("mine/x.csv", table_text())
+        for name in ("__MACOSX/mine/._x.csv", "__MACOSX/mine/x.csv", "mine/._x.csv"):
+            archive.writestr(name, b"\0\5\x16\7")
+    assert entries(read(tmp_path / "x.zip")) == EXPECTED
+    write(tmp_path / "mine" / "x.csv", table_text())
+    (tmp_path / "mine" / "._x.csv").write_bytes(b"\0\5\x16\7")
+    assert entries(read(tmp_path / "mine")) == EXPECTED
+
+
 # ---- real data ------------------------------------------------------------------------------
 
 
