@@ -64,6 +64,7 @@ def read(
     items' titles), CSV, TSV and Parquet tables with a header, headerless tables of `user item
     [value [time]]`, and lists with one user a line, `user item item …` or `count item item …`.
     Of a (user, item) pair that occurs again the last in time is kept, or the last of the file.
+    Blanks around the fields of a text file are left out.
 
     Args:
         data: in this order: `"generated"` (`kerasrec.data.generate()`), a path, a name in the
@@ -225,7 +226,8 @@ def _titles(file: _File) -> dict[Any, str]:
     for number, row in rows:
         if len(row) < 2:
             raise DataError(f"{file}, line {number}: an item's id and its title are due, not {row[0][:40]!r}: mend it")
-        titles[int(row[0]) if INTEGER.fullmatch(row[0]) else row[0]] = row[1]
+        item, title = row[0].strip(), row[1].strip()
+        titles[int(item) if INTEGER.fullmatch(item) else item] = title
     return titles
 
 
@@ -318,15 +320,11 @@ class _Table:
     def parse(self, types: Mapping[str, str]) -> dict[str, Any]:
         """Role → column as a pyarrow array."""
         import pyarrow as pa
+        import pyarrow.compute as pc
         from pyarrow import csv as pa_csv
 
-        arrow = {
-            "int": pa.int64(),
-            "str": pa.string(),
-            "float": pa.float64(),
-            "date": pa.timestamp("ns"),
-            "date with zone": pa.timestamp("ns", "UTC"),
-        }
+        numbers = {"int": pa.int64(), "float": pa.float64()}  # pyarrow itself leaves out blanks around them
+        dates = {"date": pa.timestamp("ns"), "date with zone": pa.timestamp("ns", "UTC")}
         wide = self.separator == "::"  # every second column is the empty one between two colons
         columns = [str(c) for c in range(2 * self.width - 1 if wide else self.width)]
         name = {role: str(2 * c if wide else c) for role, c in self.at.items()}
@@ -337,13 +335,16 @@ class _Table:
                 pa_csv.ParseOptions(delimiter=self.separator[0], quote_char=False if wide else '"'),
                 pa_csv.ConvertOptions(
                     column_types={c: pa.null() for c in columns[1::2] if wide}
-                    | {name[role]: arrow[kind] for role, kind in types.items()},
+                    | {name[role]: numbers.get(kind, pa.string()) for role, kind in types.items()},
                     include_columns=columns if wide else list(name.values()),
                     null_values=MISSING,
                     decimal_point=self.decimal,
                 ),
             )
         found = {role: table[column] for role, column in name.items()}
+        for role, kind in types.items():
+            if kind not in numbers:
+                found[role] = pc.utf8_trim_whitespace(found[role]).cast(dates.get(kind, pa.string()))
         for role in ("user", "item"):
             if types[role] == "str" and self.types[role] == "int":
                 found[role] = _as_integers(found[role])
@@ -401,22 +402,23 @@ def _columns(file: _File, header: Sequence[str], given: Mapping[str, str]) -> di
 
 def _type(role: str, sample: Sequence[str]) -> str:
     """How the first fields of a column look."""
-    sample = [field for field in sample if field.strip() not in MISSING]
+    sample = [field for field in map(str.strip, sample) if field not in MISSING]
     if role in ("user", "item"):
         return "int" if all(map(INTEGER.fullmatch, sample)) else "str"
     if role == "value" or all(map(NUMBER.fullmatch, sample)):
         return "float"
-    return "date with zone" if re.search(r"(Z|[+-]\d\d:?\d\d)\s*$", sample[0][10:]) else "date"
+    return "date with zone" if re.search(r"(Z|[+-]\d\d:?\d\d)$", sample[0][10:]) else "date"
 
 
 def _as_integers(ids: Any) -> Any:
-    """A pyarrow column of strings as int64 where that loses nothing."""
+    """A pyarrow column of strings as int64 where that loses nothing; there, what is missing becomes null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    integers = pc.all(pc.match_substring_regex(ids, f"^({INTEGER.pattern})$")).as_py()
+    missing = pc.is_in(ids, pa.array(MISSING))
+    integers = pc.all(pc.or_(missing, pc.match_substring_regex(ids, f"^({INTEGER.pattern})$"))).as_py()
     try:
-        return ids.cast(pa.int64()) if integers else ids
+        return pc.if_else(missing, None, ids).cast(pa.int64()) if integers else ids
     except pa.ArrowInvalid:  # more than 64 bits
         return ids
 

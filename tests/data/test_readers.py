@@ -170,6 +170,26 @@ def test_quoted_string_ids(tmp_path):
 
 
 @pytest.mark.parametrize("late", [0, 20_000])
+def test_blanks_around_fields_are_left_out(tmp_path, late):
+    """Also where the first of them come long after the lines that are looked at first."""
+    text = "user, item, rating, time\n" + "0,x,1,2001-09-09\n" * late
+    text += '1, a b, 3, 2001-09-09 01:46:43\n 2 ,\tc\t, 4 ,\t2001-09-09\nx9,NA," 5 ",2001-09-09 \n'
+    table = read(write(tmp_path / "x.csv", text))
+    users = ["0"] * bool(late) + ["1", "2", "x9"]
+    assert table.user_ids.tolist() == users and set(table.item_ids.tolist()) - {"x"} == {"NA", "a b", "c"}
+    assert table.values[-3:].tolist() == [3, 4, 5]
+    assert table.times[-3:].tolist() == [1_000_000_003, 999_993_600, 999_993_600]
+
+
+def test_blanks_around_integers_and_titles_are_left_out(tmp_path):
+    write(tmp_path / "ml" / "ratings.csv", "user, item, rating\n1, 2, 3\n 4 ,5,6\n")
+    write(tmp_path / "ml" / "movies.csv", "item, title\n 2 , Jam\n5,Plan 9 \n")
+    table = read(tmp_path / "ml")
+    assert entries(table) == [(1, 2, 3, None), (4, 5, 6, None)]
+    assert table.item_titles.tolist() == ["Jam", "Plan 9"]
+
+
+@pytest.mark.parametrize("late", [0, 20_000])
 def test_ids_keep_their_zeros_and_letters(tmp_path, late):
     """Also where the first strange id comes long after the lines that are looked at first."""
     users = [str(n + 1) for n in range(late)] + ["007", "x9", "12345678901234567890"]
@@ -343,6 +363,8 @@ GOOD = "1,2,3,1000000000\n"
     (HEADER + GOOD + ",3,4,1000000000\n", r"line 3, column user \(user\): it is missing"),
     (HEADER + GOOD + "1, ,4,1000000000\n", r"line 3, column item \(item\): it is missing"),
     (HEADER + GOOD + "NA,3,4,1000000000\n" + GOOD, r"line 3, column user \(user\): it is missing \('NA'\)"),
+    (HEADER + GOOD + " NA,3,4,1000000000\n" + GOOD, r"line 3, column user \(user\): it is missing \(' NA'\)"),
+    (HEADER + "1,3,4,2001-02-03\n1,4,4, \n", r"line 3, column timestamp \(time\): it is missing \(' '\)"),
     (HEADER + GOOD + "-1,3,4,1000000000\n", r"line 3, column user \(user\): the id -1 is taken for padding"),
     (HEADER + GOOD + "1,3,4,\n", r"line 3, column timestamp \(time\): it is missing"),
     (HEADER + GOOD + "1,3,4,-5\n", r"line 3, column timestamp \(time\): -5 is the year 1969, outside 1970 to 2100"),
