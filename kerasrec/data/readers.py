@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import os
 import re
 import zipfile
@@ -64,7 +65,7 @@ def read(
     items' titles), CSV, TSV and Parquet tables with a header, headerless tables of `user item
     [value [time]]`, and lists with one user a line, `user item item …` or `count item item …`.
     Of a (user, item) pair that occurs again the last in time is kept, or the last of the file.
-    Blanks around the fields of a text file are left out.
+    Blanks around the fields of a text file are left out, and so are lines of nothing but separators.
 
     Args:
         data: in this order: `"generated"` (`kerasrec.data.generate()`), a path, a name in the
@@ -277,7 +278,11 @@ class _Table:
     def sniff(cls, file: _File, head: list[str], form: _Form) -> _Table:
         start = next(i for i, line in enumerate(head) if line.strip())
         separator = form.separator or ("::" if "::" in head[start] else max(SEPARATORS, key=head[start].count))
-        rows = [row for _, row in _numbered_rows(head[start:], separator)]
+        numbered = list(_numbered_rows(head[start:], separator))
+        if not numbered:
+            raise DataError(f"{file} is empty but for its separators: there is nothing to read")
+        start += numbered[0][0] - 1
+        rows = [row for _, row in numbered]
         header = [name.strip() for name in rows[0]]
         if len(header) == 1:
             raise DataError(
@@ -305,19 +310,31 @@ class _Table:
         return cls(file, separator, start, len(header), at, names, types, form.time_unit, decimal)
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
-        import pyarrow as pa
-
         try:
             try:
-                columns = self.parse(self.types)
-            except pa.ArrowInvalid:
-                # The first lines' ids may have been integers, and a later one a string.
-                columns = self.parse({**self.types, "user": "str", "item": "str"})
-            return _interactions(columns, self.time_unit, titles)
+                return self.attempt(titles)
+            except ValueError:
+                # Spreadsheets leave lines of separators behind the data; looking for them always would cost too much.
+                return self.attempt(titles, bare_lines=False)
         except ValueError as error:
             raise self.fault() or DataError(f"{self.file}: {error}") from None
 
-    def parse(self, types: Mapping[str, str]) -> dict[str, Any]:
+    def attempt(self, titles: dict[Any, str] | None, bare_lines: bool = True) -> Interactions:
+        """The interactions, read with or without the lines of nothing but separators.
+
+        Raises:
+            ValueError: something in them is bad.
+        """
+        import pyarrow as pa
+
+        try:
+            columns = self.parse(self.types, bare_lines)
+        except pa.ArrowInvalid:
+            # The first lines' ids may have been integers, and a later one a string.
+            columns = self.parse({**self.types, "user": "str", "item": "str"}, bare_lines)
+        return _interactions(columns, self.time_unit, titles)
+
+    def parse(self, types: Mapping[str, str], bare_lines: bool) -> dict[str, Any]:
         """Role → column as a pyarrow array."""
         import pyarrow as pa
         import pyarrow.compute as pc
@@ -330,7 +347,7 @@ class _Table:
         name = {role: str(2 * c if wide else c) for role, c in self.at.items()}
         with self.file.open() as stream:
             table = pa_csv.read_csv(
-                stream,
+                stream if bare_lines else self.without_bare_lines(stream),
                 pa_csv.ReadOptions(column_names=columns, skip_rows=self.skip, block_size=1 << 22),
                 pa_csv.ParseOptions(delimiter=self.separator[0], quote_char=False if wide else '"'),
                 pa_csv.ConvertOptions(
@@ -349,6 +366,15 @@ class _Table:
             if types[role] == "str" and self.types[role] == "int":
                 found[role] = _as_integers(found[role])
         return found
+
+    def without_bare_lines(self, stream: IO[bytes]) -> IO[bytes]:
+        """The content less those lines of nothing but separators that come after the header."""
+        lines = enumerate(stream)
+        nothing = self.separator.encode() + b'"\r\n'
+        kept = io.BytesIO()
+        kept.writelines(line for number, line in lines if number < self.skip or line.strip(nothing))
+        kept.seek(0)
+        return kept
 
     def fault(self) -> DataError | None:
         """The first line that is at fault, found by reading the slow and careful way."""
@@ -370,7 +396,7 @@ class _Table:
 
 
 def _numbered_rows(lines: Iterable[str], separator: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Each line that is not blank, cut at the separator, and its number from 1."""
+    """Each line that holds more than separators, cut at them, and its number from 1."""
     if separator == "::":
         cut = ((number, line.rstrip("\r\n").split("::")) for number, line in enumerate(lines, 1))
     else:

@@ -189,6 +189,25 @@ def test_blanks_around_integers_and_titles_are_left_out(tmp_path):
     assert table.item_titles.tolist() == ["Jam", "Plan 9"]
 
 
+@pytest.mark.parametrize("line", [",,,", ",", ",,,,,", '"","","",""'])
+@pytest.mark.parametrize("header", ["user_id,item_id,rating,timestamp", ""])
+def test_lines_of_nothing_but_separators_are_left_out(tmp_path, line, header):
+    """As spreadsheets leave them behind the data, and above it."""
+    text = table_text(header=header)
+    for name, bare in {"below": f"{text}{line}\n{line}", "between": text.replace("\n", f"\r\n{line}\r\n")}.items():
+        assert entries(read(write(tmp_path / name / "x.csv", bare))) == EXPECTED
+    assert entries(read(write(tmp_path / "x.csv", f"\n,,,\n\n,,,\n{text}"))) == EXPECTED
+    with pytest.raises(DataError, match=r"x\.csv, line 7, column .* \(user\): it is missing"):
+        read(write(tmp_path / "x.csv", f"{header}\n,,,\n{table_text(header='')}{line}\n,,3,\n"))
+
+
+def test_lines_of_nothing_but_tabs_or_colons_are_left_out(tmp_path):
+    tabs = table_text("\t").replace("\n", "\n\t\t\t\n")
+    assert entries(read(write(tmp_path / "x.tsv", tabs))) == EXPECTED
+    colons = table_text("::", header="").replace("\n", "\n::::::\n")
+    assert entries(read(write(tmp_path / "x.dat", colons))) == EXPECTED
+
+
 @pytest.mark.parametrize("late", [0, 20_000])
 def test_ids_keep_their_zeros_and_letters(tmp_path, late):
     """Also where the first strange id comes long after the lines that are looked at first."""
@@ -349,7 +368,9 @@ GOOD = "1,2,3,1000000000\n"
     (" \n\n", "is empty"),
     ("\ufeff", "is empty"),
     ("\xa0\n", "is empty"),
+    (",,\n,,\n", "is empty but for its separators"),
     (HEADER, "has a header and no interactions below it"),
+    (HEADER + ",,,\n", "has a header and no interactions below it"),
     ("user item rating\n1 2 3\n", "line 1: no ',' in 'user item rating': say what separates columns"),
     ("user,rating\n1,2\n", r"no column of items .* its columns are user, rating: name one \(`item`\)"),
     ("a,b,c\n1,2,3\n", r"no column of users .* \(as in user, userid, uid\); its columns are a, b, c"),
