@@ -435,14 +435,19 @@ def _finite(numbers: Any, name: str, dtype: Any) -> Array:
     if array.dtype.kind not in "iufb":
         try:
             array = array.astype(np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"`{name}` must be numbers, not {array.dtype}") from None
+        except (TypeError, ValueError, OverflowError):  # the last: an integer that no float can hold
+            raise ValueError(f"`{name}` must be numbers of at most 64 bits, not {array.dtype}") from None
     with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is reported below
         result = array.astype(dtype)
     bad = ~np.isfinite(array) | ~np.isfinite(result)
+    if result.dtype.kind == "i":  # there, what does not fit wraps around
+        bad |= np.abs(array.astype(np.float64)) >= 2.0**63 if array.dtype.kind == "f" else (result < 0) & (array > 0)
     if bad.any():
         at = int(np.argmax(bad))
-        raise ValueError(f"`{name}` holds {array[at]} at position {at}: drop that interaction or give it a finite one")
+        raise ValueError(
+            f"`{name}` holds {array[at]} at position {at}, which is not finite or too large for {result.dtype}: "
+            "drop that interaction or mend it"
+        )
     return result
 
 
@@ -479,6 +484,9 @@ def _id_column(ids: Any, name: str) -> Any:
             column = pa.array(array if len(array) else np.array([], np.int64), from_pandas=True)
         except pa.ArrowException:
             raise ValueError(f"`{name}` mixes integers, strings or other things: use one kind") from None
+        except OverflowError:
+            largest = max((int(i) for i in array if isinstance(i, (int, np.integer))), key=abs)
+            raise ValueError(f"`{name}` holds the id {largest}, which is no 64-bit integer: rename it") from None
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if pa.types.is_dictionary(column.type):

@@ -116,6 +116,9 @@ def test_integer_ids(ids):
     ((["a", float("nan")], [1, 2]), "`users` holds no id at position 1"),
     ((np.array(["a", np.nan], object), [1, 2]), "`users` holds no id at position 1"),
     (([1.0, np.nan], [1, 2]), "`users` holds no id at position 1"),
+    (([2**70, 1], [1, 2]), f"`users` holds the id {2**70}, which is no 64-bit integer: rename it"),
+    (([1, 2], np.array([1, -(2**70)])), f"`items` holds the id {-(2**70)}, which is no 64-bit integer"),
+    (([1, np.uint64(2**63)], [1, 2]), f"`users` holds the id {2**63}, which is no 64-bit integer"),
     (([1, 2], [1.5, 2.0]), "`items` holds an id that is no 64-bit integer"),
     (([1, 2], np.array([np.inf, 2.0])), "`items` holds an id that is no 64-bit integer"),
     ((np.array([2**63], np.uint64), [1]), "`users` holds an id that is no 64-bit integer"),
@@ -125,14 +128,27 @@ def test_integer_ids(ids):
     (([1, 2], [-1, 2]), "`items` holds the id -1, which is taken for padding"),
     (([1, 2], [1, 2], [1.0, np.nan]), "`values` holds nan at position 1"),
     (([1, 2], [1, 2], [np.inf, 1.0]), "`values` holds inf at position 0"),
-    (([1, 2], [1, 2], [1, 1e300]), r"`values` holds 1e\+300 at position 1"),
+    (([1, 2], [1, 2], [1, 1e300]), r"`values` holds 1e\+300 at position 1, which is .* too large for float32: drop"),
+    (([1, 2], [1, 2], [1, 10**400]), "`values` must be numbers of at most 64 bits"),
     (([1, 2], [1, 2], ["x", "y"]), "`values` must be numbers"),
     (([1, 2], [1, 2], None, [1.0, np.nan]), "`times` holds nan at position 1"),
+    (([1, 2], [1, 2], None, [1.0, 1e30]), r"`times` holds 1e\+30 at position 1, which is .* too large for int64: drop"),
+    (([1, 2], [1, 2], None, [-1e30, 1.0]), r"`times` holds -1e\+30 at position 0"),
+    (([1, 2], [1, 2], None, [1, 2**70]), r"`times` holds 1\.18\d+e\+21 at position 1"),
+    (([1, 2], [1, 2], None, np.array([1, 2**63], np.uint64)), f"`times` holds {2**63} at position 1"),
     (([1, 2], [1, 2], None, np.array(["2001-01-01", "NaT"], "M8[D]")), "`times` holds nan at position 1"),
 ])  # fmt: skip
 def test_bad_arrays(arguments, message):
     with pytest.raises(ValueError, match=message):
         Interactions.from_arrays(*arguments)
+
+
+@pytest.mark.parametrize("times", [
+    [2**63 - 1, -(2**63)], np.array([2**63 - 1, 0], np.uint64), np.array([255, 0], np.uint8), np.float16([9, -9.0]),
+    [True, False], [np.nextafter(2.0**63, 0), -9.9],
+], ids=str)  # fmt: skip
+def test_times_that_just_fit(times):
+    assert Interactions.from_arrays([1, 2], [1, 2], times=times).times.tolist() == [int(time) for time in times]
 
 
 def test_dates_become_seconds():
