@@ -158,14 +158,15 @@ class Interactions:
         Args:
             histories: item ids, oldest first.
             catalogue: the table whose items are the columns, as a rule the training table.
-            values: ratings, parallel to `histories`; 1 each where absent.
+            values: finite ratings, parallel to `histories`; 1 each where absent.
             user_ids: whose they are, for models that know their training users. Where absent, users
                 are numbered in the order given, past the users of `catalogue`: nobody is taken for
                 one of them.
 
         Raises:
-            ValueError: a row of `values` is not as long as its history, `user_ids` are not as many, or
-                item ids are strings where the catalogue's are integers, or the other way round.
+            ValueError: a row of `values` is not as long as its history or not finite, `values` or
+                `user_ids` are not as many as the histories, or item ids are strings where the
+                catalogue's are integers, or the other way round.
 
         Example:
             >>> from kerasrec import Interactions
@@ -179,13 +180,15 @@ class Interactions:
             whose = np.arange(len(histories)) + (catalogue.user_ids.max() + 1 if numbered else 0)
         else:
             whose = np.asarray(user_ids)
-        if len(whose) != len(histories):
-            raise ValueError(f"`user_ids` has {len(whose)} entries for {len(histories)} histories: give one each")
+        for name, rows in (("user_ids", whose), ("values", values)):
+            if len(rows) != len(histories):
+                raise ValueError(f"`{name}` has {len(rows)} entries for {len(histories)} histories: give one each")
         columns, kept = [], []
         for user, (row, row_values) in enumerate(zip(histories, values, strict=True)):
             if len(row) != len(row_values):
                 raise ValueError(f"history {user} has {len(row)} items but {len(row_values)} values: give one each")
-            last = dict(zip(row, row_values, strict=True))  # of an item that stands twice, the last value
+            finite = _finite(row_values, f"values[{user}]", np.float32)
+            last = dict(zip(row, finite, strict=True))  # of an item that stands twice, the last value
             given = np.array(list(last)) if last else catalogue.item_ids[:0]
             if (given.dtype.kind in "US") != (catalogue.item_ids.dtype.kind in "US"):
                 kind = "strings" if catalogue.item_ids.dtype.kind in "US" else "integers"

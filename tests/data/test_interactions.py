@@ -255,3 +255,16 @@ def test_histories_of_another_kind_of_id_are_refused():
     named = Interactions.from_arrays([1, 1], ["a", "b"])
     with pytest.raises(ValueError, match="history 0 holds 3, but the item ids of this catalogue are strings"):
         Interactions.from_histories([[3]], named)
+
+
+@pytest.mark.parametrize("values, message", [
+    ([[3], [4, float("nan")]], r"`values\[1\]` holds nan at position 1, which is not finite"),
+    ([[float("inf")], [4, 5]], r"`values\[0\]` holds inf at position 0"),
+    ([["x"], [4, 5]], r"`values\[0\]` must be numbers"),
+    ([[3]], "`values` has 1 entries for 2 histories: give one each"),
+    ([[3], [4, 5], [6]], "`values` has 3 entries for 2 histories: give one each"),
+    ([[3], [4]], "history 1 has 2 items but 1 values: give one each"),
+])  # fmt: skip
+def test_histories_with_bad_values_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Interactions.from_histories([[10], [20, 99]], Interactions.from_arrays([1, 1], [10, 20]), values)
