@@ -405,7 +405,7 @@ PROTOCOLS: dict[str, Any] = {p.name: p for p in (RandomRatings, HeldOutUsers, Ow
 
 def _users_apart(
     likes: Interactions,
-    protocol: SplitProtocol,
+    protocol: HeldOutUsers | TemporalUsers,
     held_out: int,
     seed: int,
     targets: Callable[[Interactions], BoolArray],
@@ -413,9 +413,13 @@ def _users_apart(
     """Splits users at random and asks held-out ones for what `targets` chooses."""
     n_train = likes.n_users - 2 * held_out
     if n_train < 1:
+        few = likes.n_users < 3  # which no `held_out` divides into three parts
+        advice = f"`min_items` ({protocol.min_items}) or `min_value` ({protocol.min_value:g})" if few else "`held_out`"
+        if few and isinstance(protocol, TemporalUsers) and protocol.max_items is not None:
+            advice += f", or raise `max_items` ({protocol.max_items})"
         raise DataError(
             f"{protocol.name}: {likes.n_users:,} users are too few to hold out {held_out:,} for validation and "
-            f"{held_out:,} for test: lower `held_out`"
+            f"{held_out:,} for test: lower {advice}"
         )
     order = np.random.RandomState(seed).permutation(likes.n_users)
     train = _known_items(likes.take_users(np.sort(order[:n_train])))

@@ -251,8 +251,11 @@ def test_leave_one_out_of_short_and_untimed_histories():
 
 
 @pytest.mark.parametrize("protocol, message", [
-    (HeldOutUsers(held_out=80), "held-out-users: .* users are too few to hold out 80 for validation and 80 for test"),
-    (TemporalUsers(), "temporal-users: .* users are too few to hold out 750"),
+    (HeldOutUsers(held_out=80), "held-out-users: .* are too few to hold out 80 for .* 80 for test: lower `held_out`$"),
+    (TemporalUsers(), "temporal-users: .* users are too few to hold out 750 .*: lower `held_out`$"),
+    (HeldOutUsers(min_items=100), r"users: 0 users .* 1 for test: lower `min_items` \(100\) or `min_value` \(4\)$"),
+    (TemporalUsers(min_items=100), r"users: 0 users .*: lower `min_items` \(100\) or `min_value` \(3\.5\)$"),
+    (TemporalUsers(max_items=4), r"users: 0 users .*: lower `min_items` \(5\) .*, or raise `max_items` \(4\)$"),
     (HeldOutUsers(min_value=6), "no value is 6 or more, the highest is 5: lower `min_value`"),
     (OwnItems(min_items=100), "own-items: no users and items have 100 of each other: lower `min_items`"),
     (RandomRatings(test=1e-9), "random-ratings: .* ratings are too few"),
@@ -260,6 +263,12 @@ def test_leave_one_out_of_short_and_untimed_histories():
 def test_impossible_splits(table, protocol, message):
     with pytest.raises(DataError, match=message):
         protocol.split(table)
+
+
+def test_two_users_cannot_be_held_apart():
+    users, items = np.repeat([1, 2, 3], [5, 5, 4]), np.arange(14)
+    with pytest.raises(DataError, match="2 users are too few to hold out 1 for .*: lower `min_items`"):
+        HeldOutUsers().split(Interactions.from_arrays(users, items))
 
 
 def test_nothing_to_leave_out():
