@@ -122,8 +122,9 @@ class Client:
         inputs = self._inputs("recommend", histories, ratings, user_ids)
         n_users = len(next(iter(inputs.values())))
         inputs["k"] = np.full(n_users, k, np.int32)
-        inputs["exclude"] = _padded([exclude] * n_users, self._dtype("exclude"), "exclude")
-        inputs["candidates"] = _padded([candidates] * n_users, self._dtype("candidates"), "candidates")
+        for name, ids in (("exclude", exclude), ("candidates", candidates)):
+            dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
+            inputs[name] = _padded([ids] * n_users, dtype, name)
         answer = self._predict("recommend", inputs)
         # A server that batches requests answers all of them as wide as the widest.
         return answer["item_ids"][:, :k], answer["scores"][:, :k]
@@ -172,9 +173,14 @@ class Client:
         return answer["item_ids"], answer["scores"]
 
     def takes(self) -> dict[str, str]:
-        """What a question must tell, and its type: `{"history": "int64", "ratings": "float"}`."""
+        """What a question must tell, and its type: `{"history": "int64", "ratings": "float"}`.
+
+        Raises:
+            ServingError: the server could not be reached.
+            ValueError: the model has no signature `recommend`.
+        """
         options = {"k", "exclude", "candidates"}
-        inputs = self._signatures["recommend"].inputs
+        inputs = self._signature("recommend").inputs
         return {name: tf.as_dtype(spec.dtype).name for name, spec in inputs.items() if name not in options}
 
     def status(self) -> dict[int, str]:
@@ -224,10 +230,13 @@ class Client:
         request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
         signatures = SignatureDefMap()
         self._call(self._prediction.GetModelMetadata, request).metadata["signature_def"].Unpack(signatures)
-        return signatures.signature_def
+        return dict(signatures.signature_def)  # a protobuf map would gain every name that it is asked for
 
-    def _dtype(self, name: str) -> Any:
-        return tf.as_dtype(self._signatures["recommend"].inputs[name].dtype)
+    def _signature(self, name: str) -> Any:
+        if name not in self._signatures:
+            there = ", ".join(sorted(self._signatures))
+            raise ValueError(f"model {self.model!r} has no signature {name!r}: it has {there}")
+        return self._signatures[name]
 
     def _inputs(
         self,
@@ -237,17 +246,14 @@ class Client:
         user_ids: Sequence[Any] | None,
     ) -> dict[str, Array]:
         given = {"history": histories, "ratings": ratings, "user_id": user_ids}
-        if signature not in self._signatures:
-            there = ", ".join(sorted(self._signatures))
-            raise ValueError(f"model {self.model!r} has no signature {signature!r}: it has {there}")
-        asked = self._signatures[signature].inputs
+        asked = self._signature(signature).inputs
         inputs = {}
         for name, rows in given.items():
             argument = {"history": "histories", "user_id": "user_ids"}.get(name, name)
             if (name in asked) != (rows is not None):
                 raise ValueError(f"model {self.model!r} {'needs' if name in asked else 'takes no'} `{argument}`")
             if rows is not None:
-                dtype = self._dtype(name)
+                dtype = tf.as_dtype(asked[name].dtype)
                 inputs[name] = _entries(rows, dtype, argument) if name == "user_id" else _padded(rows, dtype, argument)
         if histories is not None and ratings is not None and [*map(len, histories)] != [*map(len, ratings)]:
             raise ValueError("`ratings` must hold one number for each item of `histories`")

@@ -132,6 +132,20 @@ def test_errors_are_one_sentence(rated):
     assert refused.value.code == grpc.StatusCode.UNAVAILABLE
 
 
+def test_a_model_that_cannot_recommend_says_so(tmp_path):
+    class Doubling(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        def double(self, x):
+            return {"twice": 2 * x}
+
+    made = Doubling()
+    tf.saved_model.save(made, str(tmp_path / "1"), signatures={"serving_default": made.double})
+    with Server(tmp_path, "m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
+        for question in (client.takes, client.recommend, client.takes):
+            with pytest.raises(ValueError, match=r"^model 'm' has no signature 'recommend': it has serving_default$"):
+                question()
+
+
 @pytest.mark.parametrize(
     "asked, message",
     [
