@@ -27,7 +27,7 @@ class Checkpoints(keras.callbacks.Callback):
     or absent whenever the process is killed. It holds the weights, the optimizer's state, the
     state of every random generator and of the annealing; with batches whose order depends on the
     epoch alone (as `fit` on `Interactions` makes them) a resumed run ends with the weights of an
-    undisturbed one.
+    undisturbed one. Going on from an earlier epoch, or from the start, replaces the epochs after it.
 
     Args:
         folder: where to write; made if need be.
@@ -110,6 +110,8 @@ class Checkpoints(keras.callbacks.Callback):
         figures = {name: float(value) for name, value in (logs or {}).items()}
         if self.monitor is not None and self.monitor not in figures:
             raise ValueError(f"`monitor` is {self.monitor!r}; this epoch has only {', '.join(figures)}")
+        # An epoch that is trained anew takes the place of what was kept of it and of later ones.
+        self.history = [row for row in self.history if row["epoch"] <= epoch]
         self.history.append({"epoch": epoch + 1, **figures, "seconds": round(seconds, 3)})
         self._write(epoch + 1)
         for old in set(self.epochs()) - {epoch + 1, self.best_epoch()}:

@@ -47,6 +47,23 @@ def test_a_figure_that_is_no_number_is_never_the_best(tmp_path, mode):
     assert kept.best_epoch() == 2
 
 
+def test_an_epoch_trained_anew_replaces_itself_and_those_after_it(tmp_path):
+    made = model()
+    kept = Checkpoints(tmp_path, "val_ndcg_100")
+    made.fit(table(), epochs=5, callbacks=[Figures([0.1, 0.2, 0.5, 0.3, 0.4]), kept], verbose=0)
+    assert kept.restore(made, 3) == 3
+    made.fit(table(), epochs=4, initial_epoch=3, callbacks=[Figures([0, 0, 0, 0.6]), kept], verbose=0)
+    assert [row["val_ndcg_100"] for row in kept.history] == [0.1, 0.2, 0.5, 0.6]
+    assert kept.epochs() == [kept.best_epoch()] == [4]
+    made.fit(table(), epochs=3, callbacks=[Figures([0.3, 0.2, 0.1]), kept], verbose=0)  # from the start, not on from 4
+    again = Checkpoints(tmp_path, "val_ndcg_100")
+    assert again.restore(made) == 3
+    for one in (kept, again):
+        assert [row["val_ndcg_100"] for row in one.history] == [0.3, 0.2, 0.1]
+        assert one.best_epoch() == 1
+        assert one.epochs() == [1, 3]
+
+
 def test_stock_callbacks_follow_the_figures(tmp_path):
     data = table()
     stock = [
