@@ -219,7 +219,8 @@ def _holds(folder: Path, plan: Plan) -> bool:
         there = read_plan(folder)
         if there != plan:
             ours, theirs = asdict(plan), asdict(there)
-            if not any((folder / "checkpoints").glob("epoch-*")):
+            trained = any((folder / "checkpoints").glob("epoch-*")) or (folder / "metrics.json").exists()
+            if not trained:
                 return False  # it was stopped before its first epoch was done: nothing is lost
             differs = ", ".join(f"{k} {theirs[k]!r} instead of {ours[k]!r}" for k in ours if ours[k] != theirs[k])
             why = (
@@ -245,6 +246,10 @@ def _begin(folder: Path, plan: Plan, split: Split) -> None:
                 f"nothing is held out for {name}: too few users or items are left for --protocol {plan.protocol}"
             )
     folder.mkdir(parents=True, exist_ok=True)
+    # Another plan's may stand here, without an epoch done. It goes before its split does, or a kill in between would
+    # leave it with this one's.
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    (folder / "run.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "split", ignore_errors=True)
     split.save(folder / "split")
     _write(folder / "run.json", lambda path: path.write_text(json.dumps(asdict(plan), indent=2) + "\n"))

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import Interactions, generate
+from kerasrec import Interactions, Split, generate
 from kerasrec.runs import Plan, Run, build, train
 
 ROOT = Path(__file__).parents[1]
@@ -95,20 +95,51 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert (tmp_path / "run" / "metrics.json").stat().st_mtime_ns == before
 
 
+def stopped_early(run, folder):
+    """A folder as a run leaves it that is stopped in its first epoch."""
+    (folder / "checkpoints" / ".unfinished").mkdir(parents=True)
+    (folder / ".unfinished-x").mkdir()
+    shutil.copy(run / "run.json", folder)
+    shutil.copytree(run / "split", folder / "split")
+
+
 def test_another_run_in_the_same_folder_is_refused(tmp_path):
     train(plan(epochs=1), data, tmp_path / "run")
     with pytest.raises(FileExistsError, match="epochs 1 instead of 2"):
         train(plan(epochs=2), data, tmp_path / "run")
-    (tmp_path / "early" / "checkpoints").mkdir(parents=True)
-    for left in ("run.json", "split"):  # as a run leaves them that was stopped in its first epoch
-        (shutil.copytree if left == "split" else shutil.copy)(tmp_path / "run" / left, tmp_path / "early" / left)
-    (tmp_path / "early" / ".unfinished-x").mkdir()
+    stopped_early(tmp_path / "run", tmp_path / "early")
     assert train(plan(epochs=2), data, tmp_path / "early").plan.epochs == 2
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(FileExistsError, match="holds no run"):
         train(plan(), data, tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_finished_run_without_its_checkpoints_is_not_overwritten(tmp_path):
+    figures = train(plan(epochs=1), data, tmp_path / "run").figures
+    shutil.rmtree(tmp_path / "run" / "checkpoints")  # as somebody does who needs the space
+    with pytest.raises(FileExistsError, match="epochs 1 instead of 2"):
+        train(plan(epochs=2), data, tmp_path / "run")
+    assert train(plan(epochs=1), data, tmp_path / "run").figures == figures
+
+
+@pytest.mark.parametrize("moment", ["split removed", "split written"])
+def test_killed_as_it_takes_a_folder_over_no_plan_stands_beside_anothers_split(tmp_path, monkeypatch, moment):
+    train(plan(epochs=1), data, tmp_path / "run")
+    stopped_early(tmp_path / "run", tmp_path / "early")
+    save = Split.save
+
+    def kill(split, folder):
+        if moment == "split written":
+            save(split, folder)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Split, "save", kill)
+    with pytest.raises(KeyboardInterrupt):
+        train(plan(epochs=1, settings={"seed": 5, "held_out": 50}), data, tmp_path / "early")
+    monkeypatch.undo()
+    assert train(plan(epochs=1), data, tmp_path / "early").split().protocol.held_out == 40
 
 
 def test_a_refused_argument_leaves_no_folder(tmp_path):
