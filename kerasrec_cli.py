@@ -193,9 +193,6 @@ def train_command(
 
     cls = _one_of(ZOO, model, "model")
     protocol = protocol or ("random-ratings" if cls.feedback == "ratings" else "held-out-users")
-    if (cls.feedback == "ratings") != (protocol == "random-ratings"):
-        wanted = "random-ratings" if cls.feedback == "ratings" else "one of the others"
-        raise ValueError(f"{model} predicts {cls.feedback}, which --protocol {protocol} does not measure: use {wanted}")
     rules = _one_of(PROTOCOLS, protocol, "protocol")
     shortcuts = {"held_out": held_out, "min_value": min_value}
     plan = Plan(

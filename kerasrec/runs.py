@@ -31,7 +31,7 @@ import kerasrec
 from kerasrec import models, plots
 from kerasrec.callbacks import Checkpoints, EpochBar, TrainingFigures, read_history, write_history
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import PROTOCOLS, Split
+from kerasrec.data.splits import PROTOCOLS, Split, SplitProtocol
 from kerasrec.evaluation import Evaluation, evaluate
 from kerasrec.models.base import Recommender
 from kerasrec.models.closed_form import ClosedForm
@@ -121,12 +121,13 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         The finished run; at once if `folder` holds it already.
 
     Raises:
-        ValueError: the model is unknown, does not take the arguments, or does not fit the protocol.
+        ValueError: the model or the protocol is unknown, the model does not take the arguments, or does not fit the
+            protocol.
         FileExistsError: `folder` holds another run, or something else.
     """
     folder = Path(folder)
     if not _holds(folder, plan):
-        _begin(folder, plan, PROTOCOLS[plan.protocol](**plan.settings).split(data()))
+        _begin(folder, plan, _protocol(plan).split(data()))
     if (folder / "metrics.json").exists():
         return Run(folder)
     tables = Split.load(folder / "split")
@@ -234,6 +235,23 @@ def _holds(folder: Path, plan: Plan) -> bool:
     if folder.exists() and not ours_alone:
         raise FileExistsError(f"{folder} is not empty and holds no run: choose another folder")
     return False
+
+
+def _protocol(plan: Plan) -> SplitProtocol:
+    """The plan's protocol, which must be one for its model: likes have no RMSE, and ratings of likes are all equal."""
+    known: tuple[tuple[str, str, Mapping[str, Any]], ...]
+    known = (("model", plan.model, models.ZOO), ("protocol", plan.protocol, PROTOCOLS))
+    for what, name, there in known:
+        if name not in there:
+            raise ValueError(f"no {what} {name!r}: there are {', '.join(there)}")
+    feedback = models.ZOO[plan.model].feedback
+    if (feedback == "ratings") != (plan.protocol == "random-ratings"):
+        wanted = "random-ratings" if feedback == "ratings" else "one of the others"
+        raise ValueError(
+            f"{plan.model} predicts {feedback}, which protocol {plan.protocol} does not measure: use {wanted}"
+        )
+    protocol: SplitProtocol = PROTOCOLS[plan.protocol](**plan.settings)
+    return protocol
 
 
 def _begin(folder: Path, plan: Plan, split: Split) -> None:

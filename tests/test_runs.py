@@ -142,6 +142,24 @@ def test_killed_as_it_takes_a_folder_over_no_plan_stands_beside_anothers_split(t
     assert train(plan(epochs=1), data, tmp_path / "early").split().protocol.held_out == 40
 
 
+@pytest.mark.parametrize(
+    ("model", "protocol", "message"),
+    [
+        ("svd", "held-out-users", "no model 'svd': there are auto_rec, "),
+        ("ease", "holdout", "no protocol 'holdout': there are random-ratings, "),
+        ("ease", "random-ratings", "ease predicts likes, .* random-ratings does not measure: use one of the others"),
+        ("auto_rec", "held-out-users", "auto_rec predicts ratings, .* does not measure: use random-ratings"),
+    ],
+)
+def test_a_model_and_a_protocol_that_do_not_go_together_are_refused(tmp_path, model, protocol, message):
+    def never():
+        raise AssertionError
+
+    with pytest.raises(ValueError, match=message):
+        train(plan(model, protocol=protocol, settings={}), never, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_refused_argument_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="`likelihood`"):
         train(plan(arguments={"likelihood": "poisson"}), data, tmp_path / "run")
