@@ -466,7 +466,8 @@ def _ask_run(run: Run, question: Question, k: int) -> tuple[Any, Any, dict[Any, 
                 f"--{given} has no meaning for this model, which asks for {', '.join(model.asks_for)}: leave it out"
             )
     history = _typed(question.history, train_table.item_ids.dtype.kind in "US", "--history")
-    for item in set(history) - set(train_table.item_ids.tolist()):
+    unknown = set(history) - set(train_table.item_ids.tolist())
+    for item in unknown:
         click.echo(f"note: item {item} is not in the catalogue and is ignored", err=True)
     users = None
     if question.user is not None:
@@ -478,7 +479,7 @@ def _ask_run(run: Run, question: Question, k: int) -> tuple[Any, Any, dict[Any, 
     elif users is None:
         raise ValueError("this model is asked by user: give --user")
     else:
-        answer = model.recommend(train_table, k, users=users, exclude=history)
+        answer = model.recommend(train_table, k, users=users, exclude=[i for i in history if i not in unknown])
     return answer.item_ids[0], answer.scores[0], _titles(train_table)
 
 

@@ -141,6 +141,12 @@ def test_recommend_asks_each_model_its_own_way(runs):
     assert len(rated.output.splitlines()) == 3
     by_user = run("recommend", runs / "items", "--user", table.user_ids[0], "-k", 3)
     assert len(by_user.output.splitlines()) == 3
+    best = by_user.output.split()[1]
+    seen = run("recommend", runs / "items", "--user", table.user_ids[0], "--history", f"{best},999999", "-k", 3)
+    assert "item 999999 is not in the catalogue and is ignored" in seen.output
+    answer = [line.split()[1] for line in seen.output.splitlines() if not line.startswith("note")]
+    assert len(answer) == 3
+    assert best not in answer
     ignored = run("recommend", runs / "ease", "--history", "1,999999", "-k", 1)
     assert "item 999999 is not in the catalogue and is ignored" in ignored.output
 
