@@ -148,7 +148,11 @@ def describe(data: str, **form: str | None) -> None:
     help="random-ratings, held-out-users, own-items, temporal-users or leave-one-out.  "
     "[default: random-ratings for rating models, held-out-users for the rest]",
 )
-@click.option("--held-out", type=click.IntRange(1), help="Test users, and as many for validation.  [default: a tenth]")
+@click.option(
+    "--held-out",
+    type=click.IntRange(1),
+    help="Test users, and as many for validation.  [default: a tenth; 750 for temporal-users]",
+)
 @click.option("--min-value", type=float, help="Ratings from here on are likes.  [default: the protocol's]")
 @click.option(
     "--split",

@@ -62,6 +62,7 @@ def test_help_comes_before_tensorflow():
         result = run(*command, "--help")
         assert result.exit_code == 0
         assert "Usage:" in result.output
+    assert "a tenth; 750 for temporal-users" in " ".join(run("train", "--help").output.split())
 
 
 def as_a_user():
