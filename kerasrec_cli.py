@@ -6,7 +6,6 @@ TensorFlow are imported (seconds), and so that their start-up log can be kept of
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import gc
 import importlib.util
@@ -31,6 +30,21 @@ if TYPE_CHECKING:
 
 SERVED_NAME = "default"
 """Model name where none is given; TF Serving's own default."""
+
+READERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": lambda text: {"true": True, "false": False}[text.lower()],
+}
+"""How the value of a setting is read, by the annotation of the argument."""
+
+EXAMPLES = {
+    "int | None": "100",
+    "tuple[int, ...]": "600,200",
+    "tuple[float, float] | None": "0.5,5",
+}
+"""Values for the annotations whose default would be a poor example: `None`, or one width."""
 
 
 @contextlib.contextmanager
@@ -575,31 +589,31 @@ def parse_settings(cls: type, settings: tuple[str, ...], option: str) -> dict[st
 
 
 def _arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """The arguments of a constructor that a user may set: those with a default, but for the seed."""
+    """The arguments of a constructor that a user may set: those with a default.
+
+    The seed has an option of its own, and there is none that reads side information.
+    """
     parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
-    return {n: p for n, p in parameters.items() if p.default is not inspect.Parameter.empty and n != "seed"}
+    return {n: p for n, p in parameters.items() if p.default is not p.empty and n not in ("seed", "side_shape")}
 
 
 def _value(text: str, parameter: inspect.Parameter, where: str) -> Any:
-    """Text as the type that an argument takes: that of its default, or any Python literal where that is `None`."""
-    default, annotation = parameter.default, str(parameter.annotation)
-    if text == "None" and (default is None or "None" in annotation):
+    """Text as what an argument is annotated as: `float`, `int | None`, `tuple[int, ...]`."""
+    annotation = str(parameter.annotation)
+    kind = annotation.removesuffix(" | None")
+    if text == "None" and kind != annotation:
         return None
-    wanted = type(default)
     try:
-        if wanted is tuple:
-            return tuple(int(part) for part in text.strip("()[]").split(",") if part.strip())
-        if wanted is bool:
-            return {"true": True, "false": False}[text.lower()]
-        if default is not None:
-            return wanted(text)
-        value = ast.literal_eval(text)
-        return float(value) if "float" in annotation and type(value) is int else value
-    except (KeyError, SyntaxError, ValueError):
-        if default is None and "str" in annotation:
-            return text
-        example = "600,200" if wanted is tuple else _spell(default)
-        raise ValueError(f"{where}: that takes {annotation.removesuffix(' | None')}, as in {example}") from None
+        if not kind.startswith("tuple["):
+            return READERS[kind](text)
+        first, *others = kind.removeprefix("tuple[").removesuffix("]").split(", ")
+        parts = tuple(READERS[first](part) for part in text.strip("()[]").split(",") if part.strip())
+        if others != ["..."] and len(parts) != 1 + len(others):
+            raise ValueError
+        return parts
+    except (KeyError, ValueError):
+        example = EXAMPLES.get(annotation, _spell(parameter.default))
+        raise ValueError(f"{where}: that takes {kind}, as in {example}") from None
 
 
 def _spell(value: Any) -> str:

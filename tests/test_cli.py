@@ -1,5 +1,6 @@
 """The command as a person types it: what it prints, and what it says when they slip."""
 
+import inspect
 import os
 import signal
 import subprocess
@@ -12,8 +13,9 @@ import pytest
 from click.testing import CliRunner
 
 import kerasrec_cli
-from kerasrec import generate
+from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, MultDAE, RecVAE, generate
 from kerasrec.runs import Plan, Run, train
+from kerasrec_cli import parse_settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -93,6 +95,37 @@ def test_models_lists_every_model_and_argument():
         "--set rows=users",
     ):
         assert text in output
+
+
+def test_what_models_prints_is_what_set_takes():
+    for line in run("models").output.splitlines():
+        if not line.startswith("    --set "):
+            cls = ZOO[line.split()[0]]
+            continue
+        setting = line.removeprefix("    --set ")
+        name = setting.partition("=")[0]
+        default = inspect.signature(cls).parameters[name].default
+        assert parse_settings(cls, (setting,), "--set") == {name: default}
+
+
+@pytest.mark.parametrize(
+    ("cls", "setting", "value"),
+    [
+        (RecVAE, "mixture=0.2,0.7,0.1", (0.2, 0.7, 0.1)),
+        (CFN, "value_range=0.5,5", (0.5, 5.0)),
+        (AutoRec, "value_range=(0.5, 5)", (0.5, 5.0)),
+        (MultDAE, "hidden_dims=600", (600,)),
+        (MultDAE, "n_sampled=100", 100),
+        (HeldOutUsers, "held_out=None", None),
+        (HeldOutUsers, "held_out=20", 20),
+    ],
+)
+def test_a_setting_has_the_type_that_its_argument_takes(cls, setting, value):
+    (parsed,) = parse_settings(cls, (setting,), "--set").values()
+    assert parsed == value
+    assert type(parsed) is type(value)
+    if isinstance(value, tuple):
+        assert [*map(type, parsed)] == [*map(type, value)]
 
 
 def test_train_evaluate_and_recommend(tmp_path):
@@ -215,6 +248,12 @@ def test_a_served_model_answers_until_it_is_told_to_stop(runs, tmp_path, how):
         (["train", "ease", "--value", "stars", "--data", "{table}"], "no column 'stars'"),
         (["train", "auto_rec", "--data", "{table}"], "every rating is 1, so there is nothing for AutoRec to predict"),
         (["train", "mult_vae", "--set", "hidden_dims=wide"], "as in 600,200"),
+        (["train", "mult_vae", "--set", "n_sampled=100.5"], "--set n_sampled=100.5: that takes int, as in 100"),
+        (["train", "mult_vae", "--split", "held_out=2.5"], "--split held_out=2.5: that takes int, as in 100"),
+        (["train", "auto_rec", "--set", "value_range=5"], "that takes tuple[float, float], as in 0.5,5"),
+        (["train", "rec_vae", "--set", "mixture=0.2,0.8"], "tuple[float, float, float], as in 0.15,0.75,0.1"),
+        (["train", "cfn", "--set", "side_shape=3,4"], "--set side_shape: CFN takes rows"),
+        (["train", "cfn", "--set", "centre_input=maybe"], "that takes bool, as in True"),
         (["evaluate", "{tmp}"], "is not a run"),
         (["export", "{tmp}", "--to", "{tmp}/x"], "is not a run"),
         (["serve", "{tmp}"], "no SavedModel"),
