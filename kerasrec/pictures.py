@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def _by_name(runs: Sequence[Run], get: Callable[[Run], Any]) -> dict[str, Any]:
     """What each run has, under its model's name, or its folder's where two models are the same."""
-    models = [run.plan.model for run in runs]
+    models = [run.figures["model"] for run in runs]
     names = models if len(set(models)) == len(models) else [run.folder.name for run in runs]
     return {name: get(run) for name, run in zip(names, runs, strict=True)}
 

@@ -71,7 +71,11 @@ class Run:
     """A folder with a run in it.
 
     Args:
-        folder: of a run that `train` wrote.
+        folder: of a run that `train` or `keep` wrote.
+
+    Attributes:
+        plan: what it was asked for; `None` of a model that was trained in another way and kept.
+        figures: what `metrics.json` holds.
 
     Raises:
         FileNotFoundError: there is no complete run in `folder`.
@@ -82,7 +86,7 @@ class Run:
         if not (self.folder / "metrics.json").exists():
             state = "was interrupted: train again with the same command" if self._has_plan() else "is not a run"
             raise FileNotFoundError(f"{self.folder} {state} (it has no metrics.json)")
-        self.plan = read_plan(self.folder)
+        self.plan = read_plan(self.folder) if self._has_plan() else None
         self.figures: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
 
     def _has_plan(self) -> bool:
@@ -132,8 +136,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         return Run(folder)
     tables = Split.load(folder / "split")
     model = build(plan, tables.train)
-    monitor, mode = ("val_rmse", "min") if model.feedback == "ratings" else ("val_ndcg_100", "max")
-    checkpoints = Checkpoints(folder / "checkpoints", monitor, mode)
+    checkpoints = Checkpoints(folder / "checkpoints", *_monitor(model))
     figures_of_training = [TrainingFigures(tables.train, seed=plan.seed)] if plan.epochs > 1 else []
     done = checkpoints.restore(model)
     if done < plan.epochs:
@@ -148,28 +151,93 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         )
     best = checkpoints.best_epoch()
     checkpoints.restore(model, best)
-    _write(folder / "model.keras", model.save)
-    _write(folder / "history.csv", lambda path: write_history(path, checkpoints.history))
-    _write_vocabularies(folder, tables.train)
-    _draw_curves(folder, checkpoints.history, monitor)
-    seconds = round(sum(row["seconds"] for row in checkpoints.history), 2)
-    figures = {
+    asked = {
         "model": plan.model,
         "data": plan.data,
-        "protocol": plan.protocol,
-        "protocol_settings": asdict(tables.protocol),
         "arguments": plan.arguments,
         "learning_rate": plan.learning_rate,
         "seed": plan.seed,
+        "best_epoch": best,
+        "seconds": round(sum(row["seconds"] for row in checkpoints.history), 2),
+    }
+    return _finish(folder, model, tables, asked, checkpoints.history, verbose)
+
+
+def keep(
+    model: Recommender,
+    split: Split,
+    folder: str | os.PathLike[str],
+    data: str,
+    history: Mapping[str, Sequence[float]] | None = None,
+) -> Run:
+    """Keeps a model that was trained in any way, for whatever takes a run's folder.
+
+    That is `kerasrec compare`, `evaluate`, `explore`, `export`, `plot` and `recommend`. Its figures are measured anew.
+
+    Args:
+        model: trained on `split.train`.
+        split: what it was trained and measured on.
+        folder: where to keep it; made if need be.
+        data: what the split is of, for those who read the figures.
+        history: each epoch's figures, `model.fit(…).history`, for the pictures that need them.
+
+    Returns:
+        The run, which has no `plan`: `train` does not go on with it.
+
+    Raises:
+        FileExistsError: `folder` is not empty.
+
+    Example:
+        >>> import tempfile
+        >>> from kerasrec import EASE, HeldOutUsers, generate
+        >>> from kerasrec.runs import keep
+        >>> split = HeldOutUsers(held_out=50).split(generate(n_users=400, n_items=60, seed=1))
+        >>> model = EASE(split.train.n_items, reg=20.0)
+        >>> _ = model.fit(split.train, verbose=0)
+        >>> run = keep(model, split, tempfile.mkdtemp(), "generated")
+        >>> sorted(run.evaluate()["test"].means)
+        ['ndcg_100', 'recall_20', 'recall_50']
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"{folder} is not empty: choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    split.save(folder / "split")
+    by_epoch = zip(*(history or {}).values(), strict=True)
+    rows = [{"epoch": n, **dict(zip(history or {}, row, strict=True))} for n, row in enumerate(by_epoch, 1)]
+    name = next((name for name, cls in models.ZOO.items() if cls is type(model)), type(model).__name__)
+    return _finish(folder, model, split, {"model": name, "data": data, "seed": model.seed}, rows)
+
+
+def _finish(
+    folder: Path,
+    model: Recommender,
+    tables: Split,
+    asked: Mapping[str, Any],
+    history: list[dict[str, float]],
+    verbose: int = 0,
+) -> Run:
+    """Writes all of a run but its split and its plan; the figures last."""
+    _write(folder / "model.keras", model.save)
+    _write(folder / "history.csv", lambda path: write_history(path, history))
+    _write_vocabularies(folder, tables.train)
+    _draw_curves(folder, history, _monitor(model)[0])
+    figures = {
+        **asked,
+        "protocol": tables.protocol.name,
+        "protocol_settings": asdict(tables.protocol),
         "test": evaluate(model, tables.test, verbose=verbose).as_dict(),
         "validation": evaluate(model, tables.validation, verbose=verbose).as_dict(),
-        "best_epoch": best,
         "parameters": int(model.count_params()),
-        "seconds": seconds,
         "versions": versions(),
     }
     _write(folder / "metrics.json", lambda path: path.write_text(json.dumps(figures, indent=2) + "\n"))
     return Run(folder)
+
+
+def _monitor(model: Recommender) -> tuple[str, str]:
+    """The figure that tells the best epoch, and which way is better."""
+    return ("val_rmse", "min") if model.feedback == "ratings" else ("val_ndcg_100", "max")
 
 
 def build(plan: Plan, train_table: Interactions) -> Recommender:
@@ -207,7 +275,7 @@ def versions() -> dict[str, str]:
 
 def _draw_curves(folder: Path, history: Sequence[Mapping[str, float]], monitor: str) -> None:
     """Draws `curves.png`, where there are curves (a solved model has none) and matplotlib."""
-    if "loss" not in history[0] or importlib.util.find_spec("matplotlib") is None:
+    if not history or "loss" not in history[0] or importlib.util.find_spec("matplotlib") is None:
         return
     by_name = {name: [row.get(name, math.nan) for row in history] for name in history[0]}
     figure = plots.curves(by_name, monitor)

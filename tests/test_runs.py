@@ -1,5 +1,6 @@
 """A run in a folder: complete, resumable after a kill, and never mistaken for another."""
 
+import dataclasses
 import json
 import os
 import random
@@ -8,14 +9,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
-from kerasrec import Interactions, Split, generate
-from kerasrec.runs import Plan, Run, build, train
+from kerasrec import HeldOutUsers, Interactions, MultVAE, Popularity, Split, compare, generate
+from kerasrec.pictures import draw_all
+from kerasrec.runs import Plan, Run, build, keep, train
 
 ROOT = Path(__file__).parents[1]
 SMALL = {"hidden_dims": (32,), "latent_dim": 8}
@@ -74,6 +77,49 @@ def test_a_folder_says_all_about_its_run(tmp_path):
     assert again == pytest.approx(figures["test"], abs=1e-6)
     best = max(float(line.split(",")[header(run).index("val_ndcg_100")]) for line in rows(run))
     assert figures["validation"]["ndcg_100"] == pytest.approx(best, abs=1e-5)
+
+
+def test_a_model_trained_by_fit_is_kept_as_a_run(tmp_path):
+    split = HeldOutUsers(held_out=40).split(data())
+    model = MultVAE(split.train.n_items, seed=1, **SMALL)
+    model.compile()
+    history = model.fit(split.train, epochs=2, validation_data=split.validation, verbose=0).history
+    run = keep(model, split, tmp_path / "kept", "mine", history)
+    assert run.plan is None
+    assert (run.figures["model"], run.figures["data"], run.figures["protocol"]) == (
+        "mult_vae",
+        "mine",
+        "held-out-users",
+    )
+    assert run.history()["loss"] == pytest.approx(history["loss"])
+    assert (run.folder / "curves.png").exists()
+    other = train(plan(epochs=1, settings={"held_out": 40}), data, tmp_path / "trained")
+    tests = [r.evaluate(["ndcg_10"])["test"] for r in (run, other)]
+    difference = compare(*tests)["ndcg_10"].difference
+    assert difference == pytest.approx(tests[0].means["ndcg_10"] - tests[1].means["ndcg_10"])
+    assert draw_all(run, tmp_path / "pictures")
+    with pytest.raises(FileExistsError, match="kept is not empty: choose another folder"):
+        keep(model, split, tmp_path / "kept", "mine")
+    with pytest.raises(FileExistsError, match="holds no run"):
+        train(plan(), data, tmp_path / "kept")
+
+
+def test_a_split_of_ones_own_is_kept_with_its_name_and_settings(tmp_path):
+    @dataclass(frozen=True)
+    class Mine:
+        share: float
+        name: str = "mine"
+
+    split = dataclasses.replace(HeldOutUsers(held_out=40).split(data()), protocol=Mine(0.3))
+    model = Popularity(split.train.n_items)
+    model.fit(split.train, verbose=0)
+    run = keep(model, split, tmp_path / "kept", "generated")
+    run.split().save(tmp_path / "again")
+    for read in (run.split(), Split.load(tmp_path / "again")):
+        assert (read.protocol.name, read.protocol.settings) == ("mine", {"share": 0.3})
+        assert read.test.targets == split.test.targets
+    with pytest.raises(ValueError, match="'mine' is none of kerasrec's protocols"):
+        run.split().protocol.split(data())
 
 
 def header(run):

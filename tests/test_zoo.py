@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kerasrec.runs import Run
+
 ZOO = Path(__file__).parents[1] / "zoo"
 RECIPES = sorted(path.stem for path in ZOO.glob("*.py") if "RECIPE = " in path.read_text())
 
@@ -19,7 +21,7 @@ RECIPES = sorted(path.stem for path in ZOO.glob("*.py") if "RECIPE = " in path.r
 def test_recipe_smokes(recipe, tmp_path, monkeypatch):
     """In this process, which has TensorFlow already; `python zoo/RECIPE.py` puts its own folder first on the path."""
     command = [str(ZOO / f"{recipe}.py"), "--smoke", "--seeds", "1,2", "--out", str(tmp_path / "result.json")]
-    monkeypatch.setattr(sys, "argv", [*command, "--export", str(tmp_path / "served")])
+    monkeypatch.setattr(sys, "argv", [*command, "--export", str(tmp_path / "served"), "--runs", str(tmp_path / "runs")])
     monkeypatch.syspath_prepend(str(ZOO))
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(command[0], run_name="__main__")
@@ -31,6 +33,9 @@ def test_recipe_smokes(recipe, tmp_path, monkeypatch):
         assert figure["mean"] == pytest.approx(sum(values) / 2)
         assert figure["mean"] > 0
     assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
+    kept = Run(tmp_path / "runs" / "seed-2")
+    again = kept.evaluate(list(result["test"]))["test"]
+    assert again.means == pytest.approx({m: result["runs"][1]["test"][m] for m in again.means}, abs=1e-6)
 
 
 def test_a_recipe_runs_by_its_path(tmp_path):

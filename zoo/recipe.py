@@ -4,6 +4,7 @@ A recipe is a script beside this file. Run it by its path:
 
     python zoo/ease_ml_1m.py                    # all its seeds, result to zoo/results/ease_ml_1m.json
     python zoo/ease_ml_1m.py --seeds 1 --export served
+    python zoo/ease_ml_1m.py --runs runs/ease   # for `kerasrec compare runs/ease/seed-1 …`, `kerasrec explore`, …
     python zoo/ease_ml_1m.py --smoke            # generated data, seconds: does it run?
 """
 
@@ -22,6 +23,7 @@ import click
 import numpy as np
 
 import kerasrec
+from kerasrec.runs import keep
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -86,8 +88,9 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
     )
     @click.option("--smoke", is_flag=True, help="Generated data and few epochs: does it run?")
     @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Export the last model there.")
+    @click.option("--runs", "keep_in", type=click.Path(path_type=Path), help="Keep each seed's run as seed-N there.")
     @click.option("--out", type=click.Path(path_type=Path), help="Result file.  [default: zoo/results/RECIPE.json]")
-    def command(seeds: list[int], smoke: bool, export_to: Path | None, out: Path | None) -> None:
+    def command(seeds: list[int], smoke: bool, export_to: Path | None, keep_in: Path | None, out: Path | None) -> None:
         runs = []
         for seed in seeds:
             split = recipe.split(seed, smoke)
@@ -107,6 +110,8 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
                 }
             )
             click.echo(f"seed {seed}, {seconds:.0f} s\n{test}")
+            if keep_in is not None:
+                keep(model, split, keep_in / f"seed-{seed}", recipe.data)
         if export_to is not None:
             kerasrec.export_saved_model(model, export_to, split.train)
         name = Path(script).stem

@@ -53,7 +53,10 @@ class HeldOut:
 class SplitProtocol(Protocol):
     """What the dataclasses in `PROTOCOLS` have in common; their fields are the protocol's settings."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str:
+        """As people call it."""
+
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def split(self, interactions: Interactions) -> Split:
@@ -154,7 +157,10 @@ class Split:
             for name in ("validation", "test")
         )
         settings = about["protocol"]
-        return cls(table["train"], validation, test, PROTOCOLS[settings.pop("name")](**settings))
+        name = settings.pop("name")
+        if name in PROTOCOLS:
+            return cls(table["train"], validation, test, PROTOCOLS[name](**settings))
+        return cls(table["train"], validation, test, OtherProtocol(name, settings.get("settings", settings)))
 
     def _held_out(self) -> Iterator[tuple[str, Interactions, Interactions]]:
         for name, part in (("validation", self.validation), ("test", self.test)):
@@ -166,6 +172,18 @@ class Split:
         for name, inputs, targets in self._held_out():
             tables |= {f"{name}.inputs": inputs, f"{name}.targets": targets}
         return tables
+
+
+@dataclass(frozen=True)
+class OtherProtocol:
+    """What is known of a split that was read back and that none of `PROTOCOLS` made."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def split(self, table: Interactions) -> Split:
+        """Refused."""
+        raise ValueError(f"{self.name!r} is none of kerasrec's protocols: how it splits a table is not known here")
 
 
 @dataclass(frozen=True)

@@ -184,7 +184,7 @@ class Recommender(keras.Model):
 
     def get_compile_config(self) -> dict[str, Any] | None:
         config: dict[str, Any] | None = super().get_compile_config()
-        if config is not None:
+        if config:  # of a model that was not compiled there is none
             config["metrics"] = [keras.saving.serialize_keras_object(m) for m in self.untracked.metrics]
         return config
 

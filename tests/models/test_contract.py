@@ -159,6 +159,16 @@ def test_exclude_and_candidates(case):
         assert [i for i in answer.item_ids[user].tolist() if i >= 0] == expected
 
 
+def test_a_model_that_was_not_compiled_is_loaded_as_such(case, tmp_path):
+    table = table_for(case)
+    model = type(trained(case)).from_config(trained(case).get_config())
+    model.build()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert not again.compiled
+    np.testing.assert_array_equal(scores(again, table), scores(model, table))
+
+
 def test_nobody_gets_no_answers(case):
     answer = trained(case).recommend(table_for(case), k=4, users=[])
     assert answer.item_ids.shape == answer.scores.shape == (0, 4)
