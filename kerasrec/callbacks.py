@@ -14,9 +14,8 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
-from kerasrec.data.batches import Batches
+from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions
-from kerasrec.models.base import for_backend
 
 
 @public

@@ -157,7 +157,11 @@ def batches(
         A `tf.data.Dataset` on the TensorFlow backend, a `keras.utils.PyDataset` elsewhere, whose
         elements are `(x,)` or `(x, y)` in the batch format of this module.
     """
-    made = Batches(inputs, targets, batch_size, shuffle, seed, rows)
+    return for_backend(Batches(inputs, targets, batch_size, shuffle, seed, rows))
+
+
+def for_backend(made: Batches) -> Any:
+    """The batches as the active backend wants them."""
     return made.as_tf_dataset() if keras.backend.backend() == "tensorflow" else made
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from kerasrec import metrics as kerasrec_metrics
-from kerasrec.data.batches import Batches
+from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
@@ -472,11 +472,6 @@ class _EpochOrder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.epoch = epoch
-
-
-def for_backend(made: Batches) -> Any:
-    """The batches as the active backend wants them."""
-    return made.as_tf_dataset() if keras.backend.backend() == "tensorflow" else made
 
 
 def _rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
