@@ -258,9 +258,11 @@ def compare(first: Path, second: Path, metrics: tuple[str, ...]) -> None:
 
     tests = [Run(folder).evaluate(list(metrics) or None, verbose=1)["test"] for folder in (first, second)]
     differences = compare(*tests)
-    click.echo(f"{'':<18}{first.name:>12}{second.name:>12}{'difference':>22}{'p':>10}")
+    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
+    width = max(10, *map(len, names)) + 2
+    click.echo(f"{'':<18}{names[0]:>{width}}{names[1]:>{width}}{'difference':>22}{'p':>10}")
     for name, found in differences.items():
-        means = "".join(f"{test.means[name]:>12.4f}" for test in tests)
+        means = "".join(f"{test.means[name]:>{width}.4f}" for test in tests)
         apart = f"{found.difference:+.4f} ± {found.standard_error:.4f}"
         click.echo(f"{name:<18}{means}{apart:>22}{found.p_value:>10.2g}")
 

@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -166,6 +167,9 @@ def test_compare_says_how_far_two_runs_are_apart(runs, tmp_path):
     output = run("compare", runs / "ease", tmp_path / "pop").output
     line = next(line for line in output.splitlines() if line.startswith("ndcg_100")).split()
     assert float(line[3]) == pytest.approx(float(line[1]) - float(line[2]), abs=2e-4)
+    shutil.copytree(runs / "ease", tmp_path / "other" / "ease")
+    header, *_ = run("compare", runs / "ease", tmp_path / "other" / "ease").output.strip().splitlines()
+    assert str(runs / "ease") in header and str(tmp_path / "other" / "ease") in header  # two of one name
     assert "same split" in refused("compare", runs / "ease", runs / "users")
 
 
