@@ -125,18 +125,17 @@ class Entries(NamedTuple):
         import tensorflow as tf
 
         n_rows = tf.cast(self.n_rows, tf.int64)
+        # Dropout leaves half of them. A column that the kernel lacks stays in, for the product to refuse.
+        kept = tf.where((self.values != 0.0) | (self.columns >= kernel.shape[0]))
+        places, values = tf.gather_nd(tf.cast(self._places(), tf.int64), kept), tf.gather_nd(self.values, kept)
 
         def by_entry() -> Tensor:
-            # Dropout leaves half of them. A column that the kernel lacks stays in, for the product to refuse.
-            kept = tf.squeeze(tf.where((self.values != 0.0) | (self.columns >= kernel.shape[0])), 1)
-            places, values = tf.cast(tf.gather(self._places(), kept), tf.int64), tf.gather(self.values, kept)
             rows = tf.SparseTensor(places, tf.cast(values, tf.float32), (n_rows, kernel.shape[0]))
             return tf.cast(tf.sparse.sparse_dense_matmul(rows, tf.cast(kernel, tf.float32)), kernel.dtype)
 
         # A multiplication costs about 150 times more by entry than in a product of dense matrices. One
         # of a few rows is bound by reading the kernel, and takes as long as one of eight.
-        n_kept = tf.math.count_nonzero(self.values)
-        fewer = 150 * n_kept < tf.maximum(n_rows, 8) * kernel.shape[0]
+        fewer = 150 * tf.size(values, tf.int64) < tf.maximum(n_rows, 8) * kernel.shape[0]
         return tf.cond(fewer, by_entry, by_row)
 
     def _length(self) -> int:
