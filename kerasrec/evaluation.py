@@ -102,6 +102,8 @@ def evaluate(
         >>> sorted(evaluate(model, split.test).means)
         ['ndcg_100', 'recall_20', 'recall_50']
     """
+    if not isinstance(held_out, HeldOut):
+        raise TypeError(f"`held_out` must be a HeldOut, as `split.test` is, not {type(held_out).__name__}")
     if held_out.targets is None or len(held_out.targets) == 0:
         raise ValueError("nothing is held out: `held_out.targets` is empty")
     batch_size = batch_size or model.default_batch_size
@@ -193,6 +195,9 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
         >>> compare(*(evaluate(model, split.test) for model in models))["ndcg_100"].difference > 0
         True
     """
+    for given in (first, second):
+        if not isinstance(given, Evaluation):
+            raise TypeError(f"`compare` takes what `evaluate` returns, not {type(given).__name__}")
     if not np.array_equal(first.user_ids, second.user_ids):
         raise ValueError("these are figures of other users: compare on the same split (same data, protocol and seed)")
     if first.held_out != second.held_out:

@@ -164,7 +164,7 @@ class Logits(keras.layers.Dense):
 
     Args:
         units: number of items.
-        activation: none: softmax is part of the loss.
+        activation: none, as softmax is part of the loss; another is refused.
         **kwargs: as in `keras.layers.Dense`, with float32 for the default dtype.
 
     Shapes:
@@ -178,8 +178,10 @@ class Logits(keras.layers.Dense):
         TensorShape([4, 20])
     """
 
-    def __init__(self, units: int, activation: None = None, **kwargs: Any) -> None:
+    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
         super().__init__(units, activation, **{"dtype": "float32", **kwargs})
+        if self.activation is not keras.activations.linear:
+            raise ValueError(f"`activation` must be None, not {activation!r}: what it would do is part of the loss")
 
     def call(self, hidden: Tensor, training: bool = False, learn: bool = True) -> Tensor:
         kernel, bias = self.kernel, self.bias if self.use_bias else 0.0
@@ -344,6 +346,8 @@ class GaussianSampling(keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, beta: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        if beta < 0:
+            raise ValueError(f"`beta` must be at least 0, not {beta}")
         self.seed = seed
         self.beta = beta
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -370,7 +374,7 @@ class NextItems(keras.layers.Dense):
 
     Args:
         units: number of items.
-        activation: none: softmax is part of the loss.
+        activation: none, as softmax is part of the loss; another is refused.
         **kwargs: as in `keras.layers.Dense`, with float32 for the default dtype.
 
     Shapes:
@@ -378,8 +382,10 @@ class NextItems(keras.layers.Dense):
         padding (-1) behind. Out: logits `(…, units)`; for the loss a scalar.
     """
 
-    def __init__(self, units: int, activation: None = None, **kwargs: Any) -> None:
+    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
         super().__init__(units, activation, **{"dtype": "float32", **kwargs})
+        if self.activation is not keras.activations.linear:
+            raise ValueError(f"`activation` must be None, not {activation!r}: what it would do is part of the loss")
 
     def call(self, hidden: Tensor, ids: Tensor | None = None, k: int = 1) -> Tensor:
         if ids is None:

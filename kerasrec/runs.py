@@ -89,6 +89,10 @@ class Run:
         self.plan = read_plan(self.folder) if self._has_plan() else None
         self.figures: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
 
+    def __repr__(self) -> str:
+        model, data, protocol = (self.figures[name] for name in ("model", "data", "protocol"))
+        return f"<Run: {model} on {data}, {protocol}, in {self.folder}>"
+
     def _has_plan(self) -> bool:
         return (self.folder / "run.json").exists()
 
@@ -179,7 +183,7 @@ def keep(
         split: what it was trained and measured on.
         folder: where to keep it; made if need be.
         data: what the split is of, for those who read the figures.
-        history: each epoch's figures, `model.fit(…).history`, for the pictures that need them.
+        history: each epoch's figures, for the pictures that need them; those of the model's last `fit` where absent.
 
     Returns:
         The run, which has no `plan`: `train` does not go on with it.
@@ -203,8 +207,10 @@ def keep(
         raise FileExistsError(f"{folder} is not empty: choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     split.save(folder / "split")
-    by_epoch = zip(*(history or {}).values(), strict=True)
-    rows = [{"epoch": n, **dict(zip(history or {}, row, strict=True))} for n, row in enumerate(by_epoch, 1)]
+    if history is None:  # Keras leaves its callback on the model
+        history = getattr(getattr(model, "history", None), "history", {})
+    by_epoch = zip(*history.values(), strict=True)
+    rows = [{"epoch": n, **dict(zip(history, row, strict=True))} for n, row in enumerate(by_epoch, 1)]
     name = next((name for name, cls in models.ZOO.items() if cls is type(model)), type(model).__name__)
     return _finish(folder, model, split, {"model": name, "data": data, "seed": model.seed}, rows)
 

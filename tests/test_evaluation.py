@@ -109,6 +109,13 @@ def test_ratings_of_a_model_of_likes_are_not_measured():
         evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1)], 4, 5)), ["rmse"])
 
 
+def test_what_is_no_part_of_a_split_and_no_evaluation_is_named():
+    with pytest.raises(TypeError, match="`held_out` must be a HeldOut, as `split.test` is, not Interactions"):
+        evaluate(Fixed(SCORES), SEEN)
+    with pytest.raises(TypeError, match="`compare` takes what `evaluate` returns, not Fixed"):
+        compare(Fixed(SCORES), Fixed(SCORES))
+
+
 def test_nothing_held_out_is_an_error():
     with pytest.raises(ValueError, match="nothing is held out"):
         evaluate(Fixed(SCORES), HeldOut(SEEN))

@@ -72,6 +72,8 @@ def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
     assert 0 < abs(lower - exact).max() < 0.05
     bare = Logits(50, use_bias=False, kernel_initializer=keras.initializers.GlorotUniform(1))
     np.testing.assert_array_equal(bare(hidden, learn=False), exact)
+    with pytest.raises(ValueError, match="`activation` must be None, not 'softmax'"):
+        Logits(50, activation="softmax")
     monkeypatch.setenv("KERASREC_PRECISION", "half")
     with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
         layer(hidden, training=True)

@@ -84,8 +84,9 @@ def test_a_model_trained_by_fit_is_kept_as_a_run(tmp_path):
     model = MultVAE(split.train.n_items, seed=1, **SMALL)
     model.compile()
     history = model.fit(split.train, epochs=2, validation_data=split.validation, verbose=0).history
-    run = keep(model, split, tmp_path / "kept", "mine", history)
+    run = keep(model, split, tmp_path / "kept", "mine")
     assert run.plan is None
+    assert repr(run) == f"<Run: mult_vae on mine, held-out-users, in {tmp_path / 'kept'}>"
     assert (run.figures["model"], run.figures["data"], run.figures["protocol"]) == (
         "mult_vae",
         "mine",

@@ -18,7 +18,7 @@ RECIPES = sorted(path.stem for path in ZOO.glob("*.py") if "RECIPE = " in path.r
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipe_smokes(recipe, tmp_path, monkeypatch):
+def test_recipe_smokes(recipe, tmp_path, monkeypatch, capsys):
     """In this process, which has TensorFlow already; `python zoo/RECIPE.py` puts its own folder first on the path."""
     command = [str(ZOO / f"{recipe}.py"), "--smoke", "--seeds", "1,2", "--out", str(tmp_path / "result.json")]
     monkeypatch.setattr(sys, "argv", [*command, "--export", str(tmp_path / "served"), "--runs", str(tmp_path / "runs")])
@@ -36,6 +36,10 @@ def test_recipe_smokes(recipe, tmp_path, monkeypatch):
     kept = Run(tmp_path / "runs" / "seed-2")
     again = kept.evaluate(list(result["test"]))["test"]
     assert again.means == pytest.approx({m: result["runs"][1]["test"][m] for m in again.means}, abs=1e-6)
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(command[0], run_name="__main__")
+    assert ended.value.code == 2
+    assert "seed-1 is there already: choose another folder for --runs" in capsys.readouterr().err
 
 
 def test_a_recipe_runs_by_its_path(tmp_path):

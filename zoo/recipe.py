@@ -91,6 +91,10 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
     @click.option("--runs", "keep_in", type=click.Path(path_type=Path), help="Keep each seed's run as seed-N there.")
     @click.option("--out", type=click.Path(path_type=Path), help="Result file.  [default: zoo/results/RECIPE.json]")
     def command(seeds: list[int], smoke: bool, export_to: Path | None, keep_in: Path | None, out: Path | None) -> None:
+        kept = {seed: keep_in / f"seed-{seed}" for seed in seeds} if keep_in is not None else {}
+        for folder in kept.values():
+            if folder.exists():  # said before hours of training, not after
+                raise click.UsageError(f"{folder} is there already: choose another folder for --runs")
         runs = []
         for seed in seeds:
             split = recipe.split(seed, smoke)
@@ -110,8 +114,8 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
                 }
             )
             click.echo(f"seed {seed}, {seconds:.0f} s\n{test}")
-            if keep_in is not None:
-                keep(model, split, keep_in / f"seed-{seed}", recipe.data)
+            if seed in kept:
+                keep(model, split, kept[seed], recipe.data)
         if export_to is not None:
             kerasrec.export_saved_model(model, export_to, split.train)
         name = Path(script).stem

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import os
 import re
 import zipfile
@@ -423,6 +424,9 @@ def _columns(file: _File, header: Sequence[str], given: Mapping[str, str]) -> di
                 f"{file} has no column of {role}s that can be told by its name (as in {', '.join(usual.split()[:3])}); "
                 f"its columns are {', '.join(header)}: name one (`{role}`)"
             )
+    for one, other in itertools.combinations(at, 2):
+        if at[one] == at[other]:
+            raise DataError(f"{file}: column {header[at[one]]!r} cannot be both `{one}` and `{other}`: name another")
     return at
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import warnings
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -319,6 +320,7 @@ class TemporalUsers:
         Raises:
             DataError: there are too few users, or no likes.
         """
+        _warn_without_times(interactions)
         likes = _likes(interactions, self.min_value).in_time_order()
         fitting = likes.counts >= self.min_items
         if self.max_items is not None:
@@ -404,6 +406,7 @@ class LeaveOneOut:
         Raises:
             DataError: no user has 3 items.
         """
+        _warn_without_times(interactions)
         likes = interactions.likes().in_time_order()
         enough = likes.counts >= 3
         if not enough.any():
@@ -419,6 +422,16 @@ class LeaveOneOut:
 
 PROTOCOLS: dict[str, Any] = {p.name: p for p in (RandomRatings, HeldOutUsers, OwnItems, TemporalUsers, LeaveOneOut)}
 """The protocols by name."""
+
+
+def _warn_without_times(interactions: Interactions) -> None:
+    """Says what "last" means then: of a file in the order of time it is right, of any other not."""
+    if interactions.times is None:
+        warnings.warn(
+            "the interactions have no times, so the order of the file is taken for theirs: name its column of times "
+            "(`time`) if it has one",
+            stacklevel=3,
+        )
 
 
 def _users_apart(

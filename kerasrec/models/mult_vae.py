@@ -12,7 +12,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.entries import entries, ids_of, unit_rows
 from kerasrec.layers import GaussianSampling, ends, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
-from kerasrec.models.base import Recommender, widths
+from kerasrec.models.base import Recommender, check_at_least, widths
 from kerasrec.models.sampled import Sampled
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
@@ -64,7 +64,8 @@ class MultVAE(Recommender):
         (100, 5)
 
     Raises:
-        ValueError: `likelihood` is unknown, or `n_sampled` is below 2 or given with another likelihood or a `reg`.
+        ValueError: `likelihood` is unknown, `beta` is below 0 or `anneal_steps` below 1, or `n_sampled` is below 2 or
+            given with another likelihood or a `reg`.
 
     Differs from the paper in: nothing known. Also known as Multi-VAE.
 
@@ -100,6 +101,8 @@ class MultVAE(Recommender):
             raise ValueError(
                 "`reg` reads every weight at every step, which `n_sampled` is there to avoid: leave one out"
             )
+        check_at_least(0, beta=beta)
+        check_at_least(1, anneal_steps=anneal_steps)
         self.n_items = n_items
         self.hidden_dims = widths(hidden_dims)
         self.latent_dim = latent_dim

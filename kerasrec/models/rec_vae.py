@@ -13,7 +13,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.entries import DenseRows, Entries, entries, unit_rows
 from kerasrec.layers import GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL
-from kerasrec.models.base import Recommender
+from kerasrec.models.base import Recommender, check_at_least
 from kerasrec.models.sampled import Sampled
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
@@ -67,8 +67,8 @@ class RecVAE(Recommender):
         (100, 5)
 
     Raises:
-        ValueError: `depth` or `refresh_steps` is below 1, `mixture` is not three weights above 0 that sum to 1, or
-            `fit` is given `y` or weights.
+        ValueError: `depth` or `refresh_steps` is below 1 or `gamma` below 0, `mixture` is not three weights above 0
+            that sum to 1, or `fit` is given `y` or weights.
 
     Differs from the paper in: encoder and decoder take each update together, where the paper gives the encoder three
     passes over the data and then the decoder one. The mixture is one a dimension, as in the authors' code.
@@ -93,9 +93,8 @@ class RecVAE(Recommender):
         **kwargs: Any,
     ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
-        for name, value in (("depth", depth), ("refresh_steps", refresh_steps)):
-            if value < 1:
-                raise ValueError(f"`{name}` must be at least 1, not {value}")
+        check_at_least(1, depth=depth, refresh_steps=refresh_steps)
+        check_at_least(0, gamma=gamma)
         if len(mixture) != 3 or min(mixture) <= 0 or not math.isclose(sum(mixture), 1.0, abs_tol=1e-6):
             raise ValueError(f"`mixture` must be three weights above 0 that sum to 1, not {mixture}")
         self.n_items = n_items

@@ -12,7 +12,7 @@ from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import GaussianSampling, NextItems
 from kerasrec.losses import MultinomialNLL, gaussian_kl
-from kerasrec.models.base import Recommender
+from kerasrec.models.base import Recommender, check_at_least
 from kerasrec.optimizers import Adam
 from kerasrec.types import Batch, Tensor
 
@@ -60,6 +60,9 @@ class SVAE(Recommender):
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
 
+    Raises:
+        ValueError: `beta` is below 0, or `k` or `anneal_steps` below 1.
+
     Differs from the paper in: β and its annealing. The reference code, one user a batch, caps β at
     0.2, but starts its annealing anew each epoch and divides the KL term, not the likelihood, by
     the number of steps: its β ends near 0.0002. Here both are summed over the steps, β climbs once
@@ -95,6 +98,8 @@ class SVAE(Recommender):
         **kwargs: Any,
     ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
+        check_at_least(0, beta=beta)
+        check_at_least(1, k=k, anneal_steps=anneal_steps)
         self.n_items = n_items
         self.embedding_dim = embedding_dim
         self.gru_units = gru_units

@@ -427,6 +427,8 @@ def test_wrong_separator_and_columns(tmp_path):
     path = write(tmp_path / "x.csv", table_text())
     with pytest.raises(DataError, match="line 1: no ';' in 'user_id,item_id,rating,timestamp': say what separates"):
         read(path, separator=";")
+    with pytest.raises(DataError, match="column 'rating' cannot be both `value` and `time`: name another"):
+        read(path, time="rating")
     with pytest.raises(DataError, match=r"has no column 'who' \(`user`\); its columns are user_id, item_id, rating"):
         read(path, user="who")
     spaced = write(tmp_path / "y.txt", table_text(" "))

@@ -181,6 +181,13 @@ def test_a_tenth_of_the_users_is_held_out_by_default(table):
     assert split.protocol.held_out == held_out == (split.train.n_users + 2 * held_out) // 10
 
 
+@pytest.mark.parametrize("protocol", [TemporalUsers(held_out=1), LeaveOneOut()])
+def test_what_has_no_times_is_taken_as_it_comes_and_it_is_said(protocol):
+    table = Interactions.from_arrays(np.repeat(np.arange(9), 9), np.tile(np.arange(9), 9))
+    with pytest.warns(UserWarning, match="the interactions have no times, so the order of the file"):
+        protocol.split(table)
+
+
 def test_temporal_users_bounds():
     users = np.repeat(np.arange(12), [4, *[6] * 10, 9])
     items = np.concatenate([np.arange(n) for n in [4, *[6] * 10, 9]])

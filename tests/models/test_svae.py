@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import SVAE, Interactions, losses
+from kerasrec import SVAE, Interactions, MultVAE, losses
 from kerasrec.data.batches import Batches
 from kerasrec.layers import NextItems
 from kerasrec.models.svae import histories
@@ -256,3 +256,12 @@ def test_rows_of_like_length_share_a_training_batch():
     made.epoch = 1
     assert (made.order() != first).any()
     np.testing.assert_array_equal(widths(by_length=True)[1].order(), np.arange(403))  # the order to answer in stays
+
+
+def test_weights_that_make_no_sense_are_refused():
+    for arguments, complaint in (({"beta": -1}, "`beta` must be at least 0"), ({"k": 0}, "`k` must be at least 1")):
+        with pytest.raises(ValueError, match=complaint):
+            SVAE(5, **arguments)
+        if "beta" in arguments:
+            with pytest.raises(ValueError, match=complaint):
+                MultVAE(5, **arguments)
