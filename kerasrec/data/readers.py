@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import itertools
+import logging
 import os
 import re
 import zipfile
@@ -22,6 +23,9 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
 from kerasrec.types import Array, IntArray
+
+LOG = logging.getLogger(__name__)
+"""Told, at level INFO, which columns of a file were read and which were not."""
 
 USUAL_NAMES = {
     "user": "user userid uid customer customerid visitorid reviewerid memberid sessionid",
@@ -427,6 +431,9 @@ def _columns(file: _File, header: Sequence[str], given: Mapping[str, str]) -> di
     for one, other in itertools.combinations(at, 2):
         if at[one] == at[other]:
             raise DataError(f"{file}: column {header[at[one]]!r} cannot be both `{one}` and `{other}`: name another")
+    taken = ", ".join(f"{role} is column {header[column]!r}" for role, column in at.items())
+    others = [name for column, name in enumerate(header) if column not in at.values()]
+    LOG.info("%s: %s%s", file, taken, f"; not read: {', '.join(others)}" if others else "")
     return at
 
 

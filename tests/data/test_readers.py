@@ -423,6 +423,13 @@ def test_bad_movielens(tmp_path, text, message):
         read(write(tmp_path / "ml" / "ratings.dat", text).parent)
 
 
+def test_the_log_says_which_columns_were_read(tmp_path, caplog):
+    path = write(tmp_path / "x.csv", "Kunde,Artikel,Sterne,title\n1,2,5,a\n")
+    with caplog.at_level("INFO", "kerasrec"):
+        read(path, user="Kunde", item="Artikel")
+    assert caplog.messages == [f"{path}: user is column 'Kunde', item is column 'Artikel'; not read: Sterne, title"]
+
+
 def test_wrong_separator_and_columns(tmp_path):
     path = write(tmp_path / "x.csv", table_text())
     with pytest.raises(DataError, match="line 1: no ';' in 'user_id,item_id,rating,timestamp': say what separates"):
