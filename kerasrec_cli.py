@@ -225,7 +225,13 @@ def train_command(
         form=_given(form),
         learning_rate=learning_rate,
     )
-    run = train(plan, lambda: _read_aloud(source, **plan.form), out, verbose=1)
+    try:
+        run = train(plan, lambda: _read_aloud(source, **plan.form), out, verbose=1)
+    except KeyboardInterrupt:
+        if not (out / "run.json").exists():
+            raise  # nothing is kept yet
+        click.echo("\nstopped: the same command, run again, goes on after the last complete epoch", err=True)
+        sys.exit(1)
     _show(run)
     if importlib.util.find_spec("matplotlib") is None:
         click.echo("no pictures were drawn: pip install 'kerasrec[plots]'", err=True)

@@ -5,7 +5,7 @@ users.csv      the training rows' user ids; items.csv: the catalogue, with title
 split/         training, validation and test tables, and their protocol
 history.csv    one row an epoch; curves.png: its picture
 checkpoints/   the last and the best epoch, from which an interrupted run goes on
-run.json       what was asked for
+run.json       what was asked for, and what the data file was like, if it was one
 metrics.json   the figures; written last, so a folder that has it is complete
 """
 
@@ -18,6 +18,7 @@ import math
 import os
 import platform
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -123,7 +124,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         plan: what to train.
         data: reads the interactions; called only if the folder has no split yet.
         folder: where to keep the run; made if need be.
-        verbose: 1 for progress bars.
+        verbose: 1 for progress bars, and a line where `folder` holds some or all of the run already.
 
     Returns:
         The finished run; at once if `folder` holds it already.
@@ -134,15 +135,30 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         FileExistsError: `folder` holds another run, or something else.
     """
     folder = Path(folder)
-    if not _holds(folder, plan):
-        _begin(folder, plan, _protocol(plan).split(data()))
+
+    def tell(line: str) -> None:
+        if verbose:
+            print(line, file=sys.stderr)
+
+    begun = _holds(folder, plan)
+    if not begun:
+        protocol, file = _protocol(plan), _file_state(plan.data)  # as the file is before it is read
+        _begin(folder, plan, file, protocol.split(data()))
+    elif _file_changed(folder, plan):
+        tell(
+            f"note: {plan.data} was changed or removed since the run in {folder} began, which keeps the data of then: "
+            "to train on what is there now, choose another folder"
+        )
     if (folder / "metrics.json").exists():
+        tell(f"the run in {folder} is finished already: nothing was trained, the data was not read again")
         return Run(folder)
     tables = Split.load(folder / "split")
     model = build(plan, tables.train)
     checkpoints = Checkpoints(folder / "checkpoints", *_monitor(model))
     figures_of_training = [TrainingFigures(tables.train, seed=plan.seed)] if plan.epochs > 1 else []
     done = checkpoints.restore(model)
+    if begun:
+        tell(f"going on after epoch {done} of {plan.epochs}, on the split that was made then")
     if done < plan.epochs:
         model.fit(
             tables.train,
@@ -264,6 +280,7 @@ def build(plan: Plan, train_table: Interactions) -> Recommender:
 def read_plan(folder: Path) -> Plan:
     """The plan that `train` left in a folder."""
     plan: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    plan.pop("file", None)
     plan["arguments"] = {k: tuple(v) if isinstance(v, list) else v for k, v in plan["arguments"].items()}
     return Plan(**plan)
 
@@ -328,7 +345,22 @@ def _protocol(plan: Plan) -> SplitProtocol:
     return protocol
 
 
-def _begin(folder: Path, plan: Plan, split: Split) -> None:
+def _file_state(data: str) -> dict[str, int] | None:
+    """What tells that a file was changed; `None` of data that is no file."""
+    path = Path(data)
+    if not path.is_file():
+        return None
+    found = path.stat()
+    return {"bytes": found.st_size, "modified_ns": found.st_mtime_ns}
+
+
+def _file_changed(folder: Path, plan: Plan) -> bool:
+    """Whether the data file is no longer as it was when the run in the folder began."""
+    before = json.loads((folder / "run.json").read_text()).get("file")
+    return before is not None and before != _file_state(plan.data)
+
+
+def _begin(folder: Path, plan: Plan, file: dict[str, int] | None, split: Split) -> None:
     """Writes the split and then the plan, by which a later call knows that the split is there."""
     # What cannot end well must leave no folder behind: an argument that the model refuses, or nothing to measure on.
     build(plan, split.train)
@@ -344,7 +376,8 @@ def _begin(folder: Path, plan: Plan, split: Split) -> None:
     (folder / "run.json").unlink(missing_ok=True)
     shutil.rmtree(folder / "split", ignore_errors=True)
     split.save(folder / "split")
-    _write(folder / "run.json", lambda path: path.write_text(json.dumps(asdict(plan), indent=2) + "\n"))
+    asked = {**asdict(plan), **({} if file is None else {"file": file})}
+    _write(folder / "run.json", lambda path: path.write_text(json.dumps(asked, indent=2) + "\n"))
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:

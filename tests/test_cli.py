@@ -10,11 +10,12 @@ import time
 import urllib.request
 from pathlib import Path
 
+import keras
 import pytest
 from click.testing import CliRunner
 
 import kerasrec_cli
-from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, MultDAE, RecVAE, generate
+from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, MultDAE, MultVAE, RecVAE, generate
 from kerasrec.runs import Plan, Run, train
 from kerasrec_cli import parse_settings
 
@@ -143,6 +144,35 @@ def test_train_evaluate_and_recommend(tmp_path):
     assert [line.split(".")[0].strip() for line in answer] == ["1", "2", "3", "4"]
     assert not {line.split()[1] for line in answer} & {"3", "4", "5"}
     assert "Item" in answer[0]  # titles stand beside the ids
+
+
+def test_train_says_what_it_does_not_do_again(tmp_path, monkeypatch):
+    file, out = tmp_path / "table.csv", tmp_path / "run"
+    lines = [f"{u},{i}" for u in range(60) for i in range(12) if (u + i) % 3]
+    file.write_text("user,item\n" + "\n".join(lines))
+    command = ["train", "mult_vae", "--data", file, "--held-out", 5, "--epochs", 3, "--out", out]
+    command += ["--set", "hidden_dims=6", "--set", "latent_dim=4"]
+    fit = MultVAE.fit
+
+    def interrupted(model, *arguments, callbacks, **others):
+        stop = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: signal.raise_signal(signal.SIGINT))
+        return fit(model, *arguments, callbacks=[*callbacks, stop], **others)
+
+    monkeypatch.setattr(MultVAE, "fit", interrupted)
+    first = run(*command)
+    assert first.exit_code == 1
+    assert "stopped: the same command, run again, goes on after the last complete epoch" in first.stderr
+    assert "Aborted" not in first.output and "going on" not in first.output
+    monkeypatch.undo()
+    assert "going on after epoch 1 of 3, on the split that was made then" in run(*command).stderr
+    again = run(*command)
+    assert again.exit_code == 0
+    assert "is finished already: nothing was trained, the data was not read again" in again.stderr
+    assert "note" not in again.output
+    file.write_text("user,item\n" + "\n".join(lines[:-9]))
+    assert f"note: {file} was changed or removed since the run in {out} began" in run(*command).stderr
+    file.unlink()
+    assert "was changed or removed" in run(*command).stderr
 
 
 def test_columns_and_settings_by_name(tmp_path):
