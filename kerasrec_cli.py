@@ -96,7 +96,7 @@ class Sentence(click.Group):
 @click.group(cls=Sentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="kerasrec")
 def main() -> None:
-    r"""Autoencoder recommenders from a file of interactions to a live endpoint.
+    """Autoencoder recommenders from a file of interactions to a live endpoint.
 
     \b
     Start here:
@@ -108,7 +108,7 @@ def main() -> None:
       kerasrec recommend 127.0.0.1:8500 --history 1,50,260
 
     Set KERASREC_DEBUG=1 to see the traceback behind an error.
-    """
+    """  # noqa: D301 - click looks for the character \b itself
 
 
 @main.group()
@@ -366,7 +366,7 @@ def recommend(source: str, history: str, ratings: str, user: str | None, k: int,
 @click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File: .png, .svg or .pdf.")
 def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
-    r"""Draw a PICTURE of RUN folders.
+    """Draw a PICTURE of RUN folders.
 
     \b
     curves            loss, β and validation figure by epoch
@@ -377,7 +377,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     latent-map        the items in two dimensions
     comparison        test figures with standard errors; several runs
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
-    """
+    """  # noqa: D301 - click looks for the character \b itself
     from kerasrec import pictures, plots
     from kerasrec.runs import Run
 

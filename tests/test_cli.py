@@ -69,6 +69,16 @@ def test_help_comes_before_tensorflow():
     assert "a tenth; 750 for temporal-users" in " ".join(run("train", "--help").output.split())
 
 
+def test_help_keeps_its_examples_and_lists_line_by_line():
+    for command, line in (
+        ([], "  kerasrec data describe ratings.csv     what is in a file"),
+        (["plot"], "latent-map        the items in two dimensions"),
+    ):
+        output = run(*command, "--help").output
+        assert f"  {line}\n" in output
+        assert "\\b" not in output and "\b" not in output
+
+
 def as_a_user():
     """The environment of a fresh shell: JAX, wherever a test imports it, sets how much TensorFlow logs."""
     kept = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
