@@ -329,7 +329,7 @@ def serve(
     name = name if name or path.is_file() else SERVED_NAME
     server = Server(path, name, host, port, rest_port, batching=batching, tls=tls, poll=poll)
     gc.freeze()  # TensorFlow's modules are a third of a second to look through, while every client waits
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # leaves the block below, which ends what is under way
+    _stop_when_told()  # leaves the block below, which ends what is under way
     with contextlib.ExitStack() as stack:
         server.start()
         stack.callback(server.stop, grace)
@@ -415,10 +415,10 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     server = PageServer(explorers, port)
     for explorer in explorers:
         explorer.prepare()
+    _stop_when_told()
     click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
     if open_page:
         click.launch(server.address)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     server.serve()
 
 
@@ -528,6 +528,12 @@ def _ask_server(target: str, name: str, question: Question, k: int) -> tuple[Any
     except ServingError as error:
         raise ValueError(str(error)) from error
     return item_ids[0], scores[0]
+
+
+def _stop_when_told() -> None:
+    """Lets Ctrl-C end a server as SIGTERM does: that is how it is stopped, so nothing went wrong."""
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, lambda *_: sys.exit(0))
 
 
 def _show_answer(items: Any, scores: Any, titles: dict[Any, str]) -> None:
