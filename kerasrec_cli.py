@@ -17,7 +17,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -481,29 +481,46 @@ class Question:
     ratings: list[str]
     user: str | None
 
+    def check(self, asks_for: Iterable[str]) -> None:
+        """That a model which asks for these is told of its user what it needs, and nothing else.
+
+        Raises:
+            ValueError: it is not.
+        """
+        for given, needed in (("user", "user_id"), ("ratings", "ratings")):
+            if getattr(self, given) and needed not in asks_for:
+                asked = ", ".join(asks_for)
+                raise ValueError(f"--{given} has no meaning for this model, which asks for {asked}: leave it out")
+        if self.user is None and "history" not in asks_for:
+            raise ValueError("this model is asked by user: give --user")
+
 
 def _ask_run(run: Run, question: Question, k: int) -> tuple[Any, Any, dict[Any, str]]:
     from kerasrec import Interactions
 
     model, train_table = run.model(), run.split().train
-    for given, needed in (("user", "user_id"), ("ratings", "ratings")):
-        if getattr(question, given) and needed not in model.asks_for:
-            raise ValueError(
-                f"--{given} has no meaning for this model, which asks for {', '.join(model.asks_for)}: leave it out"
-            )
+    question.check(model.asks_for)
     history = _typed(question.history, train_table.item_ids.dtype.kind in "US", "--history")
     unknown = set(history) - set(train_table.item_ids.tolist())
     for item in unknown:
         click.echo(f"note: item {item} is not in the catalogue and is ignored", err=True)
-    users = None
+    users, is_known = None, True
     if question.user is not None:
         users = _typed([question.user], train_table.user_ids.dtype.kind in "US", "--user")
+        is_known = users[0] in train_table.user_ids.tolist()
     if "history" in model.asks_for:
+        if not is_known:
+            click.echo(
+                f"note: user {question.user} is not among the training users and is answered as a stranger", err=True
+            )
         ratings = [_numbers(question.ratings)] if "ratings" in model.asks_for else None
         asked = Interactions.from_histories([history], train_table, ratings, users)
         answer = model.recommend(asked, k, train=train_table)
-    elif users is None:
-        raise ValueError("this model is asked by user: give --user")
+    elif not is_known:
+        raise ValueError(
+            f"--user: user {question.user} is not among the training users, whom alone this model can answer: "
+            "users.csv of the run lists them"
+        )
     else:
         answer = model.recommend(train_table, k, users=users, exclude=[i for i in history if i not in unknown])
     return answer.item_ids[0], answer.scores[0], _titles(train_table)
@@ -515,14 +532,17 @@ def _ask_server(target: str, name: str, question: Question, k: int) -> tuple[Any
     try:
         with Client(target, model=name) as client:
             takes = client.takes()
+            question.check(takes)
+            if question.history and "history" not in takes:
+                raise ValueError("--history has no meaning for this served model, which asks for user_id: leave it out")
             asked: dict[str, Any] = {}
             if question.user is not None:
                 asked["user_ids"] = _typed([question.user], takes.get("user_id") == "string", "--user")
             elif {"user_id", "history"} <= takes.keys():
                 asked["user_ids"] = ["" if takes["user_id"] == "string" else -1]  # a stranger
-            if question.history or "history" in takes:
+            if "history" in takes:
                 asked["histories"] = [_typed(question.history, takes.get("history") == "string", "--history")]
-            if question.ratings or "ratings" in takes:
+            if "ratings" in takes:
                 asked["ratings"] = [_numbers(question.ratings)]
             item_ids, scores = client.recommend(k=k, **asked)
     except ServingError as error:

@@ -227,11 +227,27 @@ def test_recommend_asks_each_model_its_own_way(runs):
     assert best not in answer
     ignored = run("recommend", runs / "ease", "--history", "1,999999", "-k", 1)
     assert "item 999999 is not in the catalogue and is ignored" in ignored.output
+    stranger = run("recommend", runs / "nodes", "--history", "1,2", "--user", "999999", "-k", 3)
+    note = "note: user 999999 is not among the training users and is answered as a stranger"
+    assert stranger.stderr.splitlines() == [note]
+    assert stranger.stdout == run("recommend", runs / "nodes", "--history", "1,2", "-k", 3).stdout
+    known = run("recommend", runs / "nodes", "--history", "1,2", "--user", table.user_ids[0], "-k", 3)
+    assert known.stderr == ""
 
 
 def test_export_serve_and_ask_the_server(runs, tmp_path):
     from kerasrec.serving import Server
 
+    senseless = {
+        "ease": {
+            "--history 3 --user Bob": "--user has no meaning for this model, which asks for history: leave it out",
+            "--history 3 --ratings 5": "--ratings has no meaning for this model, which asks for history: leave it out",
+        },
+        "items": {
+            "--user 7 --history 3": "--history has no meaning for this served model, which asks for user_id",
+            "--history 3": "give --user",
+        },
+    }
     for name, question in (
         ("ease", ["--history", "3,4,5"]),
         ("nodes", ["--history", "3,4", "--user", "7"]),
@@ -245,6 +261,8 @@ def test_export_serve_and_ask_the_server(runs, tmp_path):
         with Server(tmp_path / name, model="default", port=0) as server:
             served = run("recommend", f"127.0.0.1:{server.port}", *question, "-k", 5).output.splitlines()
             refused("recommend", f"127.0.0.1:{server.port}", *question, "--name", "other")
+            for options, message in senseless.get(name, {}).items():
+                assert message in refused("recommend", f"127.0.0.1:{server.port}", *options.split())
         direct = run("recommend", runs / name, *question, "-k", 5).output.splitlines()
         assert len(served) == 5
         assert [line.split()[1:3] for line in served] == [line.split()[1:3] for line in direct]
@@ -325,7 +343,7 @@ def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
         ("ease", ["--history", "1", "--user", "3"], "--user has no meaning for this model, which asks for history"),
         ("ease", ["--history", "1", "--ratings", "3"], "--ratings has no meaning"),
         ("items", ["--history", "1"], "give --user"),
-        ("items", ["--user", "123456"], "123456"),
+        ("items", ["--user", "123456"], "--user: user 123456 is not among the training users"),
         ("ease", ["--history", "1", "-k", "100000"], "`k` must be between 1 and"),
     ],
 )
