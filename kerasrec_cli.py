@@ -7,6 +7,7 @@ TensorFlow are imported (seconds), and so that their start-up log can be kept of
 from __future__ import annotations
 
 import contextlib
+import csv
 import gc
 import importlib.util
 import inspect
@@ -341,7 +342,12 @@ def serve(
 
 @main.command()
 @click.argument("source", metavar="RUN|HOST:PORT")
-@click.option("--history", default="", help="Item ids, comma-separated: what the user has seen.")
+@click.option(
+    "--history",
+    default="",
+    help="Item ids, comma-separated: what the user has seen.  An id with a comma stands in quotes, as in a CSV file: "
+    """'"Shirt, blue",Hat'.""",
+)
 @click.option("--ratings", default="", help="Their ratings, comma-separated, for rating models.")
 @click.option("--user", help="A user id, for models that know their users (cdae, auto_rec with rows=items).")
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="How many items.")
@@ -583,7 +589,9 @@ def _titles(table: Interactions) -> dict[Any, str]:
 
 
 def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
+    """The parts between commas, which a part in quotes may hold itself, as in a CSV file."""
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    return [part.strip() for row in rows for part in row if part.strip()]
 
 
 def _typed(ids: list[str], are_strings: bool, option: str) -> list[Any]:

@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 import kerasrec_cli
-from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, MultDAE, MultVAE, RecVAE, generate
+from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, Interactions, MultDAE, MultVAE, RecVAE, generate
 from kerasrec.runs import Plan, Run, train
 from kerasrec_cli import parse_settings
 
@@ -233,6 +233,19 @@ def test_recommend_asks_each_model_its_own_way(runs):
     assert stranger.stdout == run("recommend", runs / "nodes", "--history", "1,2", "-k", 3).stdout
     known = run("recommend", runs / "nodes", "--history", "1,2", "--user", table.user_ids[0], "-k", 3)
     assert known.stderr == ""
+
+
+def test_ids_may_hold_commas(tmp_path):
+    names = ["Shirt, blue 3", '5" disc', "Hat", *"abcdefgh"]
+    table = Interactions.from_arrays(
+        *zip(*((u, i) for u in range(60) for i in names if (u * len(i) + ord(i[0])) % 5), strict=True)
+    )
+    train(Plan("ease", "mine", "held-out-users", 1, 1, 50, {"held_out": 5}), lambda: table, tmp_path / "run")
+    result = run("recommend", tmp_path / "run", "--history", '"Shirt, blue 3", 5" disc,Hat', "-k", 8)
+    assert result.stderr == ""
+    assert sorted(line.split()[1] for line in result.stdout.splitlines()) == [*"abcdefgh"]
+    unknown = run("recommend", tmp_path / "run", "--history", '"Shirt, red",Hat', "-k", 1)
+    assert unknown.stderr.splitlines() == ["note: item Shirt, red is not in the catalogue and is ignored"]
 
 
 def test_export_serve_and_ask_the_server(runs, tmp_path):
