@@ -90,6 +90,8 @@ class Sentence(click.Group):
             if os.environ.get("KERASREC_DEBUG"):
                 raise
             message = error.args[0] if len(error.args) == 1 else error
+            if isinstance(error, OSError) and error.filename is not None:
+                message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
             click.echo(f"Error: {message}", err=True)
             ctx.exit(2)
 
@@ -282,6 +284,8 @@ def export(run: Path, to: Path, top_k: int) -> None:
     """Write the model of a RUN folder as a SavedModel for TF Serving."""
     from kerasrec.runs import Run
 
+    if to.is_file():
+        raise ValueError(f"--to {to} is a file: give a folder, in which the model gets a numbered version")
     click.echo(f"written: {_export(Run(run), to, top_k)}")
 
 
@@ -389,7 +393,10 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
 
     if to.suffix not in (".png", ".svg", ".pdf"):
         raise ValueError(f"--to {to}: the file's name must end in .png, .svg or .pdf")
+    _check_file("--to", to)
     if picture == "costs":
+        if runs[0].is_dir():
+            raise ValueError(f"costs are drawn from a CSV file of name,size,cost: {runs[0]} is a folder")
         figure = plots.costs(plots.read_costs(runs[0]))
     else:
         figure = _one_of(pictures.PICTURES, picture, "picture")([Run(run) for run in runs])
@@ -410,6 +417,8 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
 
     if len(runs) > 2:
         raise ValueError("two models are compared at a time: give one or two RUN folders")
+    if to is not None:
+        _check_file("--save", to)
     explorers = [Explorer(Run(run)) for run in runs]
     if to is not None:
         question = None if user is None else explorers[0].question_of(user)
@@ -560,6 +569,14 @@ def _stop_when_told() -> None:
     """Lets Ctrl-C end a server as SIGTERM does: that is how it is stopped, so nothing went wrong."""
     for told in (signal.SIGINT, signal.SIGTERM):
         signal.signal(told, lambda *_: sys.exit(0))
+
+
+def _check_file(option: str, file: Path) -> None:
+    """That a file can be written there, before the work is done that it is to hold."""
+    if file.is_dir():
+        raise ValueError(f"{option} {file} is a folder: give the name of a file")
+    if not file.parent.is_dir():
+        raise ValueError(f"{option} {file}: there is no folder {file.parent}: make it first")
 
 
 def _show_answer(items: Any, scores: Any, titles: dict[Any, str]) -> None:

@@ -386,6 +386,19 @@ def test_plot_draws_runs(runs, tmp_path):
     (tmp_path / "costs.csv").write_text("name,size,cost\na,10,1\na,100,20\n")
     assert run("plot", "costs", tmp_path / "costs.csv", "--to", tmp_path / "costs.png").exit_code == 0
     assert "costs.png" in refused("plot", "costs", tmp_path / "costs.png", "--to", tmp_path / "b.png")
+    assert "from a CSV file" in refused("plot", "costs", runs / "ease", "--to", tmp_path / "b.png")
+
+
+def test_what_cannot_be_written_or_read_is_told_in_words(runs, tmp_path):
+    nowhere, folder, file = tmp_path / "nodir" / "x.png", tmp_path / "x.png", tmp_path / "file"
+    folder.mkdir()
+    file.write_text("")
+    for command in (["plot", "latent-map", runs / "ease", "--to"], ["explore", runs / "ease", "--save"]):
+        assert f"{nowhere}: there is no folder {nowhere.parent}: make it first" in refused(*command, nowhere)
+        assert f"{folder} is a folder: give the name of a file" in refused(*command, folder)
+    assert f"--to {file} is a file: give a folder" in refused("export", runs / "ease", "--to", file)
+    below = refused("export", runs / "ease", "--to", file / "served")
+    assert below == f"Error: {file / 'served'}: Not a directory"
 
 
 def test_explore_saves_a_page(runs, tmp_path):
