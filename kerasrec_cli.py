@@ -395,8 +395,10 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
         raise ValueError(f"--to {to}: the file's name must end in .png, .svg or .pdf")
     _check_file("--to", to)
     if picture == "costs":
-        if runs[0].is_dir():
-            raise ValueError(f"costs are drawn from a CSV file of name,size,cost: {runs[0]} is a folder")
+        if len(runs) > 1 or runs[0].is_dir():
+            raise ValueError(
+                "costs are drawn from one CSV file of name,size,cost, not from RUN folders: give that file"
+            )
         figure = plots.costs(plots.read_costs(runs[0]))
     else:
         figure = _one_of(pictures.PICTURES, picture, "picture")([Run(run) for run in runs])

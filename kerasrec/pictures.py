@@ -28,22 +28,39 @@ def _by_name(runs: Sequence[Run], get: Callable[[Run], Any]) -> dict[str, Any]:
     return {name: get(run) for name, run in zip(names, runs, strict=True)}
 
 
+def _only(runs: Sequence[Run]) -> Run:
+    if len(runs) > 1:
+        raise ValueError(f"this is a picture of one run: give one, not {len(runs)}")
+    return runs[0]
+
+
+def _shared_split(runs: Sequence[Run]) -> Split:
+    """The split of all the runs; figures of different ones have no meaning side by side."""
+    first, *others = (run.split() for run in runs)
+    if any(other.test.inputs != first.test.inputs for other in others):
+        raise ValueError("these runs were measured on other users: train them on the same split")
+    return first
+
+
+def _comparison(runs: Sequence[Run]) -> Figure:
+    _shared_split(runs)
+    return plots.comparison(_by_name(runs, lambda run: run.figures["test"]))
+
+
 def _of_history(draw: Callable[[plots.History], Figure]) -> Callable[[Sequence[Run]], Figure]:
-    return lambda runs: draw(runs[0].history())
+    return lambda runs: draw(_only(runs).history())
 
 
 def _of_models(draw: Callable[[Mapping[str, Recommender], Split], Figure]) -> Callable[[Sequence[Run]], Figure]:
     def drawn(runs: Sequence[Run]) -> Figure:
-        first, *others = (run.split() for run in runs)
-        if any(other.test.inputs != first.test.inputs for other in others):
-            raise ValueError("these runs were measured on other users: train them on the same split")
-        return draw(_by_name(runs, lambda run: run.model()), first)
+        split = _shared_split(runs)
+        return draw(_by_name(runs, lambda run: run.model()), split)
 
     return drawn
 
 
 def _of_model(draw: Callable[[Recommender, Interactions], Figure]) -> Callable[[Sequence[Run]], Figure]:
-    return lambda runs: draw(runs[0].model(), runs[0].split().train)
+    return lambda runs: draw(_only(runs).model(), _only(runs).split().train)
 
 
 PICTURES: dict[str, Callable[[Sequence[Run]], Figure]] = {
@@ -53,7 +70,7 @@ PICTURES: dict[str, Callable[[Sequence[Run]], Figure]] = {
     "popularity": _of_models(plots.recall_by_popularity),
     "history-length": _of_models(plots.recall_by_history_length),
     "latent-map": _of_model(plots.latent_map),
-    "comparison": lambda runs: plots.comparison(_by_name(runs, lambda run: run.figures["test"])),
+    "comparison": _comparison,
 }
 """Pictures of finished runs, by the name that `kerasrec plot` takes."""
 

@@ -386,7 +386,13 @@ def test_plot_draws_runs(runs, tmp_path):
     (tmp_path / "costs.csv").write_text("name,size,cost\na,10,1\na,100,20\n")
     assert run("plot", "costs", tmp_path / "costs.csv", "--to", tmp_path / "costs.png").exit_code == 0
     assert "costs.png" in refused("plot", "costs", tmp_path / "costs.png", "--to", tmp_path / "b.png")
-    assert "from a CSV file" in refused("plot", "costs", runs / "ease", "--to", tmp_path / "b.png")
+    assert "from one CSV file" in refused("plot", "costs", runs / "ease", "--to", tmp_path / "b.png")
+    assert run("plot", "comparison", runs / "ease", runs / "ease", "--to", tmp_path / "c.png").exit_code == 0
+    for picture in ("comparison", "popularity"):
+        apart = refused("plot", picture, runs / "ease", runs / "nodes", "--to", tmp_path / "d.png")
+        assert "train them on the same split" in apart
+    for picture in ("curves", "train-validation", "reconstruction", "latent-map"):
+        assert "one run" in refused("plot", picture, runs / "nodes", runs / "nodes", "--to", tmp_path / "d.png")
 
 
 def test_what_cannot_be_written_or_read_is_told_in_words(runs, tmp_path):
