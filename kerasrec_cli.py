@@ -332,7 +332,14 @@ def serve(
     tls = TLS(cert, key, client_ca) if cert or key or client_ca else None
     batching = Batching(max_batch, batch_timeout / 1000, max_queue)
     name = name if name or path.is_file() else SERVED_NAME
-    server = Server(path, name, host, port, rest_port, batching=batching, tls=tls, poll=poll)
+    try:
+        server = Server(path, name, host, port, rest_port, batching=batching, tls=tls, poll=poll)
+    except FileNotFoundError as error:
+        if not (path / "metrics.json").exists():
+            raise
+        raise ValueError(
+            f"{path} is a run, with no SavedModel to serve: export it first, kerasrec export {path} --to served"
+        ) from error
     gc.freeze()  # TensorFlow's modules are a third of a second to look through, while every client waits
     _stop_when_told()  # leaves the block below, which ends what is under way
     with contextlib.ExitStack() as stack:

@@ -333,7 +333,7 @@ def test_a_served_model_answers_until_it_is_told_to_stop(runs, tmp_path, how):
         (["export", "{tmp}", "--to", "{tmp}/x"], "is not a run"),
         (["serve", "{tmp}"], "no SavedModel"),
         (["recommend", "{tmp}", "--history", "1"], "is not a run"),
-        (["recommend", "127.0.0.1:1", "--history", "1"], "127.0.0.1:1"),
+        (["recommend", "127.0.0.1:1", "--history", "1"], "127.0.0.1:1: nothing listens there: is `kerasrec serve` or"),
     ],
 )
 def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
@@ -362,6 +362,11 @@ def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
 )
 def test_a_bad_question_gets_one_sentence(runs, name, arguments, message):
     assert message in refused("recommend", runs / name, *arguments)
+
+
+def test_a_run_must_be_exported_to_be_served(runs):
+    message = refused("serve", runs / "ease")
+    assert message.endswith(f"export it first, kerasrec export {runs / 'ease'} --to served")
 
 
 def test_an_existing_version_or_run_is_never_overwritten(runs, tmp_path):

@@ -282,9 +282,17 @@ class Client:
             except grpc.RpcError as error:
                 again = error.code() == grpc.StatusCode.UNAVAILABLE and left > 0
                 if not again or time.monotonic() + pause >= deadline:
-                    raise ServingError(f"{self.target}: {error.details()}", error.code()) from None
+                    raise ServingError(f"{self.target}: {_reason(error)}", error.code()) from None
             time.sleep(pause)
             pause, left = 2 * pause, left - 1
+
+
+def _reason(error: grpc.RpcError) -> str:
+    """What a status says; gRPC tells of an address at which nothing listens in terms of its own sockets."""
+    details = error.details() or ""
+    if error.code() == grpc.StatusCode.UNAVAILABLE and "Connection refused" in details:
+        return "nothing listens there: is `kerasrec serve` or TF Serving running?"
+    return details
 
 
 def _padded(rows: Sequence[Sequence[Any]], dtype: Any, argument: str) -> Array:

@@ -130,6 +130,7 @@ def test_errors_are_one_sentence(rated):
     with Client("127.0.0.1:1", model="m") as nobody, pytest.raises(ServingError) as refused:
         nobody.status()
     assert refused.value.code == grpc.StatusCode.UNAVAILABLE
+    assert str(refused.value) == "127.0.0.1:1: nothing listens there: is `kerasrec serve` or TF Serving running?"
 
 
 def test_a_model_that_cannot_recommend_says_so(tmp_path):
