@@ -63,6 +63,13 @@ def _stderr_silenced() -> Iterator[None]:
         os.close(nowhere)
 
 
+class Notes(logging.Handler):
+    """Shows what reading data logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
 class Command(click.Command):
     """A command that imports the library first, quietly: TensorFlow greets each start with ten lines."""
 
@@ -74,6 +81,9 @@ class Command(click.Command):
 
             keras.ops.zeros(1)  # the devices are looked for, and complained about, only now
             import kerasrec  # noqa: F401
+        log = logging.getLogger("kerasrec.data")
+        log.setLevel(logging.INFO)
+        log.handlers = [Notes()]
         return super().invoke(ctx)
 
 

@@ -189,7 +189,9 @@ def test_columns_and_settings_by_name(tmp_path):
     lines = (f"{u}|{i}|{1 + (u * i) % 5}|{u + i}" for u in range(40) for i in range(12) if (u + i) % 3)
     (tmp_path / "table.csv").write_text("who|what|stars|day\n" + "\n".join(lines))
     form = ["--user", "who", "--item", "what", "--value", "stars", "--time", "day", "--separator", "|"]
-    assert "values 1 to 5" in run("data", "describe", tmp_path / "table.csv", *form).output
+    output = run("data", "describe", tmp_path / "table.csv", *form).output
+    assert "values 1 to 5" in output
+    assert "user is column " in output
     command = ["train", "mult_vae", "--data", tmp_path / "table.csv", *form, "--epochs", 1, "--out", tmp_path / "run"]
     command += ["--set", "hidden_dims=[12, 6]", "--set", "latent_dim=4", "--split", "min_items=2", "--min-value", "2"]
     assert run(*command, "--held-out", 5).exit_code == 0
