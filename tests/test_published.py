@@ -45,8 +45,8 @@ def test_perturbing_test_ratings_changes_no_prediction(data_dir, rows):
     model.fit(split.train, epochs=1, verbose=0)
     truth = split.test.targets
     perturbed = HeldOut(split.test.inputs, truth._with(values=6 - truth.values))
-    values, predicted = _ratings(model, split.test, 500, 0)
-    other_values, same = _ratings(model, perturbed, 500, 0)
+    values, predicted, _ = _ratings(model, split.test, 500, 0)
+    other_values, same, _ = _ratings(model, perturbed, 500, 0)
     assert not np.array_equal(values, other_values)
     np.testing.assert_array_equal(predicted, same)
     assert evaluate(model, perturbed).means["rmse"] != evaluate(model, split.test).means["rmse"]

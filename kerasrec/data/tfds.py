@@ -62,7 +62,7 @@ def read_tfds(name: str) -> Interactions:
         for column, part in zip(columns, batch, strict=True):
             column.append(part)
         movies, first = np.unique(batch[1], return_index=True)
-        titles |= {movie: title[at].decode() for movie, at in zip(movies.tolist(), first.tolist(), strict=True)}
+        titles |= {movie: title[at].decode().strip() for movie, at in zip(movies.tolist(), first.tolist(), strict=True)}
     user, movie, rating, time = (np.concatenate(column) for column in columns)
     return Interactions.from_arrays(user, movie, rating, time, titles).in_time_order()
 
