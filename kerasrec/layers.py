@@ -11,6 +11,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.checks import check_at_least
 from kerasrec.entries import DenseRows, Entries, entries, listed
 from kerasrec.losses import gaussian_kl, sum_of_log_partitions
 from kerasrec.machine import multiplies_bfloat16
@@ -346,8 +347,7 @@ class GaussianSampling(keras.layers.Layer):
 
     def __init__(self, seed: int | None = None, beta: float = 0.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if beta < 0:
-            raise ValueError(f"`beta` must be at least 0, not {beta}")
+        check_at_least(0, beta=beta)
         self.seed = seed
         self.beta = beta
         self.seed_generator = keras.random.SeedGenerator(seed)

@@ -35,6 +35,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
 import kerasrec
+from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.entries import listed
@@ -100,8 +101,7 @@ def export_saved_model(
         raise ValueError("only the TensorFlow backend exports: load the saved model under KERAS_BACKEND=tensorflow")
     if not model.built:
         raise ValueError(f"this {type(model).__name__} has no weights yet: fit it or load it before the export")
-    if top_k < 1:
-        raise ValueError(f"`top_k` must be at least 1, not {top_k}")
+    check_at_least(1, top_k=top_k)
     if weights not in WEIGHTS:
         raise ValueError(f"`weights` must be one of {', '.join(WEIGHTS)}, not {weights!r}")
     if version is not None and version < 0:

@@ -38,7 +38,7 @@ def test_matmul_is_that_of_the_dense_rows(observed):
 
 
 def test_by_entry_and_by_row_a_matmul_and_its_gradient_are_the_same():
-    """One column observed of many: by entry; all of few: by row. Those that dropout set to 0 count for neither."""
+    """Of many columns by entry, of few by row; entries of 0, as dropout leaves them, among them."""
     import tensorflow as tf
 
     for n_columns in (4, 4000):

@@ -8,7 +8,7 @@ import tensorflow as tf
 import kerasrec.layers
 import kerasrec.losses
 from kerasrec.entries import entries
-from kerasrec.layers import Logits, RowDense
+from kerasrec.layers import GaussianSampling, Logits, NextItems, RowDense
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
 VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -72,11 +72,20 @@ def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
     assert 0 < abs(lower - exact).max() < 0.05
     bare = Logits(50, use_bias=False, kernel_initializer=keras.initializers.GlorotUniform(1))
     np.testing.assert_array_equal(bare(hidden, learn=False), exact)
-    with pytest.raises(ValueError, match="`activation` must be None, not 'softmax'"):
-        Logits(50, activation="softmax")
     monkeypatch.setenv("KERASREC_PRECISION", "half")
     with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
         layer(hidden, training=True)
+
+
+@pytest.mark.parametrize("layer", [Logits, NextItems])
+def test_an_activation_that_would_be_ignored_is_refused(layer):
+    with pytest.raises(ValueError, match="`activation` must be None, not 'softmax'"):
+        layer(50, activation="softmax")
+
+
+def test_a_negative_weight_of_the_divergence_is_refused():
+    with pytest.raises(ValueError, match="`beta` must be at least 0, not -1"):
+        GaussianSampling(beta=-1)
 
 
 def test_a_keras_model_learns_the_bound_from_its_sampling_layer(tmp_path):

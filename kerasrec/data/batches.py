@@ -16,6 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions, flat_rows
 from kerasrec.machine import has_gpu
 from kerasrec.types import Array, IntArray
@@ -39,8 +40,7 @@ class Batches(keras.utils.PyDataset):
         by_length: bool = False,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"`batch_size` must be at least 1, not {batch_size}")
+        check_at_least(1, batch_size=batch_size)
         if targets is not None and targets.shape != inputs.shape:
             raise ValueError(
                 f"`targets` has shape {targets.shape}, `inputs` {inputs.shape}: they must have the same rows"

@@ -15,6 +15,7 @@ from typing import IO, Any, ClassVar, Protocol
 
 import numpy as np
 
+from kerasrec.checks import check_at_least
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.types import BoolArray, IntArray
@@ -260,7 +261,7 @@ class HeldOutUsers:
 
     def __post_init__(self) -> None:
         _check_shares(share=self.share)
-        _check_at_least_one(min_items=self.min_items, held_out=self.held_out)
+        check_at_least(1, min_items=self.min_items, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.
@@ -312,7 +313,7 @@ class TemporalUsers:
 
     def __post_init__(self) -> None:
         _check_shares(share=self.share)
-        _check_at_least_one(min_items=self.min_items, held_out=self.held_out)
+        check_at_least(1, min_items=self.min_items, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.
@@ -361,7 +362,7 @@ class OwnItems:
 
     def __post_init__(self) -> None:
         _check_shares(share=self.share, validation=self.validation)
-        _check_at_least_one(min_items=self.min_items)
+        check_at_least(1, min_items=self.min_items)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.
@@ -493,12 +494,6 @@ def _check_shares(**shares: float) -> None:
     for name, share in shares.items():
         if not 0 < share < 1:
             raise ValueError(f"`{name}` must be a share between 0 and 1, not {share}")
-
-
-def _check_at_least_one(**counts: int | None) -> None:
-    for name, count in counts.items():
-        if count is not None and count < 1:
-            raise ValueError(f"`{name}` must be at least 1, not {count}")
 
 
 @contextmanager

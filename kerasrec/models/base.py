@@ -487,17 +487,6 @@ def _columns(table: Interactions, ids: Sequence[Any], name: str) -> IntArray:
     return columns
 
 
-def check_at_least(lowest: int, **arguments: float) -> None:
-    """Refuses arguments below what they mean something from.
-
-    Raises:
-        ValueError: one is.
-    """
-    for name, value in arguments.items():
-        if value < lowest:
-            raise ValueError(f"`{name}` must be at least {lowest}, not {value}")
-
-
 def widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
     """The widths of a model's hidden layers, of which it must have one."""
     if not hidden_dims:

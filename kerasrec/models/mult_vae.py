@@ -8,11 +8,12 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions
 from kerasrec.entries import entries, ids_of, unit_rows
 from kerasrec.layers import GaussianSampling, ends, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
-from kerasrec.models.base import Recommender, check_at_least, widths
+from kerasrec.models.base import Recommender, widths
 from kerasrec.models.sampled import Sampled
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor

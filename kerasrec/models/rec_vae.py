@@ -9,11 +9,12 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions
 from kerasrec.entries import DenseRows, Entries, entries, unit_rows
 from kerasrec.layers import GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL
-from kerasrec.models.base import Recommender, check_at_least
+from kerasrec.models.base import Recommender
 from kerasrec.models.sampled import Sampled
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor

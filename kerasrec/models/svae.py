@@ -9,10 +9,11 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import GaussianSampling, NextItems
 from kerasrec.losses import MultinomialNLL, gaussian_kl
-from kerasrec.models.base import Recommender, check_at_least
+from kerasrec.models.base import Recommender
 from kerasrec.optimizers import Adam
 from kerasrec.types import Batch, Tensor
 

@@ -15,6 +15,7 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
+from kerasrec.checks import check_at_least
 from kerasrec.serving.servable import Refused, Servable
 from kerasrec.types import Array
 
@@ -46,10 +47,8 @@ class Batching:
     parallel: int | None = None
 
     def __post_init__(self) -> None:
-        for name, least in (("max_rows", 1), ("timeout", 0), ("max_queue", 0), ("parallel", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise ValueError(f"`{name}` must be at least {least}, not {value}")
+        check_at_least(1, max_rows=self.max_rows, parallel=self.parallel)
+        check_at_least(0, timeout=self.timeout, max_queue=self.max_queue)
 
 
 @dataclass(eq=False)

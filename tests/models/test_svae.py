@@ -258,10 +258,7 @@ def test_rows_of_like_length_share_a_training_batch():
     np.testing.assert_array_equal(widths(by_length=True)[1].order(), np.arange(403))  # the order to answer in stays
 
 
-def test_weights_that_make_no_sense_are_refused():
-    for arguments, complaint in (({"beta": -1}, "`beta` must be at least 0"), ({"k": 0}, "`k` must be at least 1")):
-        with pytest.raises(ValueError, match=complaint):
-            SVAE(5, **arguments)
-        if "beta" in arguments:
-            with pytest.raises(ValueError, match=complaint):
-                MultVAE(5, **arguments)
+@pytest.mark.parametrize(("cls", "name"), [(SVAE, "beta"), (MultVAE, "beta"), (SVAE, "k"), (MultVAE, "anneal_steps")])
+def test_weights_that_make_no_sense_are_refused(cls, name):
+    with pytest.raises(ValueError, match=f"`{name}` must be at least {int(name != 'beta')}, not -1"):
+        cls(5, **{name: -1})
