@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import kerasrec_cli
 from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, Interactions, MultDAE, MultVAE, RecVAE, generate
 from kerasrec.runs import Plan, Run, train
-from kerasrec_cli import parse_settings
+from kerasrec_cli.settings import parse_settings
 
 ROOT = Path(__file__).parents[1]
 
@@ -91,6 +91,12 @@ def test_nothing_of_tensorflow_reaches_the_terminal(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     assert done.stderr == ""
     assert "2,000 users × 500 items" in done.stdout
+
+
+def test_a_reader_that_has_seen_enough_is_no_error():
+    command = f"{sys.executable} -m kerasrec_cli models | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, env=as_a_user(), check=True)
+    assert (done.stdout.count("\n"), done.stderr) == (1, "")
 
 
 def test_models_lists_every_model_and_argument():

@@ -7,23 +7,22 @@ TensorFlow are imported (seconds), and so that their start-up log can be kept of
 from __future__ import annotations
 
 import contextlib
-import csv
 import gc
 import importlib.util
 import inspect
-import logging
-import os
 import re
-import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from kerasrec_cli.asking import Question, ask_run, ask_server, listed, show_answer, titles_of
+from kerasrec_cli.settings import arguments, given, parse_settings, protocol_settings, spell
+from kerasrec_cli.shell import Sentence, check_file, one_of, stop_when_told
 
 if TYPE_CHECKING:
     from kerasrec import Interactions
@@ -31,79 +30,6 @@ if TYPE_CHECKING:
 
 SERVED_NAME = "default"
 """Model name where none is given; TF Serving's own default."""
-
-READERS: dict[str, Callable[[str], Any]] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "bool": lambda text: {"true": True, "false": False}[text.lower()],
-}
-"""How the value of a setting is read, by the annotation of the argument."""
-
-EXAMPLES = {
-    "int | None": "100",
-    "tuple[int, ...]": "600,200",
-    "tuple[float, float] | None": "0.5,5",
-}
-"""Values for the annotations whose default would be a poor example: `None`, or one width."""
-
-
-@contextlib.contextmanager
-def _stderr_silenced() -> Iterator[None]:
-    """Sends what C++ libraries write to standard error nowhere; Python's exceptions pass."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-class Notes(logging.Handler):
-    """Shows what reading data logs."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
-
-
-class Command(click.Command):
-    """A command that imports the library first, quietly: TensorFlow greets each start with ten lines."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
-            import keras
-
-            keras.ops.zeros(1)  # the devices are looked for, and complained about, only now
-            import kerasrec  # noqa: F401
-        log = logging.getLogger("kerasrec.data")
-        log.setLevel(logging.INFO)
-        log.handlers = [Notes()]
-        return super().invoke(ctx)
-
-
-class Sentence(click.Group):
-    """A command group that turns a user's mistake into one sentence and exit code 2."""
-
-    command_class = Command
-    group_class = type  # groups below it are of this class too
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except (ValueError, OSError, ImportError, MemoryError) as error:
-            if os.environ.get("KERASREC_DEBUG"):
-                raise
-            message = error.args[0] if len(error.args) == 1 else error
-            if isinstance(error, OSError) and error.filename is not None:
-                message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
-            click.echo(f"Error: {message}", err=True)
-            ctx.exit(2)
 
 
 @click.group(cls=Sentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -156,7 +82,7 @@ def describe(data: str, **form: str | None) -> None:
     """
     from kerasrec import read
 
-    table = read(data, **_given(form))
+    table = read(data, **given(form))
     counts, item_counts = table.counts, table.item_counts
     click.echo(repr(table))
     click.echo(f"items a user:  median {_median(counts)}, {counts.min()} to {counts.max():,}")
@@ -222,9 +148,9 @@ def train_command(
     from kerasrec import PROTOCOLS, ZOO
     from kerasrec.runs import Plan, train
 
-    cls = _one_of(ZOO, model, "model")
+    cls = one_of(ZOO, model, "model")
     protocol = protocol or ("random-ratings" if cls.feedback == "ratings" else "held-out-users")
-    rules = _one_of(PROTOCOLS, protocol, "protocol")
+    rules = one_of(PROTOCOLS, protocol, "protocol")
     shortcuts = {"held_out": held_out, "min_value": min_value}
     plan = Plan(
         model=model,
@@ -233,9 +159,9 @@ def train_command(
         seed=seed,
         epochs=epochs or cls.default_epochs,
         batch_size=batch_size or cls.default_batch_size,
-        settings=_protocol_settings(rules, split_settings, seed, shortcuts),
+        settings=protocol_settings(rules, split_settings, seed, shortcuts),
         arguments=parse_settings(cls, settings, "--set"),
-        form=_given(form),
+        form=given(form),
         learning_rate=learning_rate,
     )
     try:
@@ -351,7 +277,7 @@ def serve(
             f"{path} is a run, with no SavedModel to serve: export it first, kerasrec export {path} --to served"
         ) from error
     gc.freeze()  # TensorFlow's modules are a third of a second to look through, while every client waits
-    _stop_when_told()  # leaves the block below, which ends what is under way
+    stop_when_told()  # leaves the block below, which ends what is under way
     with contextlib.ExitStack() as stack:
         server.start()
         stack.callback(server.stop, grace)
@@ -377,15 +303,15 @@ def recommend(source: str, history: str, ratings: str, user: str | None, k: int,
     """Recommend items for a history, from a RUN folder or a server."""
     from kerasrec.runs import Run
 
-    question = Question(_listed(history), _listed(ratings), user)
+    question = Question(listed(history), listed(ratings), user)
     if not question.history and user is None:
         click.echo("note: no --history: this is the answer to somebody of whom nothing is known", err=True)
     if (Path(source) / "run.json").exists() or not re.fullmatch(r".+:\d+", source):
-        items, scores, titles = _ask_run(Run(source), question, k)
+        items, scores, titles = ask_run(Run(source), question, k)
     else:
-        items, scores = _ask_server(source, name, question, k)
+        items, scores = ask_server(source, name, question, k)
         titles = {}
-    _show_answer(items, scores, titles)
+    show_answer(items, scores, titles)
 
 
 @main.command()
@@ -410,7 +336,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
 
     if to.suffix not in (".png", ".svg", ".pdf"):
         raise ValueError(f"--to {to}: the file's name must end in .png, .svg or .pdf")
-    _check_file("--to", to)
+    check_file("--to", to)
     if picture == "costs":
         if len(runs) > 1 or runs[0].is_dir():
             raise ValueError(
@@ -418,7 +344,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
             )
         figure = plots.costs(plots.read_costs(runs[0]))
     else:
-        figure = _one_of(pictures.PICTURES, picture, "picture")([Run(run) for run in runs])
+        figure = one_of(pictures.PICTURES, picture, "picture")([Run(run) for run in runs])
     figure.savefig(to, dpi=150)
     click.echo(f"written: {to}")
 
@@ -437,7 +363,7 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     if len(runs) > 2:
         raise ValueError("two models are compared at a time: give one or two RUN folders")
     if to is not None:
-        _check_file("--save", to)
+        check_file("--save", to)
     explorers = [Explorer(Run(run)) for run in runs]
     if to is not None:
         question = None if user is None else explorers[0].question_of(user)
@@ -449,7 +375,7 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     server = PageServer(explorers, port)
     for explorer in explorers:
         explorer.prepare()
-    _stop_when_told()
+    stop_when_told()
     click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
     if open_page:
         click.launch(server.address)
@@ -465,8 +391,8 @@ def models_command() -> None:
         summary = (inspect.getdoc(cls) or "").split("\n\n")[0].replace("\n", " ")
         click.secho(f"{name}  ", bold=True, nl=False)
         click.echo(f"({cls.feedback}) {summary}")
-        for argument, parameter in _arguments(cls).items():
-            click.echo(f"    --set {argument}={_spell(parameter.default)}")
+        for argument, parameter in arguments(cls).items():
+            click.echo(f"    --set {argument}={spell(parameter.default)}")
 
 
 @main.command()
@@ -499,109 +425,12 @@ def demo(out: Path | None, epochs: int) -> None:
         server = stack.enter_context(Server(folder / "served", model=SERVED_NAME, port=0))
         client = stack.enter_context(Client(f"127.0.0.1:{server.port}", model=SERVED_NAME))
         client.wait_until_ready()
-        titles = _titles(table)
+        titles = titles_of(table)
         for item in history:
             click.echo(f"seen: {item}  {titles.get(item, '')}")
         item_ids, scores = client.recommend([history], k=5)
-        _show_answer(item_ids[0], scores[0], titles)
+        show_answer(item_ids[0], scores[0], titles)
         click.echo("\nNow with your own file: kerasrec train mult_vae --data ratings.csv --out run")
-
-
-@dataclass(frozen=True)
-class Question:
-    """What `recommend` was asked on the command line, ids still as text."""
-
-    history: list[str]
-    ratings: list[str]
-    user: str | None
-
-    def check(self, asks_for: Iterable[str]) -> None:
-        """That a model which asks for these is told of its user what it needs, and nothing else.
-
-        Raises:
-            ValueError: it is not.
-        """
-        for given, needed in (("user", "user_id"), ("ratings", "ratings")):
-            if getattr(self, given) and needed not in asks_for:
-                asked = ", ".join(asks_for)
-                raise ValueError(f"--{given} has no meaning for this model, which asks for {asked}: leave it out")
-        if self.user is None and "history" not in asks_for:
-            raise ValueError("this model is asked by user: give --user")
-
-
-def _ask_run(run: Run, question: Question, k: int) -> tuple[Any, Any, dict[Any, str]]:
-    from kerasrec import Interactions
-
-    model, train_table = run.model(), run.split().train
-    question.check(model.asks_for)
-    history = _typed(question.history, train_table.item_ids.dtype.kind in "US", "--history")
-    unknown = set(history) - set(train_table.item_ids.tolist())
-    for item in unknown:
-        click.echo(f"note: item {item} is not in the catalogue and is ignored", err=True)
-    users, is_known = None, True
-    if question.user is not None:
-        users = _typed([question.user], train_table.user_ids.dtype.kind in "US", "--user")
-        is_known = users[0] in train_table.user_ids.tolist()
-    if "history" in model.asks_for:
-        if not is_known:
-            click.echo(
-                f"note: user {question.user} is not among the training users and is answered as a stranger", err=True
-            )
-        ratings = [_numbers(question.ratings)] if "ratings" in model.asks_for else None
-        asked = Interactions.from_histories([history], train_table, ratings, users)
-        answer = model.recommend(asked, k, train=train_table)
-    elif not is_known:
-        raise ValueError(
-            f"--user: user {question.user} is not among the training users, whom alone this model can answer: "
-            "users.csv of the run lists them"
-        )
-    else:
-        answer = model.recommend(train_table, k, users=users, exclude=[i for i in history if i not in unknown])
-    return answer.item_ids[0], answer.scores[0], _titles(train_table)
-
-
-def _ask_server(target: str, name: str, question: Question, k: int) -> tuple[Any, Any]:
-    from kerasrec.serving import Client, ServingError
-
-    try:
-        with Client(target, model=name) as client:
-            takes = client.takes()
-            question.check(takes)
-            if question.history and "history" not in takes:
-                raise ValueError("--history has no meaning for this served model, which asks for user_id: leave it out")
-            asked: dict[str, Any] = {}
-            if question.user is not None:
-                asked["user_ids"] = _typed([question.user], takes.get("user_id") == "string", "--user")
-            elif {"user_id", "history"} <= takes.keys():
-                asked["user_ids"] = ["" if takes["user_id"] == "string" else -1]  # a stranger
-            if "history" in takes:
-                asked["histories"] = [_typed(question.history, takes.get("history") == "string", "--history")]
-            if "ratings" in takes:
-                asked["ratings"] = [_numbers(question.ratings)]
-            item_ids, scores = client.recommend(k=k, **asked)
-    except ServingError as error:
-        raise ValueError(str(error)) from error
-    return item_ids[0], scores[0]
-
-
-def _stop_when_told() -> None:
-    """Lets Ctrl-C end a server as SIGTERM does: that is how it is stopped, so nothing went wrong."""
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, lambda *_: sys.exit(0))
-
-
-def _check_file(option: str, file: Path) -> None:
-    """That a file can be written there, before the work is done that it is to hold."""
-    if file.is_dir():
-        raise ValueError(f"{option} {file} is a folder: give the name of a file")
-    if not file.parent.is_dir():
-        raise ValueError(f"{option} {file}: there is no folder {file.parent}: make it first")
-
-
-def _show_answer(items: Any, scores: Any, titles: dict[Any, str]) -> None:
-    for place, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True), 1):
-        if score > float("-inf"):
-            click.echo(f"{place:>3}. {item!s:<10} {score:>9.4f}  {titles.get(item, '')}".rstrip())
 
 
 def _compare(runs: dict[str, Run]) -> None:
@@ -616,107 +445,6 @@ def _compare(runs: dict[str, Run]) -> None:
 
 def _step(title: str) -> None:
     click.secho(f"\n{title}", bold=True)
-
-
-def _titles(table: Interactions) -> dict[Any, str]:
-    if table.item_titles is None:
-        return {}
-    return dict(zip(table.item_ids.tolist(), table.item_titles.tolist(), strict=True))
-
-
-def _listed(text: str) -> list[str]:
-    """The parts between commas, which a part in quotes may hold itself, as in a CSV file."""
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
-    return [part.strip() for row in rows for part in row if part.strip()]
-
-
-def _typed(ids: list[str], are_strings: bool, option: str) -> list[Any]:
-    """Ids from the command line as the data has them: strings or integers."""
-    if are_strings:
-        return ids
-    try:
-        return [int(i) for i in ids]
-    except ValueError as error:
-        raise ValueError(f"{option}: ids in this data are integers ({error})") from None
-
-
-def _numbers(ratings: list[str]) -> list[float]:
-    try:
-        return [float(r) for r in ratings]
-    except ValueError as error:
-        raise ValueError(f"--ratings: {error}") from None
-
-
-def parse_settings(cls: type, settings: tuple[str, ...], option: str) -> dict[str, Any]:
-    """`("reg=500",)` as arguments of the constructor of a model or a protocol.
-
-    Raises:
-        ValueError: it has no such argument, or it takes another type.
-    """
-    known = _arguments(cls)
-    parsed = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        name = name.strip()
-        if not equals:
-            raise ValueError(f"{option} {setting}: write NAME=VALUE, as in {next(iter(known), 'name')}=…")
-        if name not in known:
-            raise ValueError(f"{option} {name}: {cls.__name__} takes {', '.join(known) or 'no settings'}")
-        parsed[name] = _value(text.strip(), known[name], f"{option} {setting}")
-    return parsed
-
-
-def _arguments(cls: type) -> dict[str, inspect.Parameter]:
-    """The arguments of a constructor that a user may set: those with a default.
-
-    The seed has an option of its own, and there is none that reads side information.
-    """
-    parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
-    return {n: p for n, p in parameters.items() if p.default is not p.empty and n not in ("seed", "side_shape")}
-
-
-def _value(text: str, parameter: inspect.Parameter, where: str) -> Any:
-    """Text as what an argument is annotated as: `float`, `int | None`, `tuple[int, ...]`."""
-    annotation = str(parameter.annotation)
-    kind = annotation.removesuffix(" | None")
-    if text == "None" and kind != annotation:
-        return None
-    try:
-        if not kind.startswith("tuple["):
-            return READERS[kind](text)
-        first, *others = kind.removeprefix("tuple[").removesuffix("]").split(", ")
-        parts = tuple(READERS[first](part) for part in text.strip("()[]").split(",") if part.strip())
-        if others != ["..."] and len(parts) != 1 + len(others):
-            raise ValueError
-        return parts
-    except (KeyError, ValueError):
-        example = EXAMPLES.get(annotation, _spell(parameter.default))
-        raise ValueError(f"{where}: that takes {kind}, as in {example}") from None
-
-
-def _spell(value: Any) -> str:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def _protocol_settings(rules: Any, settings: tuple[str, ...], seed: int, shortcuts: dict[str, Any]) -> dict[str, Any]:
-    """All that was said of a protocol, as arguments of its class; all but the seed must mean something to it."""
-    takes = inspect.signature(rules).parameters
-    for name in _given(shortcuts):
-        if name not in takes:
-            raise ValueError(f"--{name.replace('_', '-')} has no meaning for --protocol {rules.name}")
-    seeded = {"seed": seed} if "seed" in takes else {}
-    return {**seeded, **_given(shortcuts), **parse_settings(rules, settings, "--split")}
-
-
-def _one_of(known: dict[str, Any], name: str, what: str) -> Any:
-    if name not in known:
-        raise ValueError(f"no {what} {name!r}: there are {', '.join(known)}")
-    return known[name]
 
 
 def _read_aloud(source: str, **form: str) -> Interactions:

@@ -1,0 +1,95 @@
+"""How a command of `kerasrec` runs: the library imported quietly, a user's mistake told in one sentence."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@contextlib.contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """Sends what C++ libraries write to standard error nowhere; Python's exceptions pass."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+class Notes(logging.Handler):
+    """Shows what reading data logs."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(self.format(record), err=True)
+
+
+class Command(click.Command):
+    """A command that imports the library first, quietly: TensorFlow greets each start with ten lines."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
+        with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
+            import keras
+
+            keras.ops.zeros(1)  # the devices are looked for, and complained about, only now
+            import kerasrec  # noqa: F401
+        log = logging.getLogger("kerasrec.data")
+        log.setLevel(logging.INFO)
+        log.handlers = [Notes()]
+        return super().invoke(ctx)
+
+
+class Sentence(click.Group):
+    """A command group that turns a user's mistake into one sentence and exit code 2."""
+
+    command_class = Command
+    group_class = type  # groups below it are of this class too
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise  # whoever reads, `head` say, has seen enough: click ends quietly
+        except (ValueError, OSError, ImportError, MemoryError) as error:
+            if os.environ.get("KERASREC_DEBUG"):
+                raise
+            message = error.args[0] if len(error.args) == 1 else error
+            if isinstance(error, OSError) and error.filename is not None:
+                message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
+            click.echo(f"Error: {message}", err=True)
+            ctx.exit(2)
+
+
+def stop_when_told() -> None:
+    """Lets Ctrl-C end a server as SIGTERM does: that is how it is stopped, so nothing went wrong."""
+    for told in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(told, lambda *_: sys.exit(0))
+
+
+def check_file(option: str, file: Path) -> None:
+    """That a file can be written there, before the work is done that it is to hold."""
+    if file.is_dir():
+        raise ValueError(f"{option} {file} is a folder: give the name of a file")
+    if not file.parent.is_dir():
+        raise ValueError(f"{option} {file}: there is no folder {file.parent}: make it first")
+
+
+def one_of(known: dict[str, Any], name: str, what: str) -> Any:
+    """What is known by that name, or one sentence that lists the names."""
+    if name not in known:
+        raise ValueError(f"no {what} {name!r}: there are {', '.join(known)}")
+    return known[name]
