@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from keras import ops
 
 import kerasrec.entries
@@ -37,27 +38,36 @@ def test_matmul_is_that_of_the_dense_rows(observed):
     np.testing.assert_allclose(observed.matmul(kernel), DENSE @ kernel, rtol=1e-6)
 
 
-def test_by_entry_and_by_row_a_matmul_and_its_gradient_are_the_same():
-    """Of many columns by entry, of few by row; entries of 0, as dropout leaves them, among them."""
-    import tensorflow as tf
+@pytest.mark.parametrize("values", [[[2.0, 0.0, 3.0], [0.0, 4.0, 0.0]], [[2.0, 0.0, 2.0], [0.0, -4.0, 0.0]]])
+@pytest.mark.parametrize("n_columns", [4, 4000])
+def test_by_entry_and_by_row_a_matmul_and_its_gradients_are_the_same(values, n_columns):
+    """Of many columns by entry, the second rows as sums of the kernel's; of few by row. Zeros are as dropout leaves."""
+    ids, values = np.array([[2, 0, 1], [3, 1, -1]]), np.array(values, np.float32)
+    dense = np.zeros((2, n_columns))
+    dense[[0, 0, 1], [2, 1, 1]] = values[[0, 0, 1], [0, 2, 1]]
+    kernel = tf.constant(np.random.default_rng(0).normal(size=(n_columns, 3)), tf.float32)
 
-    for n_columns in (4, 4000):
-        ids, values = np.array([[2, 0, 1], [3, 1, -1]]), np.array([[2.0, 0.0, 3.0], [0.0, 4.0, 0.0]], np.float32)
-        dense = np.zeros((2, n_columns))
-        dense[[0, 0, 1], [2, 1, 1]] = 2.0, 3.0, 4.0
-        kernel = tf.constant(np.random.default_rng(0).normal(size=(n_columns, 3)), tf.float32)
+    @tf.function
+    def product_and_gradients(kernel, values):
+        with tf.GradientTape() as tape:
+            tape.watch([kernel, values])
+            product = entries({"ids": ids, "values": values}, use_values=True).matmul(kernel)
+            total = tf.reduce_sum(tf.square(product))
+        return product, *map(tf.convert_to_tensor, tape.gradient(total, [kernel, values]))
 
-        @tf.function
-        def product_and_gradient(kernel, ids=ids, values=values):
-            with tf.GradientTape() as tape:
-                tape.watch(kernel)
-                product = entries({"ids": ids, "values": values}, use_values=True).matmul(kernel)
-                total = tf.reduce_sum(tf.square(product))
-            return product, tf.convert_to_tensor(tape.gradient(total, kernel))
+    product, of_kernel, of_values = product_and_gradients(kernel, tf.constant(values))
+    above = 2 * dense @ kernel.numpy()
+    np.testing.assert_allclose(product, above / 2, rtol=1e-5)
+    np.testing.assert_allclose(of_kernel, dense.T @ above, rtol=1e-5)
+    expected = (above @ kernel.numpy().T)[[0, 0, 1], [2, 1, 1]]
+    np.testing.assert_allclose(of_values.numpy()[[0, 0, 1], [0, 2, 1]], expected, rtol=1e-5)
 
-        product, gradient = product_and_gradient(kernel)
-        np.testing.assert_allclose(product, dense @ kernel.numpy(), rtol=1e-5)
-        np.testing.assert_allclose(gradient, 2 * dense.T @ dense @ kernel.numpy(), rtol=1e-5)
+
+@pytest.mark.parametrize("value", [1.0, 2.0])
+def test_a_column_that_the_kernel_lacks_is_refused_by_entry(value):
+    observed = listed(np.array([[1, 4000], [2, 3]]), np.array([[1.0, value], [1.0, 1.0]], np.float32))
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        observed.matmul(np.ones((4000, 3), np.float32))
 
 
 def test_unit_rows_have_length_1_or_0(observed):
