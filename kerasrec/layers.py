@@ -24,7 +24,7 @@ def xavier_dense(
     activation: str | None,
     seed: int | None,
     name: str,
-    kind: Callable[..., keras.layers.Layer] = keras.layers.Dense,
+    kind: Callable[..., keras.layers.Layer] | None = None,
     **kwargs: Any,
 ) -> keras.layers.Layer:
     """A dense layer that starts as those of Liang et al. 2018: Glorot uniform, and biases within ±0.002.
@@ -34,10 +34,10 @@ def xavier_dense(
         activation: applied to the output; none where absent.
         seed: seeds kernel and bias.
         name: name of the layer.
-        kind: of layer, where not the plain one.
+        kind: of layer; `MixedDense` where absent.
         **kwargs: of `keras.layers.Dense`.
     """
-    return kind(
+    return (kind or MixedDense)(
         units,
         activation=activation,
         kernel_initializer=keras.initializers.GlorotUniform(seed),
@@ -156,12 +156,39 @@ class RowDense(keras.layers.Dense):
 
 
 @public
-class Logits(keras.layers.Dense):
+class MixedDense(keras.layers.Dense):
+    """A dense layer that in training multiplies bfloat16 numbers where that is fast (`trains_in_bfloat16`).
+
+    activation(x · kernel + bias), and all but the product's factors of the layer's own dtype: weights, sum with the
+    bias, activation, and outside training the product as well. Made with the arguments of `keras.layers.Dense`.
+
+    Shapes:
+        In: x `(…, dim)`. Out: `(…, units)`. Of a call with `learn=False` the gradient goes to x only, not to kernel
+        and bias.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasrec.layers import MixedDense
+        >>> layer = MixedDense(2, "tanh")
+        >>> float(np.abs(layer(np.zeros((1, 3), np.float32), training=True)).max())
+        0.0
+    """
+
+    def call(self, inputs: Tensor, training: bool = False, learn: bool = True) -> Tensor:
+        kernel, bias = self.kernel, self.bias if self.use_bias else 0.0
+        if not learn:
+            kernel, bias = ops.stop_gradient(kernel), ops.stop_gradient(bias)
+        factors = "bfloat16" if training and trains_in_bfloat16() else self.compute_dtype
+        product = ops.matmul(ops.cast(inputs, factors), ops.cast(kernel, factors))
+        return self.activation(ops.cast(product, self.compute_dtype) + bias)
+
+
+@public
+class Logits(MixedDense):
     """An output layer over the catalogue, in float32; in training it multiplies bfloat16 numbers where that is fast.
 
     f = h · kernel + bias. Answers are ranked, and 8 bits of mantissa would keep 44 % of a top-100's
-    order; a gradient bears them, and the product is most of a training step (`trains_in_bfloat16`).
-    Weights stay float32.
+    order; a gradient bears them, and the product is most of a training step.
 
     Args:
         units: number of items.
@@ -169,8 +196,7 @@ class Logits(keras.layers.Dense):
         **kwargs: as in `keras.layers.Dense`, with float32 for the default dtype.
 
     Shapes:
-        In: h `(batch, dim)`. Out: float32 `(batch, units)`. Of a call with `learn=False` the gradient goes to h only,
-        not to kernel and bias.
+        In: h `(batch, dim)`. Out: float32 `(batch, units)`.
 
     Example:
         >>> import numpy as np
@@ -183,14 +209,6 @@ class Logits(keras.layers.Dense):
         super().__init__(units, activation, **{"dtype": "float32", **kwargs})
         if self.activation is not keras.activations.linear:
             raise ValueError(f"`activation` must be None, not {activation!r}: what it would do is part of the loss")
-
-    def call(self, hidden: Tensor, training: bool = False, learn: bool = True) -> Tensor:
-        kernel, bias = self.kernel, self.bias if self.use_bias else 0.0
-        if not learn:
-            kernel, bias = ops.stop_gradient(kernel), ops.stop_gradient(bias)
-        factors = "bfloat16" if training and trains_in_bfloat16() else "float32"
-        product = ops.matmul(ops.cast(hidden, factors), ops.cast(kernel, factors))
-        return ops.cast(product, "float32") + bias
 
 
 @public

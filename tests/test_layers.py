@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras import ops
 
 import kerasrec.layers
 import kerasrec.losses
 from kerasrec.entries import entries
-from kerasrec.layers import GaussianSampling, Logits, NextItems, RowDense
+from kerasrec.layers import GaussianSampling, Logits, MixedDense, NextItems, RowDense
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
 VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -75,6 +76,30 @@ def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
     monkeypatch.setenv("KERASREC_PRECISION", "half")
     with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
         layer(hidden, training=True)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_a_dense_layer_of_mixed_precision_is_keras_own_but_for_the_products_of_training(policy, monkeypatch):
+    layer, plain = (kind(6, "tanh", bias_initializer="ones", dtype=policy) for kind in (MixedDense, keras.layers.Dense))
+    x = np.random.default_rng(0).normal(size=(2, 3, 30)).astype(np.float32)
+    layer.build(x.shape)
+    plain.build(x.shape)
+    plain.set_weights(layer.get_weights())
+    monkeypatch.setenv("KERASREC_PRECISION", "float32")
+    np.testing.assert_allclose(ops.cast(layer(x, training=True), "float32"), ops.cast(plain(x), "float32"), atol=1e-6)
+    assert layer(x).dtype == plain(x).dtype
+    monkeypatch.setenv("KERASREC_PRECISION", "bfloat16")
+    np.testing.assert_allclose(ops.cast(layer(x), "float32"), ops.cast(plain(x), "float32"), atol=1e-6)
+    with tf.GradientTape() as tape:
+        lower = layer(x, training=True)
+        total = tf.reduce_sum(ops.cast(lower, "float32"))
+    assert lower.dtype == plain(x).dtype
+    apart = abs(np.asarray(ops.cast(lower, "float32")) - np.asarray(ops.cast(plain(x), "float32"))).max()
+    assert apart < 0.05 and (policy != "float32" or apart > 0)
+    assert tape.gradient(total, layer.kernel.value).dtype == tf.float32
+    with tf.GradientTape() as tape:
+        total = tf.reduce_sum(ops.cast(layer(x, training=True, learn=False), "float32"))
+    assert tape.gradient(total, layer.kernel.value) is None
 
 
 @pytest.mark.parametrize("layer", [Logits, NextItems])

@@ -12,7 +12,7 @@ from kerasrec._api import public
 from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions
 from kerasrec.entries import DenseRows, Entries, entries, unit_rows
-from kerasrec.layers import GaussianSampling, Logits, RowDense, xavier_dense
+from kerasrec.layers import GaussianSampling, Logits, MixedDense, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
 from kerasrec.models.sampled import Sampled
@@ -227,7 +227,7 @@ class SummedDense(keras.layers.Layer):
     def __init__(self, units: int, depth: int, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.units = units
-        kinds = [RowDense, *[keras.layers.Dense] * (depth - 1)]
+        kinds = [RowDense, *[MixedDense] * (depth - 1)]
         seeds = [None if seed is None else seed + i for i in range(depth)]
         self.dense = [
             xavier_dense(units, None, own, f"dense_{i}", kind=kind)
@@ -243,8 +243,25 @@ class SummedDense(keras.layers.Layer):
 
     def call(self, row: Entries | DenseRows, training: bool = False) -> Tensor:
         hidden = self.norms[0](ops.silu(self.dense[0](row, training=training)))
-        before = hidden
+        hidden, before = _in_two(hidden)
         for dense, norm in zip(self.dense[1:], self.norms[1:], strict=True):
             hidden = norm(ops.silu(dense(hidden) + before))
             before = before + hidden
         return hidden
+
+
+def _in_two(hidden: Tensor) -> tuple[Tensor, Tensor]:
+    """The same tensor twice, whose two gradients meet before they join others.
+
+    TensorFlow adds up three tensors in an order that depends on its threads, and no two runs would end with the same
+    weights.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return hidden, hidden
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def twice(hidden: Tensor) -> tuple[tuple[Tensor, Tensor], Any]:
+        return (tf.identity(hidden), tf.identity(hidden)), lambda *above: tf.reduce_sum(tf.stack(above), axis=0)
+
+    return twice(hidden)
