@@ -110,6 +110,23 @@ class _RowLoss(keras.losses.Loss):
     def __init__(self, name: str, reduction: str = "sum_over_batch_size", dtype: Any = "float32") -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Tensor | None = None) -> Tensor:
+        if not (isinstance(y_true, Mapping) and "ids" in y_true):
+            return super().__call__(y_true, y_pred, sample_weight)
+        # Keras would make floats of ids, which costs two passes over them and, beyond 16,777,216, their value.
+        rows = self.call(y_true, y_pred)
+        return _MeanOfRows(self.name, self.reduction, self.dtype)(rows, rows, sample_weight)
+
+
+class _MeanOfRows(keras.losses.Loss):
+    """What Keras makes of the losses of rows: weighed and reduced."""
+
+    def __init__(self, name: str, reduction: str, dtype: Any) -> None:
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        return y_pred
+
 
 @public
 class MaskedMeanSquaredError(_RowLoss):
@@ -218,7 +235,8 @@ def _multinomial_nll_of_entries(liked: Entries, logits: Tensor) -> Tensor:
         def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
             above = args[0] if upstream is None else upstream
             all_items = softmax * ops.expand_dims(liked.counts * above, 1)
-            return liked.added(all_items, -liked.each(above))  # n softmax(f), less 1 at each like
+            likes = liked.having(liked.each(above)).dense(logits.shape[1])
+            return all_items - likes  # n softmax(f), less 1 at each like
 
         return value, gradient
 

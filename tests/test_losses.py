@@ -144,3 +144,19 @@ def test_masked_squared_error_of_entries_is_that_of_dense_rows_and_so_is_its_gra
     np.testing.assert_allclose(by_entry[0], by_row[0], rtol=1e-6)
     np.testing.assert_allclose(by_entry[1], by_row[1], rtol=1e-5, atol=1e-7)
     assert abs(by_row[1].numpy()).max() > 0.1
+
+
+@pytest.mark.parametrize("reduction", ["none", "sum", "sum_over_batch_size"])
+def test_losses_of_ids_are_weighed_and_reduced_as_keras_does(reduction):
+    ids = np.array([np.append(np.flatnonzero(row), [-1] * (11 - int(row.sum()))) for row in LIKES], np.int32)
+    weights = np.arange(6, dtype=np.float32)
+    loss = losses.MultinomialNLL(reduction=reduction)
+    np.testing.assert_allclose(loss({"ids": ids}, LOGITS, weights), loss(LIKES, LOGITS, weights), rtol=1e-5)
+
+
+def test_an_id_that_float32_cannot_hold_is_the_one_that_counts():
+    n = 2**24 + 2
+    logits = np.zeros((1, n), np.float32)
+    logits[0, -1] = 30.0
+    loss = losses.MultinomialNLL()({"ids": np.array([[n - 1]])}, logits)
+    assert float(loss) == pytest.approx(np.log1p((n - 1) * np.exp(-30.0)), abs=1e-5)
