@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
-from tqdm.auto import tqdm
 
 from kerasrec import metrics as kerasrec_metrics
+from kerasrec.answering import Answering
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
@@ -221,14 +220,12 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
     return dict(sorted(found.items()))
 
 
-class _Ranks(keras.Model):
-    """A model with its ranking, so that `predict` brings back `(users, k)` only."""
+class _Ranks(Answering):
+    """A recommender's rankings `(batch, k)`."""
 
     def __init__(self, model: Recommender, k: int) -> None:
-        super().__init__(autocast=False, dtype="float32", name="ranks")
-        self.model = model
+        super().__init__(model)
         self.k = k
-        self.built = True
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         x, y = inputs["x"], inputs["y"]
@@ -236,33 +233,16 @@ class _Ranks(keras.Model):
         return rank(scores, entries(y), self.k)._asdict()
 
 
-class _Observed(keras.Model):
-    """A rating model that answers the observed entries of y only, so that `predict` brings back those."""
+class _Observed(Answering):
+    """A rating model's predictions of what was held out, `(batch, length)`, padded as y is."""
 
-    def __init__(self, model: Recommender) -> None:
-        super().__init__(autocast=False, dtype="float32", name="observed")
-        self.model = model
-        self.built = True
-
-    def call(self, inputs: dict[str, Any]) -> Tensor:
+    def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         ids = ops.maximum(ops.cast(inputs["y"]["ids"], "int32"), 0)
-        return ops.take_along_axis(self.model(inputs["x"], training=False), ids, axis=-1)
-
-
-def _predict(wrapped: keras.Model, model: Recommender, held_out: HeldOut, batch_size: int, verbose: int) -> list[Any]:
-    """The wrapped model's answer to each batch."""
-    made = model.batches(held_out, batch_size)
-    answers = []
-    for i in tqdm(range(len(made)), "measuring", unit="batch", delay=2, leave=False, disable=not verbose):
-        x, y = made[i]
-        answers.append(wrapped.predict_on_batch({"x": x, "y": y}))
-    return answers
+        return {"ratings": ops.take_along_axis(self.model(inputs["x"], training=False), ids, axis=-1)}
 
 
 def _rankings(model: Recommender, held_out: HeldOut, k: int, batch_size: int, verbose: int) -> Ranking:
-    kept = model.untracked.answerers  # tracing costs more than ranking thousands of users
-    ranks = kept["ranks", k] = kept.get(("ranks", k)) or _Ranks(model, k)
-    answers = _predict(ranks, model, held_out, batch_size, verbose)
+    answers = list(_Ranks.of(model, k).answers(model.batches(held_out, batch_size), verbose))
     return Ranking(*(np.concatenate([a[name] for a in answers]) for name in Ranking._fields))
 
 
@@ -270,8 +250,8 @@ def _ratings(
     model: Recommender, held_out: HeldOut, batch_size: int, verbose: int
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Held-out ratings, their predictions and whether there was nothing to tell them from, `(n,)` each."""
-    answers = _predict(_Observed(model), model, held_out, batch_size, verbose)
     made = model.batches(held_out, batch_size)
+    answers = [answer["ratings"] for answer in _Observed.of(model).answers(made, verbose)]
     inputs, targets = made.inputs, made.targets or made.inputs
     counts = targets.counts
     predicted = np.empty(len(targets), np.float32)

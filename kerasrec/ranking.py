@@ -40,7 +40,8 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     """
     scores = ops.cast(scores, "float32")
     # A model that diverged must not look good: NaN would be ranked by the number of its column.
-    scores = ops.where(ops.isnan(scores), NOTHING, scores)
+    # Their sum says in one pass whether there is one (or infinities of both signs).
+    scores = ops.cond(ops.isnan(ops.sum(scores)), lambda: ops.where(ops.isnan(scores), NOTHING, scores), lambda: scores)
     best, columns = ops.top_k(scores, k, sorted=True)
     columns = ops.cast(columns, "int32")
     return ops.where(best == NOTHING, -1, columns), best

@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from kerasrec import metrics as kerasrec_metrics
+from kerasrec.answering import Answering
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
@@ -435,30 +436,28 @@ class Recommender(keras.Model):
         if not table.n_users:
             return Recommendations(np.full((0, k), nothing, histories.item_ids.dtype), np.empty((0, k), np.float32))
         made = answering.batches(HeldOut(table, rows=rows), batch_size)
-        kept = answering.untracked.answerers  # tracing costs more than answering
-        top = kept[k] = kept.get(k) or _TopK(answering, k)
+        top = _TopK.of(answering, k)
         top.penalty.assign(penalty)
-        answer = top.predict(for_backend(made), verbose=0)
-        columns, scores = answer["items"], answer["scores"]
+        answers = list(top.answers(made))
+        columns, scores = (np.concatenate([answer[name] for answer in answers]) for name in ("items", "scores"))
         return Recommendations(np.where(columns < 0, nothing, histories.item_ids[columns]), scores)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
 
 
-class _TopK(keras.Model):
-    """A recommender with its mask and its top-K, so that Keras' `predict` brings back `(users, k)` only."""
+class _TopK(Answering):
+    """A recommender's best items `(batch, k)`, without those in the history, and their scores."""
 
     def __init__(self, model: Recommender, k: int) -> None:
-        super().__init__(autocast=False, dtype="float32", name="top_k")
-        self.model = model
+        super().__init__(model)
         self.k = k
         # What no row may be given: 0, or -inf for an item that is banned from this answer.
         self.penalty = self.add_weight(shape=(model.n_columns,), initializer="zeros", trainable=False, name="penalty")
-        self.built = True
 
-    def call(self, inputs: Batch) -> dict[str, Tensor]:
-        scores = self.model.mask_seen(self.model(inputs, training=False), inputs) + self.penalty
+    def call(self, inputs: dict[str, Batch]) -> dict[str, Tensor]:
+        x = inputs["x"]
+        scores = self.model.mask_seen(self.model(x, training=False), x) + self.penalty
         items, best = top_k(scores, self.k)
         return {"items": items, "scores": best}
 
