@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from kerasrec import HeldOut, Interactions, Recommender, compare, evaluate
+from kerasrec import HeldOut, HeldOutUsers, Interactions, MultVAE, Recommender, compare, evaluate, generate
 from kerasrec.metrics import RMSE
 
 
@@ -159,3 +159,14 @@ def test_coverage_is_over_all_lists_together():
     result = evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1), (1, 2)], 4, 5)), [CatalogueCoverage(1, 5)])
     assert result.means["coverage_1"] == pytest.approx(2 / 5)
     assert "coverage_1" not in result.standard_errors
+
+
+def test_one_graph_answers_batches_of_any_shape():
+    split = HeldOutUsers(held_out=40).split(generate(n_users=150, n_items=60, seed=1))
+    model = MultVAE(split.train.n_items, hidden_dims=(8,), latent_dim=4, seed=1)
+    model.build()
+    call, traced = model.call, []
+    model.call = lambda *args, **kwargs: traced.append(args) or call(*args, **kwargs)
+    figures = [evaluate(model, split.test, ["ndcg_10"], batch_size=size).means["ndcg_10"] for size in (16, 40, 3)]
+    assert len(traced) == 1
+    assert figures[1:] == pytest.approx(figures[:1] * 2, abs=1e-6)
