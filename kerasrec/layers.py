@@ -19,34 +19,6 @@ from kerasrec.sampling import Sample, draw, rows_of, sampled_multinomial_nll
 from kerasrec.types import Batch, Tensor
 
 
-def xavier_dense(
-    units: int,
-    activation: str | None,
-    seed: int | None,
-    name: str,
-    kind: Callable[..., keras.layers.Layer] | None = None,
-    **kwargs: Any,
-) -> keras.layers.Layer:
-    """A dense layer that starts as those of Liang et al. 2018: Glorot uniform, and biases within ±0.002.
-
-    Args:
-        units: width of its output.
-        activation: applied to the output; none where absent.
-        seed: seeds kernel and bias.
-        name: name of the layer.
-        kind: of layer; `MixedDense` where absent.
-        **kwargs: of `keras.layers.Dense`.
-    """
-    return (kind or MixedDense)(
-        units,
-        activation=activation,
-        kernel_initializer=keras.initializers.GlorotUniform(seed),
-        bias_initializer=keras.initializers.TruncatedNormal(stddev=0.001, seed=seed),
-        name=name,
-        **kwargs,
-    )
-
-
 @public
 class Densify(keras.layers.Layer):
     """Turns padded lists of column ids into dense rows, inside the graph.
@@ -181,6 +153,34 @@ class MixedDense(keras.layers.Dense):
         factors = "bfloat16" if training and trains_in_bfloat16() else self.compute_dtype
         product = ops.matmul(ops.cast(inputs, factors), ops.cast(kernel, factors))
         return self.activation(ops.cast(product, self.compute_dtype) + bias)
+
+
+def xavier_dense(
+    units: int,
+    activation: str | None,
+    seed: int | None,
+    name: str,
+    kind: Callable[..., keras.layers.Layer] = MixedDense,
+    **kwargs: Any,
+) -> keras.layers.Layer:
+    """A dense layer that starts as those of Liang et al. 2018: Glorot uniform, and biases within ±0.002.
+
+    Args:
+        units: width of its output.
+        activation: applied to the output; none where absent.
+        seed: seeds kernel and bias.
+        name: name of the layer.
+        kind: of layer, where not that one.
+        **kwargs: of `keras.layers.Dense`.
+    """
+    return kind(
+        units,
+        activation=activation,
+        kernel_initializer=keras.initializers.GlorotUniform(seed),
+        bias_initializer=keras.initializers.TruncatedNormal(stddev=0.001, seed=seed),
+        name=name,
+        **kwargs,
+    )
 
 
 @public
@@ -384,7 +384,7 @@ class GaussianSampling(keras.layers.Layer):
 
 
 @public
-class NextItems(keras.layers.Dense):
+class NextItems(Logits):
     """An output layer over a catalogue, which can also tell the loss of many steps without all of their logits.
 
     f_t = h_t W + b; given ids as well, -Σ_t Σ_{j=1..k} log softmax(f_t)_{item_{t+j}} over the whole
@@ -399,11 +399,6 @@ class NextItems(keras.layers.Dense):
         In: h `(…, dim)`; for the loss h `(batch, length, dim)` and ids `(batch, length)` with all
         padding (-1) behind. Out: logits `(…, units)`; for the loss a scalar.
     """
-
-    def __init__(self, units: int, activation: Any = None, **kwargs: Any) -> None:
-        super().__init__(units, activation, **{"dtype": "float32", **kwargs})
-        if self.activation is not keras.activations.linear:
-            raise ValueError(f"`activation` must be None, not {activation!r}: what it would do is part of the loss")
 
     def call(self, hidden: Tensor, ids: Tensor | None = None, k: int = 1) -> Tensor:
         if ids is None:

@@ -479,7 +479,3 @@ def _export(run: Run, to: Path, top_k: int) -> Path:
 
     metadata = {name: run.figures[name] for name in ("data", "protocol", "seed", "test", "versions")}
     return export_saved_model(run.model(), to, run.split().train, top_k=top_k, metadata=metadata)
-
-
-if __name__ == "__main__":
-    sys.exit(main())
