@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import keras
 from keras import ops
 
+from kerasrec.gradients import custom_gradient
 from kerasrec.machine import has_gpu, in_xla
 from kerasrec.types import Batch, Tensor
 
@@ -248,7 +249,7 @@ def _sums_of_rows(values: Tensor, rows: Tensor, columns: Tensor, n_rows: Tensor,
     """
     import tensorflow as tf
 
-    @tf.custom_gradient
+    @custom_gradient
     def product(values: Tensor, kernel: Tensor) -> tuple[Tensor, Any]:
         scale = tf.expand_dims(tf.math.unsorted_segment_mean(values, rows, n_rows), 1)
         sums = tf.raw_ops.SparseSegmentSumWithNumSegments(

@@ -13,6 +13,7 @@ from keras import ops
 from kerasrec._api import public
 from kerasrec.checks import check_at_least
 from kerasrec.entries import DenseRows, Entries, entries, listed
+from kerasrec.gradients import custom_gradient
 from kerasrec.losses import gaussian_kl, sum_of_log_partitions
 from kerasrec.machine import multiplies_bfloat16
 from kerasrec.sampling import Sample, draw, rows_of, sampled_multinomial_nll
@@ -426,11 +427,11 @@ def sum_of_next(values: Tensor, k: int) -> Tensor:
             total = total + padded[:, j : j + length]
         return total
 
-    @ops.custom_gradient
+    @custom_gradient
     def total(values: Tensor) -> tuple[Tensor, Any]:
-        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
+        def gradient(above: Tensor) -> Tensor:
             # Each value counted for the k steps before it; TensorFlow's own would hold a copy of all values for each.
-            return sum_of_others(args[0] if upstream is None else upstream, before=True)
+            return sum_of_others(above, before=True)
 
         return sum_of_others(values, before=False), gradient
 

@@ -14,6 +14,7 @@ from keras import ops
 
 from kerasrec._api import public
 from kerasrec.entries import DenseRows, Entries, listed
+from kerasrec.gradients import custom_gradient
 from kerasrec.types import Tensor
 
 
@@ -64,7 +65,7 @@ def sum_of_log_partitions(
     order = ops.concatenate([ops.cast(used_first, "int32"), ops.full((block,), n, dtype="int32")], axis=0)
     n_used = ops.sum(ops.cast(weights != 0, "int32"))
 
-    @ops.custom_gradient
+    @custom_gradient
     def total(hidden: Tensor, kernel: Tensor, bias: Tensor) -> tuple[Tensor, Any]:
         hidden = ops.pad(hidden, [[0, 1], [0, 0]])
         across, back = ops.cast(kernel, factors), ops.cast(ops.transpose(kernel), factors)
@@ -94,8 +95,7 @@ def sum_of_log_partitions(
         )
         _, value, *gradients = ops.while_loop(lambda i, *_: i * block < n_used, add, zero)
 
-        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, ...]:
-            above = args[0] if upstream is None else upstream
+        def gradient(above: Tensor) -> tuple[Tensor, ...]:
             d_hidden, d_kernel, d_bias = gradients
             return above * d_hidden[:-1], above * d_kernel, above * d_bias
 
@@ -222,15 +222,14 @@ class MultinomialNLL(_RowLoss):
 def _multinomial_nll_of_entries(liked: Entries, logits: Tensor) -> Tensor:
     """The same from the likes, `(batch,)`: no pass over (batch, n) but those for softmax and its gradient."""
 
-    @ops.custom_gradient
+    @custom_gradient
     def nll(logits: Tensor) -> tuple[Tensor, Any]:
         softmax = ops.softmax(logits, axis=1)
         # The largest of the softmax is exp(max f) / Σ exp f.
         log_partition = ops.max(logits, axis=1) - ops.log(ops.max(softmax, axis=1))
         value = liked.counts * log_partition - liked.sums(liked.known * liked.among(logits))
 
-        def gradient(*args: Tensor, upstream: Tensor = None) -> Tensor:
-            above = args[0] if upstream is None else upstream
+        def gradient(above: Tensor) -> Tensor:
             all_items = softmax * ops.expand_dims(liked.counts * above, 1)
             likes = liked.having(liked.each(above)).dense(logits.shape[1])
             return all_items - likes  # n softmax(f), less 1 at each like

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from kerasrec.entries import Entries
+from kerasrec.gradients import custom_gradient
 from kerasrec.ranking import NOTHING
 from kerasrec.types import Tensor
 
@@ -76,12 +77,12 @@ def rows_of(weight: keras.Variable, columns: Tensor) -> Tensor:
 def products(hidden: Tensor, observed: Entries, vectors: Tensor) -> Tensor:
     """h_row · v of each entry, `(n,)`, from h `(batch, dim)` and v `(n, dim)`."""
 
-    @ops.custom_gradient
+    @custom_gradient
     def dot(hidden: Tensor, vectors: Tensor) -> tuple[Tensor, Any]:
         own = observed.each(hidden)
 
-        def gradient(*args: Tensor, upstream: Tensor = None) -> tuple[Tensor, Tensor]:
-            above = ops.expand_dims(args[0] if upstream is None else upstream, 1)
+        def gradient(above: Tensor) -> tuple[Tensor, Tensor]:
+            above = ops.expand_dims(above, 1)
             return observed.sums(above * vectors), above * own
 
         return ops.sum(own * vectors, axis=1), gradient

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+import kerasrec
 from kerasrec.runs import Run
 
 ZOO = Path(__file__).parents[1] / "zoo"
@@ -73,6 +74,29 @@ def test_the_table_says_what_the_recipes_measured():
     assert (ZOO / "README.md").read_text() == table.table(), "run: python zoo/table.py"
 
 
+def test_a_given_split_holds_out_what_its_files_hold(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ZOO))
+    given = importlib.import_module("given").Given
+    parts = {"train": "0 10 11\n1 11 12\n", "valid": "0 12\n1 13\n", "test": "0 13\n1 10 14\n"}
+    for name, lists in parts.items():
+        (tmp_path / f"{name}.txt").write_text(lists)
+
+    def pairs(table):
+        return {(table.user_ids[u], table.item_ids[i]) for u, i in zip(table.users, table.items, strict=True)}
+
+    held = {name: pairs(kerasrec.read(tmp_path / f"{name}.txt", layout="user-items")) for name in parts}
+    test, valid = (str(tmp_path / f"{name}.txt") for name in ("test", "valid"))
+    table = kerasrec.read(tmp_path)
+    split = given(test, "own", validation=valid).split(table)
+    assert pairs(split.train) == pairs(split.validation.inputs) == held["train"]
+    assert pairs(split.validation.targets) == held["valid"]
+    assert pairs(split.test.inputs) == held["train"] | held["valid"]
+    assert pairs(split.test.targets) == held["test"]
+    split = given(test, "own", validation=0.5).split(table)
+    assert pairs(split.train) | pairs(split.validation.targets) == held["train"] | held["valid"]
+    assert pairs(split.test.targets) == held["test"]
+
+
 @pytest.fixture
 def search(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ZOO))
@@ -100,6 +124,7 @@ def test_a_search_refuses_what_it_cannot_try(search):
         (("edlae_ml_1m", "REG=10..1"), "REG=10..1: the ends of a range"),
         (("edlae_ml_1m", "REG.decay=1"), "edlae_ml_1m has no setting REG.decay"),
         (("edlae_ml_1m", "REG=1", "--validation", "0.1"), "has no share to hold out"),
+        (("cfn_items_ml_1m", "EPOCHS=1", "--validation", "valid.txt"), "random-ratings cannot hold out 'valid.txt'"),
         (("edlae_ml_1m", "REG=1", "--seeds", "one"), "'one' is no list of whole numbers"),
     ):
         refused = search(*told)

@@ -12,28 +12,38 @@ from kerasrec import HeldOut, Interactions, Split
 
 @dataclass(frozen=True)
 class Given:
-    """What a file holds is for test, a small share of the rest to watch; all but the test is fed at test.
+    """What a file holds is for test; of the rest a share, or what another file holds, to choose on.
+
+    All but the test is fed at test.
 
     Attributes:
         test: the file, as `kerasrec.read` takes it.
         name: of the split, for the table.
-        validation: share of the rest that is held out to watch.
+        validation: the share of the rest that is held out to choose on, or such a file.
         seed: draws that share.
     """
 
     test: str
     name: str
-    validation: float = 0.01
+    validation: float | str = 0.01
     seed: int = 0
 
     def split(self, table: Interactions) -> Split:
-        """`table`, which holds the test file's interactions as well, split."""
-        test = np.isin(_pairs(table, table), _pairs(kerasrec.read(self.test), table))
-        watched = ~test & (np.random.default_rng(self.seed).random(len(table)) < self.validation)
+        """`table`, which holds the files' interactions as well, split."""
+        test = _held(self.test, table)
+        if isinstance(self.validation, str):
+            watched = _held(self.validation, table)
+        else:
+            watched = ~test & (np.random.default_rng(self.seed).random(len(table)) < self.validation)
         train, to_watch, known, to_find = (
             table.select(part, compact=False) for part in (~test & ~watched, watched, ~test, test)
         )
         return Split(train, HeldOut(train, to_watch), HeldOut(known, to_find), self)
+
+
+def _held(file: str, table: Interactions) -> np.ndarray:
+    """Which interactions of the table a file holds."""
+    return np.isin(_pairs(table, table), _pairs(kerasrec.read(file), table))
 
 
 def _pairs(part: Interactions, table: Interactions) -> np.ndarray:

@@ -34,7 +34,7 @@ FOLDER = Path(__file__).parent
 @click.argument("settings", nargs=-1, required=True, metavar="NAME=A,B,… | NAME=LOW..HIGH …")
 @click.option("--trials", type=int, help="How many, where a setting is a range.")
 @click.option("--seeds", callback=numbers, help="To take the mean over.  [default: the recipe's first]")
-@click.option("--validation", type=float, help="Share that is held out to choose by, if not the recipe's.")
+@click.option("--validation", help="Share that is held out to choose by, or a file of it, if not the recipe's.")
 @click.option("--journal", type=click.Path(path_type=Path), help="[default: RECIPE.journal]")
 @click.option("--smoke", is_flag=True, help="Generated data and few epochs: does it run?")
 def main(
@@ -42,7 +42,7 @@ def main(
     settings: tuple[str, ...],
     trials: int | None,
     seeds: list[int] | None,
-    validation: float | None,
+    validation: str | None,
     journal: Path | None,
     smoke: bool,
 ) -> None:
@@ -55,7 +55,10 @@ def main(
     if validation is not None:
         if not hasattr(protocol, "validation"):
             raise click.UsageError(f"{protocol.name} has no share to hold out: it validates on rows of their own")
-        protocol = dataclasses.replace(protocol, validation=validation)
+        try:
+            protocol = dataclasses.replace(protocol, validation=literal(validation))
+        except (TypeError, ValueError):
+            raise click.UsageError(f"{protocol.name} cannot hold out {validation!r}: give a share, as in 0.1") from None
     searched = dataclasses.replace(module.RECIPE, protocol=protocol)
     runs = seeds or list(searched.seeds[:1])
 

@@ -18,6 +18,7 @@ from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
+from kerasrec.gradients import released
 from kerasrec.layers import Densify
 from kerasrec.optimizers import Adam
 from kerasrec.ranking import NOTHING, exclude, rank, top_k
@@ -268,6 +269,11 @@ class Recommender(keras.Model):
             shuffle=shuffle,
             **kwargs,
         )
+
+    def train_step(self, *args: Any) -> Any:
+        """Keras' step, of which nothing is kept when the model is gone."""
+        with released():
+            return super().train_step(*args)
 
     def _warn_of_another_run(self, steps: int) -> None:
         if self.planned_steps not in (None, steps):

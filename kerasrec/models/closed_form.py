@@ -12,24 +12,28 @@ from tqdm.auto import tqdm
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.models.base import Recommender, as_list
-from kerasrec.types import Batch, Tensor
+from kerasrec.types import Batch, FloatArray, Tensor
 
 
 class ClosedForm(Recommender):
     """Base of the models whose weights follow from the data in one step.
 
     `fit` takes what any model's `fit` takes and ignores what has no meaning here (epochs, batch
-    size, optimizer). A subclass gives `build`, `call` and `solve`.
+    size, optimizer). A subclass gives `build`, which makes one weight, `solve`, which says what it
+    is, and `call`.
     """
 
     default_epochs = 1
 
-    def solve(self, rows: sp.csr_array, progress: tqdm) -> None:
-        """Sets the weights from the binary matrix of likes `(n_users, n_items)`.
+    def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
+        """The weight, from the binary matrix of likes.
 
         Args:
-            rows: float32, one row a user.
+            rows: float32 `(n_users, n_items)`.
             progress: a bar of 100 steps, to be moved with `update`.
+
+        Returns:
+            float32, of the weight's shape.
         """
         raise NotImplementedError
 
@@ -64,11 +68,13 @@ class ClosedForm(Recommender):
         else:
             rows = _stack(x, self.n_columns)
         self.check_memory()
-        if not self.built:
-            self.build()
         looks = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
         with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **looks) as bar:
-            self.solve(rows, bar)
+            solution = self.solve(rows, bar)
+        if not self.built:  # not before: the weight is as large as what was needed to solve for it
+            self.build()
+        (weight,) = self.weights
+        hand_over(solution, weight)
         history = keras.callbacks.History()
         calls = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
         calls.on_train_begin()
@@ -93,6 +99,16 @@ class ClosedForm(Recommender):
     ) -> Tensor:
         """Mean squared error of the held-out (or the given) row, for `evaluate`; nothing is trained by it."""
         return keras.ops.mean(keras.ops.square(self.targets(x if y is None else y) - y_pred))
+
+
+def hand_over(array: FloatArray, variable: keras.Variable) -> None:
+    """Assigns `array`, not to be used again; without a copy on TensorFlow, which would make two on the way."""
+    if keras.backend.backend() == "tensorflow" and array.ctypes.data % 64 == 0:  # elsewhere TensorFlow would crash
+        import tensorflow as tf
+
+        variable.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
+    else:
+        variable.assign(array)
 
 
 def _stack(batches: Iterable[Any], n_columns: int) -> sp.csr_array:

@@ -8,6 +8,7 @@ import keras
 
 from kerasrec._api import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.gradients import released
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender, widths
@@ -169,7 +170,8 @@ class DeepRec(Recommender):
         with tf.GradientTape() as tape:
             answer = self(output, training=True)
             loss = self._refed_loss(output, answer)
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        with released():
+            self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
         return logs, answer
 
     def _refeed_on_jax(self, done: Any, output: Tensor) -> tuple[Any, Tensor]:

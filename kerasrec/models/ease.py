@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import time
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import scipy.sparse as sp
 from keras import ops
-from scipy.linalg import lapack
-from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
 from kerasrec._api import public
 from kerasrec.entries import entries
 from kerasrec.models.closed_form import ClosedForm
+from kerasrec.models.inverse import bytes_to_invert, memory_limit, penalised_inverse, squares
 from kerasrec.types import FloatArray, Tensor
 
 
@@ -32,7 +26,8 @@ class EASE(ClosedForm):
     B is not symmetric and has negative weights; both matter for accuracy.
 
     Needs likes and a history only. Memory: n_items² float32 for the weights, and as much again
-    while solving. Time: about n_items³ operations.
+    while solving. Time: about n_items³ operations; n_users³ where there are fewer users than items, as
+    then (XXᵀ + reg · I)⁻¹ is inverted, from which P follows.
 
     Args:
         n_items: size of the catalogue.
@@ -71,108 +66,30 @@ class EASE(ClosedForm):
         self.kernel = self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name="kernel")
 
     def check_memory(self) -> None:
-        needed, there = 2 * 4 * self.n_items**2, memory_limit()
+        needed, there = bytes_to_invert(self.n_items), memory_limit()
         if needed > there:
             raise MemoryError(
                 f"{type(self).__name__} of {self.n_items:,} items needs {needed / 1e9:,.0f} GB, this machine has "
                 f"{there / 1e9:,.0f} GB: keep the items with more users (`Interactions.core`), or take MultVAE"
             )
 
-    def solve(self, rows: sp.csr_array, progress: tqdm) -> None:
-        seconds = seconds_to_invert(self.n_items)
-        if seconds > 2:  # LAPACK does not say how far it is
-            progress.set_postfix_str(f"about {seconds:,.0f} s, {2 * 4 * self.n_items**2 / 1e9:.1f} GB")
-        matrix = gram(rows, progress)
-        diagonal = np.diag_indices_from(matrix)
-        matrix[diagonal] += self.penalty(matrix[diagonal])
-        progress.refresh()
-        inverse = invert(matrix, self.reg).T  # symmetric, so this turns its memory into row-major order
-        progress.update(60)
-        inverse /= -np.diagonal(inverse)
-        np.fill_diagonal(inverse, 0.0)
-        hand_over(inverse, self.kernel)
+    def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
+        try:
+            weights = penalised_inverse(rows, self.penalty(squares(rows)), progress)
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"`reg` = {self.reg:g} is too small: the penalised XᵀX cannot be inverted in float32; raise `reg`"
+            ) from None
+        weights /= -np.diagonal(weights)
+        np.fill_diagonal(weights, 0.0)
+        return weights
 
-    def penalty(self, item_counts: FloatArray) -> FloatArray | float:
+    def penalty(self, item_counts: FloatArray) -> FloatArray:
         """What is added to the diagonal of XᵀX, from how many users liked each item."""
-        return self.reg
+        return np.full_like(item_counts, self.reg)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return entries(inputs).matmul(ops.convert_to_tensor(self.kernel))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_items": self.n_items, "reg": self.reg}
-
-
-def gram(rows: sp.csr_array, progress: tqdm, block: int = 1024) -> FloatArray:
-    """XᵀX of a sparse float32 matrix as a dense one, a block of columns at a time to spare memory."""
-    n = rows.shape[1]
-    columns = rows.T.tocsr()
-    result = aligned(n).T  # LAPACK works in place on Fortran order
-    for start in range(0, n, block):
-        part = columns[start : start + block] @ rows
-        result[:, start : start + block] = part.T.toarray()
-        progress.update(40 * part.shape[0] / n)
-    return result
-
-
-MANY_ITEMS = 23_000
-"""With more, the Cholesky factorisation has one thread: OpenBLAS 0.3.30's threaded one crashes from 28,000 on at the
-latest, where 25,000 still went well (a matrix of 2 GiB has 23,170 rows)."""
-
-
-def threads_for(n: int) -> Any:
-    """A context in which a matrix of n rows can be factorised."""
-    return threadpool_limits(1 if n > MANY_ITEMS else None, "blas")
-
-
-def invert(matrix: FloatArray, reg: float) -> FloatArray:
-    """The inverse of a symmetric positive definite matrix, in its own memory where possible."""
-    norm = matrix.sum(axis=0).max()  # neither counts nor `reg` are negative: this is the 1-norm
-    with threads_for(len(matrix)):
-        factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
-        # Rounding may let a singular matrix through; what comes of it is noise.
-        if failed or lapack.spocon(factor, norm, uplo="L")[0] < np.finfo(np.float32).eps:
-            raise ValueError(
-                f"`reg` = {reg:g} is too small: the penalised XᵀX cannot be inverted in float32; raise `reg`"
-            )
-        inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-    for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would outweigh the matrix
-        inverse[:column, column] = inverse[column, :column]
-    return inverse
-
-
-def aligned(n: int) -> FloatArray:
-    """An uninitialised float32 `(n, n)` at an address that TensorFlow takes as it is."""
-    memory = np.empty(4 * n * n + 64, np.uint8)
-    start = -memory.ctypes.data % 64
-    return memory[start : start + 4 * n * n].view(np.float32).reshape(n, n)
-
-
-def hand_over(matrix: FloatArray, variable: keras.Variable) -> None:
-    """Assigns `matrix`, not to be used again; without a copy on TensorFlow, which would make two on the way."""
-    if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        variable.assign(tf.experimental.dlpack.from_dlpack(matrix.__dlpack__()))
-    else:
-        variable.assign(matrix)
-
-
-def memory_limit() -> float:
-    """Bytes of memory that this machine has, or this container may use."""
-    limits = [float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
-    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-        limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(limits, default=float("inf"))
-
-
-def seconds_to_invert(n: int, trial: int = 1000) -> float:
-    """About how long `invert` takes, from a small Cholesky factorisation, which is a third of an inversion's work."""
-    times = []
-    for _ in range(3):  # the first one wakes the threads
-        matrix = np.eye(trial, dtype=np.float32, order="F")
-        began = time.perf_counter()
-        with threads_for(n):
-            lapack.spotrf(matrix, lower=1, overwrite_a=1)
-        times.append(time.perf_counter() - began)
-    return 3 * min(times) * (n / trial) ** 3

@@ -10,7 +10,7 @@ from tqdm.auto import tqdm
 
 from kerasrec._api import public
 from kerasrec.models.closed_form import ClosedForm
-from kerasrec.types import Tensor
+from kerasrec.types import FloatArray, Tensor
 
 
 @public
@@ -36,8 +36,8 @@ class Popularity(ClosedForm):
             shape=(self.n_items,), dtype="float32", initializer="zeros", trainable=False, name="popularity"
         )
 
-    def solve(self, rows: sp.csr_array, progress: tqdm) -> None:
-        self.popularity.assign(rows.sum(axis=0))
+    def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
+        return rows.sum(axis=0)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         n_rows = ops.shape(inputs["ids"] if hasattr(inputs, "keys") else inputs)[0]

@@ -12,6 +12,7 @@ from kerasrec._api import public
 from kerasrec.checks import check_at_least
 from kerasrec.data.interactions import Interactions
 from kerasrec.entries import DenseRows, Entries, entries, unit_rows
+from kerasrec.gradients import custom_gradient
 from kerasrec.layers import GaussianSampling, Logits, MixedDense, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
@@ -260,7 +261,7 @@ def _in_two(hidden: Tensor) -> tuple[Tensor, Tensor]:
         return hidden, hidden
     import tensorflow as tf
 
-    @tf.custom_gradient
+    @custom_gradient
     def twice(hidden: Tensor) -> tuple[tuple[Tensor, Tensor], Any]:
         return (tf.identity(hidden), tf.identity(hidden)), lambda *above: tf.reduce_sum(tf.stack(above), axis=0)
 

@@ -5,11 +5,9 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from kerasrec import EASE, AutoRec, Interactions, MultVAE, Popularity
 from kerasrec.entries import entries, unit_rows
-from kerasrec.models import ease
 from zoo import blocks, fitted, make, scores, table_for
 
 
@@ -250,19 +248,3 @@ def test_sampled_answers_spread_around_the_mean_as_q_says():
     np.testing.assert_allclose(scores(model.sampled(5), table), mean, atol=1e-3)
     assert np.isfinite(log_var).all()
     np.testing.assert_array_equal(scores(model, table), mean)  # the model itself goes on answering with the mean
-
-
-@pytest.mark.parametrize(("many", "expected"), [(3, 1), (10**6, None)])
-def test_a_large_matrix_is_factorised_by_one_thread(many, expected, monkeypatch):
-    used, spotrf = [], ease.lapack.spotrf
-
-    def spy(*args, **kwargs):
-        used.append({pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"})
-        return spotrf(*args, **kwargs)
-
-    before = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-    monkeypatch.setattr(ease, "MANY_ITEMS", many)
-    monkeypatch.setattr(ease.lapack, "spotrf", spy)
-    matrix = np.asfortranarray(np.eye(4, dtype=np.float32) * 2)
-    np.testing.assert_allclose(ease.invert(matrix, 1.0), np.eye(4) / 2)
-    assert used == [{expected} if expected else before]
