@@ -35,6 +35,7 @@ class Answering(keras.Model):
             model: the recommender.
             *settings: what the class is made with beside it.
         """
+        model.check_learned()
         kept, key = model.untracked.answerers, (cls, *settings)
         if key not in kept:
             kept[key] = cls(model, *settings)

@@ -12,6 +12,7 @@ from keras import ops
 
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec.answering import Answering
+from kerasrec.checks import whole
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
@@ -59,8 +60,9 @@ class Evaluation:
         lines = [
             f"{name:<16} {mean:.4f}{spelled_error(self.standard_errors.get(name))}" for name, mean in self.means.items()
         ]
-        left_out = f", {self.left_out:,} with nothing held out left aside" if self.left_out else ""
-        return "\n".join([*lines, f"over {self.n_rows:,}{left_out}"])
+        left_out = f"; users with nothing held out, left aside: {self.left_out:,}" if self.left_out else ""
+        of_what = "ratings" if self.per_rating else "users"
+        return "\n".join([*lines, f"over {self.n_rows:,} {of_what}{left_out}"])
 
 
 def spelled_error(error: float | None) -> str:
@@ -105,7 +107,7 @@ def evaluate(
         raise TypeError(f"`held_out` must be a HeldOut, as `split.test` is, not {type(held_out).__name__}")
     if held_out.targets is None or len(held_out.targets) == 0:
         raise ValueError("nothing is held out: `held_out.targets` is empty")
-    batch_size = batch_size or model.default_batch_size
+    batch_size = model.default_batch_size if batch_size is None else whole(1, batch_size=batch_size)
     chosen = model.chosen_metrics(metrics)
     ranked = [m for m in chosen if hasattr(m, "update_ranking")]
     rated = [m for m in chosen if isinstance(m, (kerasrec_metrics.RMSE, kerasrec_metrics.MAE))]
@@ -184,7 +186,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
         Metric → comparison, for the metrics that both have.
 
     Raises:
-        ValueError: they are not about the same users or ratings.
+        ValueError: they are not about the same users or ratings, or have no metric in common.
 
     Example:
         >>> from kerasrec import EASE, HeldOutUsers, Popularity, compare, evaluate, generate
@@ -207,6 +209,8 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
     from scipy.stats import ttest_1samp  # four times as long to import as all of kerasrec
 
     ours, theirs = ({**e.per_user, **e.per_rating} for e in (first, second))
+    if not ours.keys() & theirs.keys():
+        raise ValueError(f"no metric is in both: {', '.join(ours)} in one, {', '.join(theirs)} in the other")
     found = {}
     for name in ours.keys() & theirs.keys():
         one, two = ours[name].astype(np.float64), theirs[name].astype(np.float64)

@@ -47,7 +47,7 @@ def released() -> Iterator[None]:
 
     TensorFlow registers the gradient of each call in a graph under a name of its own, for good. The gradient
     holds the graph, and the graph the weights: without this no trained model's memory is ever given back. Keras'
-    optimizers add one such gradient to every training step.
+    optimizers and TensorFlow's own functions (`silu`, say) have such gradients too.
     """
     if keras.backend.backend() != "tensorflow":
         yield
@@ -78,6 +78,4 @@ class _Weak:
         self.function = weakref.ref(function)
 
     def __call__(self, *arguments: Any) -> Any:
-        function = self.function()
-        assert function is not None, "the graph of this gradient is gone"
-        return function(*arguments)
+        return self.function()(*arguments)  # type: ignore[misc]  # None only once the graph is gone

@@ -104,6 +104,10 @@ class RowDense(keras.layers.Dense):
         return super().add_weight(*args, **{**kwargs, **({"autocast": False} if self.sparse else {})})
 
     def build(self, input_shape: Any) -> None:
+        if isinstance(input_shape, dict):
+            raise ValueError(
+                "lists of ids do not tell how many columns there are: call `build((None, n_columns))` before the layer"
+            )
         super().build(input_shape)
         self.input_spec = None  # lists are as wide as the longest row, not as the kernel
 
@@ -297,8 +301,10 @@ class SampledLogits(keras.layers.Layer):
         sample = self.draw(ids) if sample is None else sample
         return sampled_multinomial_nll(hidden, listed(ids), self.kernel, self.bias, sample)
 
-    def compute_output_shape(self, hidden_shape: Any, *shapes: Any) -> tuple[int | None, ...]:
-        return (hidden_shape[0],) if shapes else (hidden_shape[0], self.units)
+    def compute_output_shape(
+        self, hidden_shape: Any, ids_shape: Any = None, sample_shape: Any = None
+    ) -> tuple[int | None, ...]:
+        return (hidden_shape[0], self.units) if ids_shape is None else (hidden_shape[0],)
 
     def get_config(self) -> dict[str, Any]:
         config = {

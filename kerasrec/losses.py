@@ -13,6 +13,7 @@ import keras
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.checks import check_columns
 from kerasrec.entries import DenseRows, Entries, listed
 from kerasrec.gradients import custom_gradient
 from kerasrec.types import Tensor
@@ -105,14 +106,26 @@ def sum_of_log_partitions(
 
 
 class _RowLoss(keras.losses.Loss):
-    """A loss that sums over the columns and averages over the rows, in float32."""
+    """A loss that sums over the columns and averages over the rows, in float32.
+
+    Class attributes:
+        takes_lists: whether `y_true` may also be lists of ids.
+    """
+
+    takes_lists = False
 
     def __init__(self, name: str, reduction: str = "sum_over_batch_size", dtype: Any = "float32") -> None:
         super().__init__(name=name, reduction=reduction, dtype=dtype)
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Tensor | None = None) -> Tensor:
         if not (isinstance(y_true, Mapping) and "ids" in y_true):
+            check_columns(y_true, y_pred)
             return super().__call__(y_true, y_pred, sample_weight)
+        if not self.takes_lists:
+            raise ValueError(
+                f"{type(self).__name__} takes rows as `y_true`, not lists of ids: make rows of them "
+                "(`kerasrec.layers.Densify`)"
+            )
         # Keras would make floats of ids, which costs two passes over them and, beyond 16,777,216, their value.
         rows = self.call(y_true, y_pred)
         return _MeanOfRows(self.name, self.reduction, self.dtype)(rows, rows, sample_weight)
@@ -139,7 +152,8 @@ class MaskedMeanSquaredError(_RowLoss):
 
     Shapes:
         `y_true`, `y_pred`: `(batch, n)`. Or `y_true` is `{"ids": (batch, length), "values": (batch,
-        length)}`, the entries that were observed, padded with -1, which is faster. A row without
+        length)}`, the entries that were observed, padded with -1, which is faster, but for a model's own
+        `compute_loss` only: `compile(loss=…)` would look for outputs of these names. A row without
         observations counts 0.
 
     Example:
@@ -151,6 +165,8 @@ class MaskedMeanSquaredError(_RowLoss):
 
     Source: Sedhain et al., AutoRec, 2015, eq. 2; Kuchaiev and Ginsburg, DeepRec, 2017, eq. 1.
     """
+
+    takes_lists = True
 
     def __init__(
         self,
@@ -200,12 +216,15 @@ class MultinomialNLL(_RowLoss):
 
     Shapes:
         `y_true`: `(batch, n)` likes or counts, or `{"ids": (batch, length)}`, the columns that are
-        liked, each once, padded with -1, which is faster. `y_pred`: `(batch, n)` logits.
+        liked, each once, padded with -1, which is faster, but for a model's own `compute_loss` only:
+        `compile(loss=…)` would look for outputs of these names. `y_pred`: `(batch, n)` logits.
 
     Not to be confused with categorical cross-entropy, which expects each row to sum to 1.
 
     Source: Liang et al., Variational Autoencoders for Collaborative Filtering, 2018, eq. 2.
     """
+
+    takes_lists = True
 
     def __init__(self, name: str = "multinomial_nll", **kwargs: Any) -> None:
         super().__init__(name, **kwargs)

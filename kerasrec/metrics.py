@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 
 from kerasrec._api import public
+from kerasrec.checks import check_columns, whole
 from kerasrec.losses import observed_mask
 from kerasrec.ranking import Ranking, rank
 from kerasrec.types import Tensor
@@ -34,10 +35,8 @@ class RankingMetric(keras.metrics.Mean):
     prefix = ""
 
     def __init__(self, k: int, name: str | None = None, dtype: Any = None) -> None:
-        if not isinstance(k, int) or k < 1:
-            raise ValueError(f"`k` must be an integer of at least 1, not {k!r}")
+        self.k = whole(1, k=k)
         super().__init__(name=name or f"{self.prefix}_{k}", dtype=dtype)
-        self.k = k
 
     def per_row(self, ranking: Ranking) -> Tensor:
         """The metric of each row, `(batch,)`, from a ranking of exactly `k` items."""
@@ -45,6 +44,7 @@ class RankingMetric(keras.metrics.Mean):
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Ranks `y_pred` and adds its rows."""
+        check_columns(y_true, y_pred)
         self.update_ranking(rank(y_pred, y_true, self.k), sample_weight)
 
     def update_ranking(self, ranking: Ranking, sample_weight: Tensor = None) -> None:
@@ -59,7 +59,7 @@ class RankingMetric(keras.metrics.Mean):
         return self.per_row(Ranking(ranking.items[:, : self.k], ranking.hits[:, : self.k], ranking.relevant))
 
     def get_config(self) -> dict[str, Any]:
-        return {"k": self.k, "name": self.name}
+        return {**super().get_config(), "k": self.k}
 
 
 @public
@@ -168,13 +168,14 @@ class CatalogueCoverage(keras.metrics.Metric):
     """
 
     def __init__(self, k: int, n_items: int, name: str | None = None, dtype: Any = None) -> None:
+        self.k = whole(1, k=k)
+        self.n_items = whole(1, n_items=n_items)
         super().__init__(name=name or f"coverage_{k}", dtype=dtype)
-        self.k = k
-        self.n_items = n_items
         self.seen = self.add_variable((n_items,), initializer="zeros", aggregation="sum", name="seen")
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Ranks `y_pred` and marks the items recommended."""
+        check_columns(y_true, y_pred)
         self.update_ranking(rank(y_pred, y_true, self.k), sample_weight)
 
     def update_ranking(self, ranking: Ranking, sample_weight: Tensor = None) -> None:
@@ -189,7 +190,7 @@ class CatalogueCoverage(keras.metrics.Metric):
         return ops.mean(ops.cast(self.seen > 0, "float32"))
 
     def get_config(self) -> dict[str, Any]:
-        return {"k": self.k, "n_items": self.n_items, "name": self.name}
+        return {**super().get_config(), "k": self.k, "n_items": self.n_items}
 
 
 class _RatingMetric(keras.metrics.Mean):
@@ -211,6 +212,7 @@ class _RatingMetric(keras.metrics.Mean):
 
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Adds the observed entries of `y_true` `(batch, n)`."""
+        check_columns(y_true, y_pred)
         y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
         if self.value_range is not None:
             y_pred = ops.clip(y_pred, *self.value_range)
@@ -222,7 +224,7 @@ class _RatingMetric(keras.metrics.Mean):
         super().update_state(self.error(difference), sample_weight=weight)
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "value_range": self.value_range, "missing": self.missing}
+        return {**super().get_config(), "value_range": self.value_range, "missing": self.missing}
 
 
 @public

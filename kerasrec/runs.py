@@ -20,8 +20,9 @@ import platform
 import shutil
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,9 @@ class Run:
             state = "was interrupted: train again with the same command" if self._has_plan() else "is not a run"
             raise FileNotFoundError(f"{self.folder} {state} (it has no metrics.json)")
         self.plan = read_plan(self.folder) if self._has_plan() else None
-        self.figures: dict[str, Any] = json.loads((self.folder / "metrics.json").read_text())
+        self.figures = _read_json(
+            self.folder / "metrics.json", ("model", "data", "protocol", "seed", "test", "validation", "versions")
+        )
 
     def __repr__(self) -> str:
         model, data, protocol = (self.figures[name] for name in ("model", "data", "protocol"))
@@ -99,7 +102,10 @@ class Run:
 
     def model(self) -> Recommender:
         """The trained model."""
-        return keras.saving.load_model(self.folder / "model.keras")
+        path = self.folder / "model.keras"
+        if path.exists() and not zipfile.is_zipfile(path):  # Keras would say that there is none
+            raise ValueError(f"{path} is damaged: remove the folder {self.folder} and train again")
+        return keras.saving.load_model(path)
 
     def split(self) -> Split:
         """The tables it was trained and measured on."""
@@ -124,7 +130,8 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         plan: what to train.
         data: reads the interactions; called only if the folder has no split yet.
         folder: where to keep the run; made if need be.
-        verbose: 1 for progress bars, and a line where `folder` holds some or all of the run already.
+        verbose: 1 for progress bars, what the protocol makes of the data, and a line where `folder` holds some or all
+            of the run already.
 
     Returns:
         The finished run; at once if `folder` holds it already.
@@ -143,7 +150,9 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
     begun = _holds(folder, plan)
     if not begun:
         protocol, file = _protocol(plan), _file_state(plan.data)  # as the file is before it is read
-        _begin(folder, plan, file, protocol.split(data()))
+        split = protocol.split(data())
+        tell(split.describe())
+        _begin(folder, plan, file, split)
     elif _file_changed(folder, plan):
         tell(
             f"note: {plan.data} was changed or removed since the run in {folder} began, which keeps the data of then: "
@@ -279,10 +288,25 @@ def build(plan: Plan, train_table: Interactions) -> Recommender:
 
 def read_plan(folder: Path) -> Plan:
     """The plan that `train` left in a folder."""
-    plan: dict[str, Any] = json.loads((folder / "run.json").read_text())
-    plan.pop("file", None)
+    known = [f.name for f in fields(Plan)]
+    plan = _read_json(folder / "run.json", known)
     plan["arguments"] = {k: tuple(v) if isinstance(v, list) else v for k, v in plan["arguments"].items()}
-    return Plan(**plan)
+    return Plan(**{name: plan[name] for name in known})
+
+
+def _read_json(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """A file of a run, in which there must be some names."""
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+        missing = [name for name in names if name not in found]
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged ({error}): remove the folder {path.parent} and train again") from None
+    if missing:
+        raise ValueError(
+            f"{path} lacks {', '.join(missing)}: it is damaged, or of another version of kerasrec; remove the folder "
+            f"{path.parent} and train again"
+        )
+    return found
 
 
 def versions() -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterator
@@ -70,8 +71,18 @@ class Sentence(click.Group):
             message = error.args[0] if len(error.args) == 1 else error
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
+            known = options(self)
+            message = re.sub(r"`(\w+)`", lambda name: known.get(name[1], name[0]), str(message))
             click.echo(f"Error: {message}", err=True)
             ctx.exit(2)
+
+
+def options(command: click.Command) -> dict[str, str]:
+    """Name of an argument → the option that sets it, of a command and those below it."""
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    own = {p.name: next((o for o in p.opts if o.startswith("--")), "") for p in command.params if p.name}
+    found = {name: option for name, option in own.items() if option}
+    return found | {name: option for other in below for name, option in options(other).items()}
 
 
 def stop_when_told() -> None:

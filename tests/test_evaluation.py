@@ -53,7 +53,7 @@ def test_means_errors_and_the_users_left_out(batch_size):
     assert result.standard_errors["recall_1"] == pytest.approx(np.std([1, 0, 0], ddof=1) / np.sqrt(3))
     assert (result.n_rows, result.left_out) == (3, 1)
     assert result.as_dict()["recall_2_se"] == result.standard_errors["recall_2"]
-    assert "1 with nothing held out" in str(result)
+    assert "over 3 users; users with nothing held out, left aside: 1" in str(result)
 
 
 @pytest.mark.parametrize("batch_size", [1, 500])

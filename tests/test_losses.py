@@ -160,3 +160,12 @@ def test_an_id_that_float32_cannot_hold_is_the_one_that_counts():
     logits[0, -1] = 30.0
     loss = losses.MultinomialNLL()({"ids": np.array([[n - 1]])}, logits)
     assert float(loss) == pytest.approx(np.log1p((n - 1) * np.exp(-30.0)), abs=1e-5)
+
+
+def test_what_a_loss_cannot_read_is_refused():
+    ids = {"ids": np.array([[0, 1]])}
+    with pytest.raises(ValueError, match="LogisticNLL takes rows as `y_true`, not lists of ids"):
+        losses.LogisticNLL()(ids, np.zeros((1, 3), np.float32))
+    for loss in (losses.LogisticNLL(), losses.MultinomialNLL(), losses.MaskedMeanSquaredError()):
+        with pytest.raises(ValueError, match="`y_true` has 1 columns and `y_pred` 3"):
+            loss(np.ones((2, 1), np.float32), np.zeros((2, 3), np.float32))

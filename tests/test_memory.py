@@ -52,3 +52,49 @@ def test_the_peak_stays_far_below_a_dense_matrix(name, arguments):
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
     assert float(done.stdout.split()[-1]) < 0.3
+
+
+FORGET = """
+import gc
+import keras, tensorflow as tf
+from kerasrec import HeldOutUsers, evaluate, generate
+from kerasrec.models import ZOO
+
+split = HeldOutUsers(held_out=20).split(generate(n_users=200, n_items=60, seed=1))
+
+def graphs():
+    gc.collect()
+    return sum(isinstance(kept, tf.__internal__.FuncGraph) for kept in gc.get_objects())
+
+def use():
+    model = ZOO["{name}"].for_interactions(split.train, seed=1, **{arguments})
+    model.compile()
+    model.fit(split.train, epochs=1, validation_data=split.validation, verbose=0)
+    evaluate(model, split.test)
+    model.recommend(split.test.inputs, k=3)
+    return graphs()
+
+while_used = use()
+keras.utils.clear_session()
+print(while_used, graphs())
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("mult_vae", {"hidden_dims": (8,), "latent_dim": 4}),
+        ("mult_dae", {"latent_dim": 4, "n_sampled": 10}),
+        ("svae", {"embedding_dim": 4, "gru_units": 4, "hidden_dims": (4,), "latent_dim": 2}),
+        ("rec_vae", {"hidden_dim": 8, "latent_dim": 4}),
+        ("ease", {}),
+    ],
+)
+def test_a_model_that_is_gone_leaves_no_graph_and_so_no_weights_behind(name, arguments):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    check = FORGET.replace("{name}", name).replace("{arguments}", repr(arguments))
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-3000:]
+    while_used, afterwards = map(int, done.stdout.split()[-2:])
+    assert while_used > 0
+    assert afterwards == 0

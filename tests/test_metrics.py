@@ -146,3 +146,26 @@ def test_config_round_trip(name):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
     assert type(again) is type(metric)
     assert again.name == name
+
+
+def test_rows_of_other_widths_are_refused():
+    for metric in (metrics.NDCG(2), metrics.RMSE(), metrics.CatalogueCoverage(2, 5)):
+        with pytest.raises(ValueError, match="`y_true` has 4 columns and `y_pred` 5: they must have the same ones"):
+            metric.update_state(HELD_OUT[:, :4], SCORES)
+
+
+@pytest.mark.parametrize("make", [metrics.NDCG, lambda k: metrics.CatalogueCoverage(k, 5)])
+def test_k_is_a_whole_number(make):
+    assert make(np.int64(3)).k == 3
+    for k, complaint in (
+        (True, "a whole number, not True"),
+        (2.0, "a whole number, not 2.0"),
+        (0, "at least 1, not 0"),
+    ):
+        with pytest.raises(ValueError, match=f"^`k` must be {complaint}$"):
+            make(k)
+
+
+def test_a_metric_of_another_dtype_is_loaded_as_one():
+    for metric in (metrics.NDCG(3, dtype="float64"), metrics.RMSE(dtype="float64")):
+        assert type(metric).from_config(metric.get_config()).dtype == "float64"

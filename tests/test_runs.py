@@ -246,6 +246,26 @@ def test_an_unfinished_run_is_no_run(tmp_path):
         Run(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("metrics.json", "{}", "metrics.json lacks model, data, .*: it is damaged, or of another version"),
+        ("metrics.json", "nonsense", "metrics.json is damaged .*: remove the folder"),
+        ("run.json", "{}", "run.json lacks model, data, .*: it is damaged, or of another version"),
+        ("run.json", "[1", "run.json is damaged"),
+        ("model.keras", "PK", "model.keras is damaged: remove the folder"),
+    ],
+)
+def test_a_damaged_run_says_which_file_it_is(tmp_path, file, content, message):
+    train(plan("popularity"), data, tmp_path / "run")
+    (tmp_path / "run" / file).write_text(content)
+    with pytest.raises(ValueError, match=message):
+        Run(tmp_path / "run").model()
+    if file != "model.keras":
+        with pytest.raises(ValueError, match=message):
+            train(plan("popularity"), data, tmp_path / "run")
+
+
 @pytest.mark.parametrize("model", ["ease", "popularity"])
 def test_solved_models_run_too(tmp_path, model):
     figures = train(plan(model, epochs=1), data, tmp_path / "run").figures

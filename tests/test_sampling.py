@@ -244,3 +244,10 @@ def test_the_default_optimizer_is_lazy_where_items_are_sampled():
     for cls, _ in MODELS:
         assert cls(30, n_sampled=5).default_optimizer().lazy
         assert not cls(30).default_optimizer().lazy
+
+
+def test_a_functional_model_knows_the_shape_of_either_answer():
+    hidden, ids = keras.Input((8,)), keras.Input((None,), dtype="int32")
+    layer = SampledLogits(60, 10, seed=1)
+    assert layer(hidden).shape == (None, 60)
+    assert layer(hidden, ids).shape == layer(hidden, ids=ids).shape == (None,)

@@ -121,27 +121,31 @@ class Interactions:
 
     @classmethod
     def from_frame(
-        cls, frame: Any, user: str = "user", item: str = "item", value: str | None = None, time: str | None = None
+        cls,
+        frame: Any,
+        user: str | None = None,
+        item: str | None = None,
+        value: str | None = None,
+        time: str | None = None,
+        time_unit: str = "s",
     ) -> Interactions:
-        """Builds a table from a pandas data frame (or anything with columns by name).
+        """Builds a table from a data frame, of pandas or anything with columns by name, as `kerasrec.read` does.
 
         Args:
             frame: the data frame, one row an interaction.
-            user: name of the column of user ids.
+            user: name of the column of user ids; guessed from usual names where absent, like the others.
             item: name of the column of item ids.
-            value: name of the column of ratings or counts; every value is 1 where absent.
-            time: name of the column of times, in seconds since 1970.
+            value: name of the column of ratings or counts; every value is 1 without such a column.
+            time: name of the column of times: numbers, dates, or ISO dates as text.
+            time_unit: of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
 
         Raises:
-            ValueError: a column is missing, or its content is bad (see `from_arrays`).
+            DataError: a column is missing, or its content is bad.
         """
-        columns = [str(c) for c in frame.columns]
-        for name in filter(None, (user, item, value, time)):
-            if name not in columns:
-                raise ValueError(f"no column {name!r}; the columns are {', '.join(columns)}")
-        return cls.from_arrays(
-            frame[user], frame[item], None if value is None else frame[value], None if time is None else frame[time]
-        )
+        from kerasrec.data.readers import read_frame  # which makes Interactions
+
+        names = {"user": user, "item": item, "value": value, "time": time}
+        return read_frame(frame, {role: name for role, name in names.items() if name is not None}, time_unit)
 
     @classmethod
     def from_histories(

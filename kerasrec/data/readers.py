@@ -102,6 +102,10 @@ def read(
         raise DataError(f"`layout` must be one of {', '.join(LAYOUTS)}, not {layout!r}")
     if separator is not None and len(separator) != 1:
         raise DataError(f"`separator` must be one character, not {separator!r}")
+    if not isinstance(data, (str, os.PathLike)):
+        raise DataError(
+            f"`data` must be a path or a name, not {type(data).__name__}: data frames go to `Interactions.from_frame`"
+        )
     if data == "generated":
         return generate()
     path = find(data)
@@ -410,7 +414,7 @@ def _numbered_rows(lines: Iterable[str], separator: str, skip: int = 0) -> Itera
     return ((number, row) for number, row in cut if number > skip and any(row))
 
 
-def _columns(file: _File, header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
+def _columns(file: _File | str, header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
     """Role → position of its column: the named one, or else the first with a usual name."""
     at = {}
     plain = [re.sub(r"[\s_-]", "", name).lower() for name in header]
@@ -532,6 +536,35 @@ def _time_problem(field: str, unit: str) -> str | None:
     return f"{field.strip()} is the year {year:.0f}, outside {YEARS[0]} to {YEARS[1]}: {advice}"
 
 
+def read_frame(frame: Any, names: Mapping[str, str], time_unit: str) -> Interactions:
+    """Interactions from a data frame: see `Interactions.from_frame`.
+
+    Args:
+        frame: of pandas, or anything with columns by name.
+        names: role → the column's name; guessed where absent.
+        time_unit: of times that are numbers.
+
+    Raises:
+        DataError: a column is missing, or its content is bad.
+    """
+    import pyarrow as pa
+
+    if not hasattr(frame, "columns"):
+        raise DataError(f"a data frame is due, not {type(frame).__name__}: arrays go to `Interactions.from_arrays`")
+    header = {str(name): name for name in frame.columns}
+    taken = {role: list(header)[column] for role, column in _columns("the frame", list(header), names).items()}
+    columns = {}
+    for role, name in taken.items():
+        try:
+            columns[role] = pa.chunked_array([pa.array(frame[header[name]], from_pandas=True)])
+        except (pa.ArrowException, OverflowError):
+            raise DataError(
+                f"the frame, column {name} ({role}): it mixes numbers, strings or other things, or they are too large: "
+                "use one kind"
+            ) from None
+    return _from_columns("the frame", columns, taken, time_unit)
+
+
 def _read_parquet(file: _File, form: _Form) -> Interactions:
     import pyarrow as pa
     from pyarrow import parquet
@@ -547,18 +580,24 @@ def _read_parquet(file: _File, form: _Form) -> Interactions:
         table = source.read(columns=list(names.values()))
     if not len(table):
         raise DataError(f"{file} has columns and no interactions: there is nothing to read")
-    columns = {role: table[name] for role, name in names.items()}
+    return _from_columns(str(file), {role: table[name] for role, name in names.items()}, names, form.time_unit)
+
+
+def _from_columns(where: str, columns: Mapping[str, Any], names: Mapping[str, str], time_unit: str) -> Interactions:
+    """Interactions from pyarrow columns of any type by role; `where` and the columns' names are for complaints."""
+    import pyarrow as pa
+
     try:
-        return _interactions({role: _plain(column, role) for role, column in columns.items()}, form.time_unit)
+        return _interactions({role: _plain(column, role) for role, column in columns.items()}, time_unit)
     except ValueError as error:
         integers = {role for role in ("user", "item") if not pa.types.is_string(columns[role].type)}
         rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
         for number, row in enumerate(rows, 1):
             fields = {role: "" if field is None else str(field) for role, field in zip(columns, row, strict=True)}
-            problem = _problem(fields, names, form.time_unit, integers)
+            problem = _problem(fields, names, time_unit, integers)
             if problem:
-                raise DataError(f"{file}, row {number}, {problem}") from None
-        raise DataError(f"{file}: {error}") from None
+                raise DataError(f"{where}, row {number}, {problem}") from None
+        raise DataError(f"{where}: {error}") from None
 
 
 def _plain(column: Any, role: str) -> Any:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+
 from kerasrec.explorer.answers import Explorer, Question
 
 PAGE = Path(__file__).with_name("page")
@@ -32,9 +34,11 @@ class PageServer:
 
     Raises:
         OSError: the port is taken.
+        ValueError: the two runs have no item in common.
     """
 
     def __init__(self, explorers: Sequence[Explorer], port: int = 0) -> None:
+        check_related(explorers)
         asking = threading.Lock()  # layers are watched while they compute: one question at a time
 
         class Handler(_Handler):
@@ -60,6 +64,18 @@ class PageServer:
     def __exit__(self, *_: object) -> None:
         self._http.shutdown()
         self._http.server_close()
+
+
+def check_related(explorers: Sequence[Explorer]) -> None:
+    """Refuses two runs whose catalogues have nothing in common, of which no list could be asked of both.
+
+    Raises:
+        ValueError: they are such runs.
+    """
+    first, *others = (explorer.train.item_ids for explorer in explorers)
+    for other in others:
+        if first.dtype.kind != other.dtype.kind or not np.isin(first, other).any():
+            raise ValueError("these runs know no item in common: explore runs of the same data together")
 
 
 def about(explorers: Sequence[Explorer]) -> dict[str, Any]:
@@ -89,7 +105,11 @@ def saved_page(explorers: Sequence[Explorer], question: Question | None = None) 
     Args:
         explorers: one, or two to compare.
         question: whose list; a test user's where absent.
+
+    Raises:
+        ValueError: the two runs have no item in common.
     """
+    check_related(explorers)
     first = explorers[0]
     question = question or first.somebody()
     beginning = about(explorers)

@@ -14,9 +14,10 @@ from keras import ops
 
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec.answering import Answering
+from kerasrec.checks import whole
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions, lookup
-from kerasrec.data.splits import HeldOut
+from kerasrec.data.splits import HeldOut, Split
 from kerasrec.entries import entries
 from kerasrec.gradients import released
 from kerasrec.layers import Densify
@@ -201,7 +202,7 @@ class Recommender(keras.Model):
         Raises:
             ValueError: the table has another number of columns than the model, or rows that it does not know.
         """
-        size = batch_size or self.default_batch_size
+        size = self.default_batch_size if batch_size is None else whole(1, batch_size=batch_size)
         held_out = data if isinstance(data, HeldOut) else HeldOut(data)
         held_out = held_out.T if self.rows == "items" else held_out
         columns = held_out.inputs.n_items
@@ -250,6 +251,9 @@ class Recommender(keras.Model):
         Returns:
             The Keras `History`.
         """
+        if isinstance(x, Split):
+            raise TypeError("`fit` learns from a table: give it `split.train`, and `validation_data=split.validation`")
+        _refuse_table(validation_data, "validation_data")
         if isinstance(x, Interactions):
             made = self.batches(x, batch_size, shuffle)
             self._warn_of_another_run(len(made) * epochs)
@@ -270,8 +274,13 @@ class Recommender(keras.Model):
             **kwargs,
         )
 
+    # What these trace in a graph is not to outlive the model.
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with released():
+            return super().__call__(*args, **kwargs)
+
     def train_step(self, *args: Any) -> Any:
-        """Keras' step, of which nothing is kept when the model is gone."""
         with released():
             return super().train_step(*args)
 
@@ -289,6 +298,7 @@ class Recommender(keras.Model):
 
         `kerasrec.evaluate` also gives standard errors and each row's figure.
         """
+        _refuse_table(x, "x")
         if isinstance(x, HeldOut):
             x, batch_size = for_backend(self.batches(x, batch_size)), None
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
@@ -301,6 +311,13 @@ class Recommender(keras.Model):
         if isinstance(x, (Interactions, HeldOut)):
             x, batch_size = for_backend(self.batches(x, batch_size)), None
         return super().predict(x, batch_size=batch_size, **kwargs)
+
+    def check_learned(self) -> None:
+        """Refuses to answer where answers would mean nothing.
+
+        Raises:
+            ValueError: they would.
+        """
 
     def truth(self, observed: Batch | Tensor) -> Any:
         """What was observed, for losses that take entries: `{"ids", "values"}`, or dense rows as `targets` has them."""
@@ -422,7 +439,13 @@ class Recommender(keras.Model):
         Raises:
             ValueError: `k` is out of range, an id is unknown, or the model did not learn from `train`.
         """
-        if not 1 <= k <= histories.n_items:
+        if not isinstance(histories, Interactions):
+            raise TypeError(
+                f"`histories` must be Interactions, as `split.test.inputs` and `Interactions.from_histories` are, not "
+                f"{type(histories).__name__}"
+            )
+        k = whole(1, k=k)
+        if k > histories.n_items:
             raise ValueError(f"`k` must be between 1 and {histories.n_items:,}, the number of items, not {k}")
         penalty = np.zeros(histories.n_items, np.float32)
         if len(candidates):
@@ -479,6 +502,15 @@ class _EpochOrder(keras.callbacks.Callback):
         self.batches.epoch = epoch
 
 
+def _refuse_table(given: Any, name: str) -> None:
+    """A table says what was observed, and not what of it is to be found from the rest."""
+    if isinstance(given, (Interactions, Split)):
+        raise TypeError(
+            f"`{name}` must be a held-out part, as `split.validation` and `split.test` are, or "
+            f"`HeldOut(inputs, targets)`, not {type(given).__name__}"
+        )
+
+
 def _rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
     """Rows of the users in a table, whatever the order of its rows; -1 for those it does not have."""
     order = np.argsort(table.user_ids, kind="stable")
@@ -494,6 +526,8 @@ def _columns(table: Interactions, ids: Sequence[Any], name: str) -> IntArray:
 
 def widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
     """The widths of a model's hidden layers, of which it must have one."""
+    if isinstance(hidden_dims, int):
+        raise ValueError(f"`hidden_dims` must be a width a layer, as in ({hidden_dims},), not {hidden_dims}")
     if not hidden_dims:
         raise ValueError("`hidden_dims` must hold at least one width, as in (600,)")
     return tuple(hidden_dims)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from kerasrec.checks import whole
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array, FloatArray
 
@@ -119,13 +120,18 @@ class Client:
             ServingError: the server refused the request or could not be reached.
             ValueError: the model asks for something else.
         """
-        inputs = self._inputs("recommend", histories, ratings, user_ids)
-        n_users = len(next(iter(inputs.values())))
-        inputs["k"] = np.full(n_users, k, np.int32)
-        for name, ids in (("exclude", exclude), ("candidates", candidates)):
-            dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
-            inputs[name] = _padded([ids] * n_users, dtype, name)
-        answer = self._predict("recommend", inputs)
+        k = whole(1, k=k)
+
+        def ask() -> dict[str, Array]:
+            inputs = self._inputs("recommend", histories, ratings, user_ids)
+            n_users = len(next(iter(inputs.values())))
+            inputs["k"] = np.full(n_users, k, np.int32)
+            for name, ids in (("exclude", exclude), ("candidates", candidates)):
+                dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
+                inputs[name] = _padded([ids] * n_users, dtype, name)
+            return self._predict("recommend", inputs)
+
+        answer = self._following(ask)
         # A server that batches requests answers all of them as wide as the widest.
         return answer["item_ids"][:, :k], answer["scores"][:, :k]
 
@@ -137,7 +143,11 @@ class Client:
         user_ids: Sequence[Any] | None = None,
     ) -> FloatArray:
         """Scores of all items, `(n_users, n_items)`, in the order of the export's `assets/item_ids.txt`."""
-        return self._predict("score", self._inputs("score", histories, ratings, user_ids), ["scores"])["scores"]
+
+        def ask() -> dict[str, Array]:
+            return self._predict("score", self._inputs("score", histories, ratings, user_ids), ["scores"])
+
+        return self._following(ask)["scores"]
 
     def embed(
         self, histories: Sequence[Sequence[Any]] | None = None, *, user_ids: Sequence[Any] | None = None
@@ -147,7 +157,11 @@ class Client:
         Raises:
             ValueError: the model has no latent code, or asks for something else.
         """
-        return self._predict("embed", self._inputs("embed", histories, None, user_ids))["embedding"]
+
+        def ask() -> dict[str, Array]:
+            return self._predict("embed", self._inputs("embed", histories, None, user_ids))
+
+        return self._following(ask)["embedding"]
 
     def sample(
         self, histories: Sequence[Sequence[Any]], seeds: Sequence[int], *, user_ids: Sequence[Any] | None = None
@@ -165,11 +179,15 @@ class Client:
         Raises:
             ValueError: the model is no variational autoencoder, or asks for something else.
         """
-        inputs = self._inputs("sample", histories, None, user_ids)
         if len(seeds) != len(histories):
             raise ValueError(f"`seeds` must hold one integer for each user: {len(histories)}, not {len(seeds)}")
-        inputs["seed"] = _entries(seeds, tf.int64, "seeds")
-        answer = self._predict("sample", inputs)
+
+        def ask() -> dict[str, Array]:
+            inputs = self._inputs("sample", histories, None, user_ids)
+            inputs["seed"] = _entries(seeds, tf.int64, "seeds")
+            return self._predict("sample", inputs)
+
+        answer = self._following(ask)
         return answer["item_ids"], answer["scores"]
 
     def takes(self) -> dict[str, str]:
@@ -179,6 +197,7 @@ class Client:
             ServingError: the server could not be reached.
             ValueError: the model has no signature `recommend`.
         """
+        self.__dict__.pop("_signatures", None)  # what the newest version takes
         options = {"k", "exclude", "candidates"}
         inputs = self._signature("recommend").inputs
         return {name: tf.as_dtype(spec.dtype).name for name, spec in inputs.items() if name not in options}
@@ -223,6 +242,20 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _following(self, ask: Callable[[], Any]) -> Any:
+        """What `ask` gives; asked again if a new version of the model takes something else than the one known here."""
+        known = self.__dict__.get("_signatures")
+        try:
+            return ask()
+        except (ValueError, ServingError) as error:
+            refused = isinstance(error, ValueError) or error.code == grpc.StatusCode.INVALID_ARGUMENT
+            if known is None or not refused:
+                raise
+            del self._signatures
+            if self._signatures == known:
+                raise
+            return ask()
 
     @cached_property
     def _signatures(self) -> Mapping[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +39,16 @@ class TLS:
         """Credentials of a gRPC server.
 
         Raises:
-            ValueError: there is no certificate.
+            ValueError: there is no certificate, or key and certificate are not a pair.
         """
         if self.cert is None:
             raise ValueError("a server needs `cert` and `key` to speak TLS")
+        try:  # gRPC would say no more than that it cannot listen
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key)
+        except (ssl.SSLError, OSError) as error:
+            raise ValueError(
+                f"{self.cert} and {self.key} are no certificate and its key in PEM ({error.strerror or error})"
+            ) from None
         pair = (_read(self.key), _read(self.cert))
         return grpc.ssl_server_credentials([pair], _read(self.ca), require_client_auth=self.ca is not None)
 

@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions, lookup
 
 
@@ -163,8 +164,37 @@ def test_from_frame():
     table = Interactions.from_frame(frame, "u", "i", "r")
     assert table.user_ids.tolist() == ["x", "y"] and table.values.tolist() == [2.5, 4]
     assert Interactions.from_frame(frame, "u", "i").is_binary
-    with pytest.raises(ValueError, match="no column 'user'; the columns are u, i, r"):
+    with pytest.raises(DataError, match="the frame has no column of users .* its columns are u, i, r: name one"):
         Interactions.from_frame(frame)
+    with pytest.raises(DataError, match="a data frame is due, not dict"):
+        Interactions.from_frame({"user": [1]})
+
+
+def test_a_frame_is_read_as_a_file_is():
+    frame = pd.DataFrame({"userId": [7, 8], "movieId": ["a", "b"], "rating": [2.5, 4], "other": ["?", "!"]})
+    seconds = [1_000_000_000, 1_000_000_001]
+    dates = pd.to_datetime(seconds, unit="s")
+    for times in (dates, dates.tz_localize("UTC").tz_convert("Asia/Tokyo"), dates.astype(str)):
+        table = Interactions.from_frame(frame.assign(timestamp=times))
+        assert table.values.tolist() == [2.5, 4] and table.times.tolist() == seconds
+    milliseconds = Interactions.from_frame(frame.assign(timestamp=[s * 1000 for s in seconds]), time_unit="ms")
+    assert milliseconds.times.tolist() == seconds
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rating": ["good", "bad"]}, "the frame, row 1, column rating .value.: 'good' is not a number"),
+        ({"timestamp": [10**12, 10**12]}, "row 1, column timestamp .time.: .* say time_unit='ms'"),
+        ({"timestamp": pd.to_datetime(["2001-01-01", None])}, "row 2, column timestamp .time.: it is missing"),
+        ({"userId": [7, None]}, "row 2, column userId .user.: it is missing"),
+        ({"userId": [7, "x"]}, "the frame, column userId .user.: it mixes"),
+    ],
+)
+def test_bad_content_of_a_frame_is_told_with_its_row(change, message):
+    frame = pd.DataFrame({"userId": [7, 8], "movieId": ["a", "b"], "rating": [2.5, 4]})
+    with pytest.raises(DataError, match=message):
+        Interactions.from_frame(frame.assign(**change))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -238,3 +238,14 @@ def browse(address, tmp_path):
     command = ["chromium", "--headless", "--no-sandbox", *quiet.split(), "--disable-component-update"]
     command += [f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=20000", "--dump-dom", address]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+
+def test_two_runs_of_unrelated_catalogues_are_refused(explorers, tmp_path):
+    table = generate(n_users=150, n_items=50, seed=2)
+    renamed = Interactions.from_arrays(table.users, np.char.add("item ", table.items.astype(str)))
+    plan = Plan("popularity", "generated", "held-out-users", 1, 1, 50, {"held_out": 20}, {})
+    other = Explorer(train(plan, lambda: renamed, tmp_path / "other"))
+    for both in ([explorers["ease"], other], [other, explorers["ease"]]):
+        for look in (PageServer, saved_page):
+            with pytest.raises(ValueError, match="these runs know no item in common"):
+                look(both)

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import EASE, AutoRec, Interactions, MultVAE, Popularity
+from kerasrec import EASE, AutoRec, HeldOut, Interactions, MultVAE, Popularity, evaluate
 from kerasrec.entries import entries, unit_rows
 from zoo import blocks, fitted, make, scores, table_for
 
@@ -124,8 +124,9 @@ def test_auto_rec_over_items_asked_by_user_is_a_column_of_its_reconstruction():
 def test_what_is_solved_must_be_fitted_first():
     table = blocks()
     for model in (EASE(table.n_items), Popularity(table.n_items)):
-        with pytest.raises(ValueError, match="has learned nothing yet: call `fit` first"):
-            model.recommend(table, k=3)
+        for ask, given in ((model.recommend, [table]), (evaluate, [model, HeldOut(table, table)])):
+            with pytest.raises(ValueError, match=r"^this \w+ has learned nothing yet: call `fit` first, or load it$"):
+                ask(*given)
     with pytest.raises(ValueError, match="`reg` must be above 0, not 0"):
         EASE(5, reg=0)
 

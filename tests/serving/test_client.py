@@ -1,4 +1,5 @@
 import json
+import time
 import urllib.request
 
 import grpc
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasrec import ZOO, AutoRec, Interactions
+from kerasrec import EASE, ZOO, AutoRec, Interactions
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server, ServingError
 from zoo import CASES, arguments_for
@@ -118,8 +119,8 @@ def test_status_and_readiness(rated):
 
 
 def test_errors_are_one_sentence(rated):
-    with pytest.raises(ServingError, match=r"^127.0.0.1:\d+: `k` must be between 1 and 50, .* not 0$") as refused:
-        rated.recommend([["ü1"]], ratings=[[5]], k=0)
+    with pytest.raises(ServingError, match=r"^127.0.0.1:\d+: `k` must be between 1 and 50, .* not 51$") as refused:
+        rated.recommend([["ü1"]], ratings=[[5]], k=51)
     assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
     with Client(rated.target, model="other") as other:
         with pytest.raises(ServingError, match="no model 'other' here: there is m") as refused:
@@ -131,6 +132,48 @@ def test_errors_are_one_sentence(rated):
         nobody.status()
     assert refused.value.code == grpc.StatusCode.UNAVAILABLE
     assert str(refused.value) == "127.0.0.1:1: nothing listens there: is `kerasrec serve` or TF Serving running?"
+
+
+@pytest.mark.parametrize(("k", "complaint"), [(0, "at least 1, not 0"), (1.5, "a whole number, not 1.5")])
+def test_k_is_a_whole_number_from_1(rated, k, complaint):
+    with pytest.raises(ValueError, match=f"^`k` must be {complaint}$"):
+        rated.recommend([["ü1"]], ratings=[[5]], k=k)
+
+
+def test_a_client_follows_a_version_that_takes_something_else(tmp_path):
+    table = interactions(text=True)
+    ease = EASE(table.n_items, reg=10.0)
+    ease.fit(table, verbose=0)
+    export_saved_model(ease, tmp_path / "m", table)
+    with Server(tmp_path / "m", "m", port=0, poll=0.1) as server, Client(server_at(server), model="m") as client:
+        history, user = [["ü1", "ü2"]], ["u3"]
+        assert set(client.takes()) == {"history"}
+        client.recommend(history, k=2)
+        rated = AutoRec.for_interactions(table, rows="items", hidden_dims=(4,), seed=1)
+        rated.compile()
+        rated.fit(table, epochs=1, verbose=0)
+        export_saved_model(rated, tmp_path / "m", table)
+        wait_for(lambda: client.status().get(2) == "AVAILABLE" and 1 not in available(client))
+        ids, _ = client.recommend(user_ids=user, k=2)
+        assert ids.shape == (1, 2)
+        with pytest.raises(ValueError, match="model 'm' takes no `histories`"):
+            client.recommend(history, k=2)
+        assert set(client.takes()) == {"user_id"}
+
+
+def available(client):
+    return [version for version, state in client.status().items() if state == "AVAILABLE"]
+
+
+def server_at(server):
+    return f"127.0.0.1:{server.port}"
+
+
+def wait_for(happened, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_model_that_cannot_recommend_says_so(tmp_path):

@@ -224,6 +224,8 @@ def test_tls_and_mutual_tls(folder, certificates):
         TLS(certificates / "client.pem")
     with pytest.raises(ValueError, match="a server needs `cert` and `key`"):
         Server(folder, port=0, tls=knows)
+    with pytest.raises(ValueError, match=r"client.pem and .*ca.pem are no certificate and its key in PEM"):
+        Server(folder, port=0, tls=TLS(certificates / "client.pem", certificates / "ca.pem")).start()
 
 
 def start(folder, *options):
