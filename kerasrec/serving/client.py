@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, wraps
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 import numpy as np
@@ -22,6 +22,8 @@ from kerasrec.checks import whole
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array, FloatArray
 
+P, R = ParamSpec("P"), TypeVar("R")
+
 FIRST_PAUSE = 0.1
 """Seconds before the first new attempt; each further pause is twice as long."""
 
@@ -36,6 +38,26 @@ class ServingError(RuntimeError):
     def __init__(self, message: str, code: grpc.StatusCode) -> None:
         super().__init__(message)
         self.code = code
+
+
+def _follows_versions(ask: Callable[Concatenate[Client, P], R]) -> Callable[Concatenate[Client, P], R]:
+    """A method that asks again if a new version of the model takes something else than what the client knows."""
+
+    @wraps(ask)
+    def method(self: Client, *args: P.args, **kwargs: P.kwargs) -> R:
+        known = self.__dict__.get("_signatures")
+        try:
+            return ask(self, *args, **kwargs)
+        except (ValueError, ServingError) as error:
+            refused = isinstance(error, ValueError) or error.code == grpc.StatusCode.INVALID_ARGUMENT
+            if known is None or not refused:
+                raise
+            del self._signatures
+            if self._signatures == known:
+                raise
+            return ask(self, *args, **kwargs)
+
+    return method
 
 
 class Client:
@@ -92,6 +114,7 @@ class Client:
         self._prediction = PredictionServiceStub(self._channel)
         self._status = ModelServiceStub(self._channel)
 
+    @_follows_versions
     def recommend(
         self,
         histories: Sequence[Sequence[Any]] | None = None,
@@ -121,20 +144,17 @@ class Client:
             ValueError: the model asks for something else.
         """
         k = whole(1, k=k)
-
-        def ask() -> dict[str, Array]:
-            inputs = self._inputs("recommend", histories, ratings, user_ids)
-            n_users = len(next(iter(inputs.values())))
-            inputs["k"] = np.full(n_users, k, np.int32)
-            for name, ids in (("exclude", exclude), ("candidates", candidates)):
-                dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
-                inputs[name] = _padded([ids] * n_users, dtype, name)
-            return self._predict("recommend", inputs)
-
-        answer = self._following(ask)
+        inputs = self._inputs("recommend", histories, ratings, user_ids)
+        n_users = len(next(iter(inputs.values())))
+        inputs["k"] = np.full(n_users, k, np.int32)
+        for name, ids in (("exclude", exclude), ("candidates", candidates)):
+            dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
+            inputs[name] = _padded([ids] * n_users, dtype, name)
+        answer = self._predict("recommend", inputs)
         # A server that batches requests answers all of them as wide as the widest.
         return answer["item_ids"][:, :k], answer["scores"][:, :k]
 
+    @_follows_versions
     def score(
         self,
         histories: Sequence[Sequence[Any]] | None = None,
@@ -143,12 +163,9 @@ class Client:
         user_ids: Sequence[Any] | None = None,
     ) -> FloatArray:
         """Scores of all items, `(n_users, n_items)`, in the order of the export's `assets/item_ids.txt`."""
+        return self._predict("score", self._inputs("score", histories, ratings, user_ids), ["scores"])["scores"]
 
-        def ask() -> dict[str, Array]:
-            return self._predict("score", self._inputs("score", histories, ratings, user_ids), ["scores"])
-
-        return self._following(ask)["scores"]
-
+    @_follows_versions
     def embed(
         self, histories: Sequence[Sequence[Any]] | None = None, *, user_ids: Sequence[Any] | None = None
     ) -> FloatArray:
@@ -157,12 +174,9 @@ class Client:
         Raises:
             ValueError: the model has no latent code, or asks for something else.
         """
+        return self._predict("embed", self._inputs("embed", histories, None, user_ids))["embedding"]
 
-        def ask() -> dict[str, Array]:
-            return self._predict("embed", self._inputs("embed", histories, None, user_ids))
-
-        return self._following(ask)["embedding"]
-
+    @_follows_versions
     def sample(
         self, histories: Sequence[Sequence[Any]], seeds: Sequence[int], *, user_ids: Sequence[Any] | None = None
     ) -> tuple[Array, FloatArray]:
@@ -179,15 +193,11 @@ class Client:
         Raises:
             ValueError: the model is no variational autoencoder, or asks for something else.
         """
+        inputs = self._inputs("sample", histories, None, user_ids)
         if len(seeds) != len(histories):
             raise ValueError(f"`seeds` must hold one integer for each user: {len(histories)}, not {len(seeds)}")
-
-        def ask() -> dict[str, Array]:
-            inputs = self._inputs("sample", histories, None, user_ids)
-            inputs["seed"] = _entries(seeds, tf.int64, "seeds")
-            return self._predict("sample", inputs)
-
-        answer = self._following(ask)
+        inputs["seed"] = _entries(seeds, tf.int64, "seeds")
+        answer = self._predict("sample", inputs)
         return answer["item_ids"], answer["scores"]
 
     def takes(self) -> dict[str, str]:
@@ -242,20 +252,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
-
-    def _following(self, ask: Callable[[], Any]) -> Any:
-        """What `ask` gives; asked again if a new version of the model takes something else than the one known here."""
-        known = self.__dict__.get("_signatures")
-        try:
-            return ask()
-        except (ValueError, ServingError) as error:
-            refused = isinstance(error, ValueError) or error.code == grpc.StatusCode.INVALID_ARGUMENT
-            if known is None or not refused:
-                raise
-            del self._signatures
-            if self._signatures == known:
-                raise
-            return ask()
 
     @cached_property
     def _signatures(self) -> Mapping[str, Any]:
