@@ -22,7 +22,8 @@ from kerasrec.checks import whole
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array, FloatArray
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 FIRST_PAUSE = 0.1
 """Seconds before the first new attempt; each further pause is twice as long."""
