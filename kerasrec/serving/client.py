@@ -45,7 +45,7 @@ def _follows_versions(ask: Callable[Concatenate[Client, P], R]) -> Callable[Conc
     """A method that asks again if a new version of the model takes something else than what the client knows."""
 
     @wraps(ask)
-    def method(self: Client, *args: P.args, **kwargs: P.kwargs) -> R:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
         known = self.__dict__.get("_signatures")
         try:
             return ask(self, *args, **kwargs)
