@@ -53,9 +53,10 @@ def released() -> Iterator[None]:
         yield
         return
     import tensorflow as tf
-    from tensorflow.python.framework.ops import gradient_registry
+    from tensorflow.python.framework import ops as framework
 
-    registered = gradient_registry._registry
+    # No public name: a TensorFlow that has it elsewhere keeps its graphs, as it does anyway.
+    registered = getattr(getattr(framework, "gradient_registry", None), "_registry", {})
     before = set(registered)
     yield
     graph = tf.compat.v1.get_default_graph()
