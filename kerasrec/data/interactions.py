@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
+from kerasrec.data.columns import arrays, check_time_unit, fault, of_frame
 from kerasrec.types import Array, IntArray
 
 
@@ -142,10 +143,13 @@ class Interactions:
         Raises:
             DataError: a column is missing, or its content is bad.
         """
-        from kerasrec.data.readers import read_frame  # which makes Interactions
-
-        names = {"user": user, "item": item, "value": value, "time": time}
-        return read_frame(frame, {role: name for role, name in names.items() if name is not None}, time_unit)
+        check_time_unit(time_unit)
+        given = {"user": user, "item": item, "value": value, "time": time}
+        columns, names = of_frame(frame, {role: name for role, name in given.items() if name is not None})
+        try:
+            return cls.from_arrays(**arrays(columns, time_unit))
+        except ValueError as error:
+            raise fault("the frame", columns, names, time_unit, error) from None
 
     @classmethod
     def from_histories(

@@ -5,39 +5,22 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import itertools
-import logging
 import os
 import re
 import zipfile
 import zlib
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
+from kerasrec.data.columns import INTEGER, MISSING, NUMBER, arrays, check_time_unit, fault, places, problem
 from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
-from kerasrec.types import Array, IntArray
-
-LOG = logging.getLogger(__name__)
-"""Told, at level INFO, which columns of a file were read and which were not."""
-
-USUAL_NAMES = {
-    "user": "user userid uid customer customerid visitorid reviewerid memberid sessionid",
-    "item": "item itemid iid movie movieid product productid parentasin asin articleid bookid isbn songid artistid",
-    "value": "rating ratings userrating value score stars overall weight count playcount plays",
-    "time": "timestamp time datetime date unixreviewtime createdat",
-}
-"""Names of columns, without case, spaces, `_` and `-`, by what they mean; the first that occurs is taken."""
-
-UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-YEARS = (1970, 2100)
-EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) for year in YEARS)
+from kerasrec.types import IntArray
 
 SEPARATORS = ",\t;|"
 LAYOUTS = ("user-items", "count-items")
@@ -47,10 +30,6 @@ SNIFFED = 1 << 16
 MOVIELENS = {"ratings.dat": "movies.dat", "u.data": "u.item", "ratings.csv": "movies.csv"}
 PARTS = ("train.txt", "valid.txt", "test.txt")
 TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".txt", ".dat", ".data")
-
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
-INTEGER = re.compile(r"0|-?[1-9]\d*")  # "007" is a string: as a number it would lose its zeros
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"]  # where a number is due
 
 
 def read(
@@ -96,8 +75,7 @@ def read(
         >>> read("generated").n_users
         2000
     """
-    if time_unit not in UNITS:
-        raise DataError(f"`time_unit` must be one of {', '.join(UNITS)}, not {time_unit!r}")
+    check_time_unit(time_unit)
     if layout not in (None, *LAYOUTS):
         raise DataError(f"`layout` must be one of {', '.join(LAYOUTS)}, not {layout!r}")
     if separator is not None and len(separator) != 1:
@@ -307,7 +285,7 @@ class _Table:
             at = {role: column for column, role in enumerate(("user", "item", "value", "time")[: len(header)])}
             names = {role: str(column + 1) for role, column in at.items()}
         else:
-            at = _columns(file, header, form.names)
+            at = places(file, header, form.names)
             names = {role: header[column] for role, column in at.items()}
             start, rows = start + 1, rows[1:]
         if not rows:
@@ -341,7 +319,7 @@ class _Table:
         except pa.ArrowInvalid:
             # The first lines' ids may have been integers, and a later one a string.
             columns = self.parse({**self.types, "user": "str", "item": "str"}, bare_lines)
-        return _interactions(columns, self.time_unit, titles)
+        return Interactions.from_arrays(**arrays(columns, self.time_unit), titles=titles)
 
     def parse(self, types: Mapping[str, str], bare_lines: bool) -> dict[str, Any]:
         """Role → column as a pyarrow array."""
@@ -396,9 +374,9 @@ class _Table:
                         "mend the line, or quote what holds a separator"
                     )
                 fields = {role: row[c] for role, c in self.at.items()}
-                problem = _problem(fields, self.names, self.time_unit, integers, self.decimal)
-                if problem:
-                    return DataError(f"{self.file}, line {line}, {problem}")
+                told = problem(fields, self.names, self.time_unit, integers, self.decimal)
+                if told:
+                    return DataError(f"{self.file}, line {line}, {told}")
         except csv.Error as error:
             return DataError(f"{self.file}: {error}: mend the quotes")
         return None
@@ -412,33 +390,6 @@ def _numbered_rows(lines: Iterable[str], separator: str, skip: int = 0) -> Itera
         reader = csv.reader(lines, delimiter=separator)
         cut = ((reader.line_num, row) for row in reader)
     return ((number, row) for number, row in cut if number > skip and any(row))
-
-
-def _columns(file: _File | str, header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
-    """Role → position of its column: the named one, or else the first with a usual name."""
-    at = {}
-    plain = [re.sub(r"[\s_-]", "", name).lower() for name in header]
-    for role, usual in USUAL_NAMES.items():
-        if role in given:
-            if given[role] not in header:
-                raise DataError(f"{file} has no column {given[role]!r} (`{role}`); its columns are {', '.join(header)}")
-            at[role] = header.index(given[role])
-            continue
-        found = [plain.index(name) for name in usual.split() if name in plain]
-        if found:
-            at[role] = found[0]
-        elif role in ("user", "item"):
-            raise DataError(
-                f"{file} has no column of {role}s that can be told by its name (as in {', '.join(usual.split()[:3])}); "
-                f"its columns are {', '.join(header)}: name one (`{role}`)"
-            )
-    for one, other in itertools.combinations(at, 2):
-        if at[one] == at[other]:
-            raise DataError(f"{file}: column {header[at[one]]!r} cannot be both `{one}` and `{other}`: name another")
-    taken = ", ".join(f"{role} is column {header[column]!r}" for role, column in at.items())
-    others = [name for column, name in enumerate(header) if column not in at.values()]
-    LOG.info("%s: %s%s", file, taken, f"; not read: {', '.join(others)}" if others else "")
-    return at
 
 
 def _type(role: str, sample: Sequence[str]) -> str:
@@ -464,107 +415,6 @@ def _as_integers(ids: Any) -> Any:
         return ids
 
 
-def _interactions(columns: dict[str, Any], time_unit: str, titles: dict[Any, str] | None = None) -> Interactions:
-    """Interactions from pyarrow columns by role.
-
-    Raises:
-        ValueError: something in them is bad; the caller says where.
-    """
-    values = np.asarray(columns.pop("value")) if "value" in columns else None
-    times = _seconds(np.asarray(columns.pop("time")), time_unit) if "time" in columns else None
-    return Interactions.from_arrays(columns.pop("user"), columns.pop("item"), values, times, titles)
-
-
-def _seconds(times: Array, unit: str) -> IntArray:
-    with np.errstate(invalid="ignore"):  # infinite times are refused below
-        seconds = times.astype("datetime64[s]").astype(np.int64) if times.dtype.kind == "M" else times // UNITS[unit]
-    if not ((seconds >= EARLIEST) & (seconds < LATEST)).all():
-        raise ValueError(f"a time is missing or not between the years {YEARS[0]} and {YEARS[1]}: mend it")
-    return seconds.astype(np.int64)
-
-
-def _problem(
-    fields: Mapping[str, str], names: Mapping[str, str], unit: str, integers: Container[str], decimal: str = "."
-) -> str | None:
-    """What is wrong with the fields of one interaction, or `None`.
-
-    Args:
-        fields: role → text.
-        names: role → name of the column.
-        unit: of times that are numbers.
-        integers: roles whose ids are integers, where "NA" is no id.
-        decimal: what stands before the decimals of a value.
-    """
-    for role, field in fields.items():
-        if not field.strip() or (role in integers and field.strip() in MISSING):
-            told: str | None = f"it is missing ({field!r}): fill it in, or drop the line"
-        elif role == "value":
-            told = _value_problem(field, decimal)
-        elif role == "time":
-            told = _time_problem(field, unit)
-        else:
-            told = "the id -1 is taken for padding: rename it" if field.strip() == "-1" else None
-        if told:
-            return f"column {names[role]} ({role}): {told}"
-    return None
-
-
-def _value_problem(field: str, decimal: str) -> str | None:
-    try:
-        value = float(field.replace(decimal, "."))
-    except ValueError:
-        return f"{field!r} is not a number: mend it, or name another column (`value`)"
-    if abs(value) <= float(np.finfo(np.float32).max):
-        return None
-    return f"{field.strip()} is not a finite 32-bit number: drop the line or give it a value"
-
-
-def _time_problem(field: str, unit: str) -> str | None:
-    if NUMBER.fullmatch(field):
-        seconds = float(field) / UNITS[unit]
-    else:
-        try:
-            moment = datetime.fromisoformat(field.strip().replace("Z", "+00:00"))
-        except ValueError:
-            return f"{field!r} is no time: expected {unit} since 1970, or an ISO date such as 2001-02-03 04:05:06"
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    if EARLIEST <= seconds < LATEST:
-        return None
-    year = np.floor(1970 + seconds / (365.2425 * 86400))
-    fitting = [u for u in UNITS if NUMBER.fullmatch(field) and EARLIEST < float(field) / UNITS[u] < LATEST]
-    advice = f"if the unit is {fitting[0]}, say time_unit={fitting[0]!r}" if fitting else "mend it or drop the line"
-    return f"{field.strip()} is the year {year:.0f}, outside {YEARS[0]} to {YEARS[1]}: {advice}"
-
-
-def read_frame(frame: Any, names: Mapping[str, str], time_unit: str) -> Interactions:
-    """Interactions from a data frame: see `Interactions.from_frame`.
-
-    Args:
-        frame: of pandas, or anything with columns by name.
-        names: role → the column's name; guessed where absent.
-        time_unit: of times that are numbers.
-
-    Raises:
-        DataError: a column is missing, or its content is bad.
-    """
-    import pyarrow as pa
-
-    if not hasattr(frame, "columns"):
-        raise DataError(f"a data frame is due, not {type(frame).__name__}: arrays go to `Interactions.from_arrays`")
-    header = {str(name): name for name in frame.columns}
-    taken = {role: list(header)[column] for role, column in _columns("the frame", list(header), names).items()}
-    columns = {}
-    for role, name in taken.items():
-        try:
-            columns[role] = pa.chunked_array([pa.array(frame[header[name]], from_pandas=True)])
-        except (pa.ArrowException, OverflowError):
-            raise DataError(
-                f"the frame, column {name} ({role}): it mixes numbers, strings or other things, or they are too large: "
-                "use one kind"
-            ) from None
-    return _from_columns("the frame", columns, taken, time_unit)
-
-
 def _read_parquet(file: _File, form: _Form) -> Interactions:
     import pyarrow as pa
     from pyarrow import parquet
@@ -575,40 +425,16 @@ def _read_parquet(file: _File, form: _Form) -> Interactions:
         except pa.ArrowException as error:
             raise DataError(f"{file} is no Parquet file, or a damaged one ({error}): fetch or write it again") from None
         header = source.schema_arrow.names
-        at = _columns(file, header, form.names)
+        at = places(file, header, form.names)
         names = {role: header[column] for role, column in at.items()}
         table = source.read(columns=list(names.values()))
     if not len(table):
         raise DataError(f"{file} has columns and no interactions: there is nothing to read")
-    return _from_columns(str(file), {role: table[name] for role, name in names.items()}, names, form.time_unit)
-
-
-def _from_columns(where: str, columns: Mapping[str, Any], names: Mapping[str, str], time_unit: str) -> Interactions:
-    """Interactions from pyarrow columns of any type by role; `where` and the columns' names are for complaints."""
-    import pyarrow as pa
-
+    columns = {role: table[name] for role, name in names.items()}
     try:
-        return _interactions({role: _plain(column, role) for role, column in columns.items()}, time_unit)
+        return Interactions.from_arrays(**arrays(columns, form.time_unit))
     except ValueError as error:
-        integers = {role for role in ("user", "item") if not pa.types.is_string(columns[role].type)}
-        rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
-        for number, row in enumerate(rows, 1):
-            fields = {role: "" if field is None else str(field) for role, field in zip(columns, row, strict=True)}
-            problem = _problem(fields, names, time_unit, integers)
-            if problem:
-                raise DataError(f"{where}, row {number}, {problem}") from None
-        raise DataError(f"{where}: {error}") from None
-
-
-def _plain(column: Any, role: str) -> Any:
-    """A Parquet column as one that numpy knows: no decimals, and dates as timestamps."""
-    import pyarrow as pa
-
-    if pa.types.is_decimal(column.type):
-        return column.cast(pa.float64())
-    if role == "time" and not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return column.cast(pa.timestamp("ns"))
-    return column
+        raise fault(file, columns, names, form.time_unit, error) from None
 
 
 # ---- lists ----------------------------------------------------------------------------------

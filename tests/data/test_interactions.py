@@ -177,6 +177,8 @@ def test_a_frame_is_read_as_a_file_is():
     for times in (dates, dates.tz_localize("UTC").tz_convert("Asia/Tokyo"), dates.astype(str)):
         table = Interactions.from_frame(frame.assign(timestamp=times))
         assert table.values.tolist() == [2.5, 4] and table.times.tolist() == seconds
+    with pytest.raises(DataError, match="`time_unit` must be one of s, ms, us, ns, not 'h'"):
+        Interactions.from_frame(frame, time_unit="h")
     milliseconds = Interactions.from_frame(frame.assign(timestamp=[s * 1000 for s in seconds]), time_unit="ms")
     assert milliseconds.times.tolist() == seconds
 
