@@ -57,6 +57,8 @@ class Densify(keras.layers.Layer):
             values = inputs["values"] if self.use_values and "values" in inputs else 1.0
             return listed(inputs["ids"], values).dense(self.n_columns, self.missing)
         dense = ops.cast(inputs, "float32")
+        if dense.shape[-1] not in (None, self.n_columns):
+            raise ValueError(f"rows of {dense.shape[-1]} columns were given, {self.n_columns} are due")
         return ops.where(dense == 0, self.missing, dense if self.use_values else 1.0)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:

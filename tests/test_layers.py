@@ -9,7 +9,7 @@ from keras import ops
 import kerasrec.layers
 import kerasrec.losses
 from kerasrec.entries import entries
-from kerasrec.layers import GaussianSampling, Logits, MixedDense, NextItems, RowDense
+from kerasrec.layers import Densify, GaussianSampling, Logits, MixedDense, NextItems, RowDense
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
 VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -106,6 +106,11 @@ def test_a_dense_layer_of_mixed_precision_is_keras_own_but_for_the_products_of_t
 def test_an_activation_that_would_be_ignored_is_refused(layer):
     with pytest.raises(ValueError, match="`activation` must be None, not 'softmax'"):
         layer(50, activation="softmax")
+
+
+def test_rows_of_another_width_are_refused():
+    with pytest.raises(ValueError, match="rows of 7 columns were given, 4 are due"):
+        Densify(4)(np.ones((2, 7), np.float32))
 
 
 def test_a_negative_weight_of_the_divergence_is_refused():

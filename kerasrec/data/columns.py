@@ -63,6 +63,9 @@ def places(where: object, header: Sequence[str], given: Mapping[str, str]) -> di
                 f"{where} has no column of {role}s that can be told by its name (as in "
                 f"{', '.join(usual.split()[:3])}); its columns are {', '.join(header)}: name one (`{role}`)"
             )
+    for column in at.values():
+        if header.count(header[column]) > 1:
+            raise DataError(f"{where} has several columns {header[column]!r}: rename all but one")
     for one, other in itertools.combinations(at, 2):
         if at[one] == at[other]:
             raise DataError(f"{where}: column {header[at[one]]!r} cannot be both `{one}` and `{other}`: name another")

@@ -182,6 +182,9 @@ class Interactions:
             >>> Interactions.from_histories([[30, 10], [99]], train).counts
             array([2, 0])
         """
+        for user, row in enumerate(histories):
+            if isinstance(row, str) or not hasattr(row, "__len__"):
+                raise ValueError(f"history {user} is {row!r}: give a list of item ids for each user")
         values = [[1.0] * len(row) for row in histories] if values is None else values
         if user_ids is None:
             numbered = catalogue.user_ids.dtype.kind in "iu" and catalogue.n_users > 0

@@ -15,7 +15,7 @@ from typing import IO, Any, ClassVar, Protocol
 
 import numpy as np
 
-from kerasrec.checks import check_at_least
+from kerasrec.checks import check_at_least, whole
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.types import BoolArray, IntArray
@@ -261,7 +261,9 @@ class HeldOutUsers:
 
     def __post_init__(self) -> None:
         _check_shares(share=self.share)
-        check_at_least(1, min_items=self.min_items, held_out=self.held_out)
+        check_at_least(1, min_items=self.min_items)
+        if self.held_out is not None:
+            whole(1, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.
@@ -313,7 +315,8 @@ class TemporalUsers:
 
     def __post_init__(self) -> None:
         _check_shares(share=self.share)
-        check_at_least(1, min_items=self.min_items, held_out=self.held_out)
+        check_at_least(1, min_items=self.min_items)
+        whole(1, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.

@@ -149,6 +149,8 @@ class Client:
         n_users = len(next(iter(inputs.values())))
         inputs["k"] = np.full(n_users, k, np.int32)
         for name, ids in (("exclude", exclude), ("candidates", candidates)):
+            if any(isinstance(item, (list, tuple, np.ndarray)) for item in ids):
+                raise ValueError(f"`{name}` must be one list of ids, which holds for all users, not a list for each")
             dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
             inputs[name] = _padded([ids] * n_users, dtype, name)
         answer = self._predict("recommend", inputs)

@@ -287,6 +287,8 @@ def test_histories_of_another_kind_of_id_are_refused():
     named = Interactions.from_arrays([1, 1], ["a", "b"])
     with pytest.raises(ValueError, match="history 0 holds 3, but the item ids of this catalogue are strings"):
         Interactions.from_histories([[3]], named)
+    with pytest.raises(ValueError, match="history 1 is 20: give a list of item ids for each user"):
+        Interactions.from_histories([[10], 20], numbered)
 
 
 @pytest.mark.parametrize("values, message", [

@@ -373,6 +373,7 @@ GOOD = "1,2,3,1000000000\n"
     (HEADER + ",,,\n", "has a header and no interactions below it"),
     ("user item rating\n1 2 3\n", "line 1: no ',' in 'user item rating': say what separates columns"),
     ("user,rating\n1,2\n", r"no column of items .* its columns are user, rating: name one \(`item`\)"),
+    ("user,item,user\n1,2,3\n", "has several columns 'user': rename all but one"),
     ("a,b,c\n1,2,3\n", r"no column of users .* \(as in user, userid, uid\); its columns are a, b, c"),
     ("1,2,3,4,5\n", "line 1: 5 numbers and no column names: add a header line"),
     (HEADER + GOOD + "1,3,good,1000000000\n", r"line 3, column rating \(value\): 'good' is not a number"),

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import EASE, AutoRec, HeldOut, Interactions, MultVAE, Popularity, evaluate
+from kerasrec import EASE, AutoRec, HeldOut, Interactions, MultVAE, OwnItems, Popularity, evaluate
 from kerasrec.entries import entries, unit_rows
 from zoo import blocks, fitted, make, scores, table_for
 
@@ -119,6 +119,32 @@ def test_auto_rec_over_items_asked_by_user_is_a_column_of_its_reconstruction():
     np.testing.assert_allclose(answer, reconstruction.T[rows], atol=1e-4)
     stranger = np.asarray(asked({"row": np.array([-1], np.int32)}))[0]
     np.testing.assert_allclose(stranger, reconstruction.mean(1), atol=1e-4)
+
+
+def test_what_a_model_is_not_to_be_given_is_refused():
+    table = blocks()
+    split = OwnItems().split(table)
+    model = EASE(table.n_items, reg=5.0)
+    model.compile()
+    model.fit(table, verbose=0)
+    for k, complaint in ((3.0, "a whole number, not 3.0"), (0, "at least 1, not 0")):
+        with pytest.raises(ValueError, match=f"^`k` must be {complaint}$"):
+            model.recommend(table, k=k)
+    assert model.recommend(table, k=3).item_ids.shape == (table.n_users, 3)
+    with pytest.raises(TypeError, match="`histories` must be Interactions, as .*, not HeldOut"):
+        model.recommend(split.test)
+    with pytest.raises(TypeError, match="`x` must be a held-out part, .*, not Interactions"):
+        model.evaluate(table)
+    learner = MultVAE(table.n_items, hidden_dims=(4,), latent_dim=2)
+    learner.compile()
+    with pytest.raises(TypeError, match=r"give it `split.train`"):
+        learner.fit(split)
+    with pytest.raises(TypeError, match="`validation_data` must be a held-out part, .*, not Interactions"):
+        learner.fit(table, validation_data=table)
+    with pytest.raises(ValueError, match="`batch_size` must be at least 1, not 0"):
+        learner.fit(table, batch_size=0)
+    with pytest.raises(ValueError, match=r"`hidden_dims` must be a width a layer, as in \(16,\), not 16"):
+        MultVAE(table.n_items, hidden_dims=16)
 
 
 def test_what_is_solved_must_be_fitted_first():

@@ -140,6 +140,11 @@ def test_k_is_a_whole_number_from_1(rated, k, complaint):
         rated.recommend([["ü1"]], ratings=[[5]], k=k)
 
 
+def test_candidates_hold_for_all_users(rated):
+    with pytest.raises(ValueError, match="`candidates` must be one list of ids, which holds for all users"):
+        rated.recommend([["ü1"]], ratings=[[5]], candidates=[["ü2", "ü3"]])
+
+
 def test_a_client_follows_a_version_that_takes_something_else(tmp_path):
     table = interactions(text=True)
     ease = EASE(table.n_items, reg=10.0)
