@@ -12,7 +12,6 @@ from keras import ops
 
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec.answering import Answering
-from kerasrec.checks import whole
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.entries import entries
@@ -107,7 +106,6 @@ def evaluate(
         raise TypeError(f"`held_out` must be a HeldOut, as `split.test` is, not {type(held_out).__name__}")
     if held_out.targets is None or len(held_out.targets) == 0:
         raise ValueError("nothing is held out: `held_out.targets` is empty")
-    batch_size = model.default_batch_size if batch_size is None else whole(1, batch_size=batch_size)
     chosen = model.chosen_metrics(metrics)
     ranked = [m for m in chosen if hasattr(m, "update_ranking")]
     rated = [m for m in chosen if isinstance(m, (kerasrec_metrics.RMSE, kerasrec_metrics.MAE))]
@@ -245,13 +243,13 @@ class _Observed(Answering):
         return {"ratings": ops.take_along_axis(self.model(inputs["x"], training=False), ids, axis=-1)}
 
 
-def _rankings(model: Recommender, held_out: HeldOut, k: int, batch_size: int, verbose: int) -> Ranking:
+def _rankings(model: Recommender, held_out: HeldOut, k: int, batch_size: int | None, verbose: int) -> Ranking:
     answers = list(_Ranks.of(model, k).answers(model.batches(held_out, batch_size), verbose))
     return Ranking(*(np.concatenate([a[name] for a in answers]) for name in Ranking._fields))
 
 
 def _ratings(
-    model: Recommender, held_out: HeldOut, batch_size: int, verbose: int
+    model: Recommender, held_out: HeldOut, batch_size: int | None, verbose: int
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
     """Held-out ratings, their predictions and whether there was nothing to tell them from, `(n,)` each."""
     made = model.batches(held_out, batch_size)
@@ -260,8 +258,8 @@ def _ratings(
     counts = targets.counts
     predicted = np.empty(len(targets), np.float32)
     for batch in range(len(answers)):
-        first = batch * batch_size
-        for_batch = counts[first : first + batch_size]
+        first = batch * made.batch_size
+        for_batch = counts[first : first + made.batch_size]
         inside = np.arange(answers[batch].shape[1]) < for_batch[:, None]
         start = targets.indptr[first]
         predicted[start : start + for_batch.sum()] = answers[batch][inside]

@@ -471,7 +471,7 @@ def _show(run: Run) -> None:
     click.echo(f"{'':<16}{'test':>18}{'validation':>14}")
     for name in names:
         click.echo(f"{name:<16}{test[name]:>9.4f}{spelled_error(test[f'{name}_se']):<9}{validation[name]:>14.4f}")
-    left_out = f", {test['left_out']:,} with nothing held out left aside" if test.get("left_out") else ""
+    left_out = f"; users with nothing held out, left aside: {test['left_out']:,}" if test["left_out"] else ""
     click.echo(
         f"{test['n']:,} test rows{left_out}; trained in {figures['seconds']:.1f} s, best epoch {figures['best_epoch']}"
     )

@@ -449,3 +449,22 @@ def test_explore_answers_until_it_is_told_to_stop(runs, how):
     finally:
         explorer.kill()
         explorer.communicate()
+
+
+def test_a_sentence_names_the_option_that_sets_it(tmp_path):
+    (tmp_path / "a.csv").write_text("buyer,item\n1,2\n")
+    assert refused("data", "describe", tmp_path / "a.csv").endswith("its columns are buyer, item: name one (--user)")
+    assert "has no column 'Buyer' (--user)" in refused("data", "describe", tmp_path / "a.csv", "--user", "Buyer")
+
+
+def test_training_says_what_the_protocol_left_of_the_data(tmp_path):
+    # Of users with four likes nothing is held out. The last two have no likes at all.
+    rows = [f"{u},{i},5" for u in range(20) for i in range(4 if u % 2 else 8)] + ["90,1,2", "91,1,2"]
+    (tmp_path / "a.csv").write_text("\n".join(["user,item,rating", *rows]))
+    form = ["--data", tmp_path / "a.csv", "--split", "min_items=1", "--held-out", "9", "--out", tmp_path / "run"]
+    told = run("train", "popularity", *form).output
+    assert "protocol held-out-users (held_out=9," in told
+    assert "train 2 users" in told
+    left_out = Run(tmp_path / "run").figures["test"]["left_out"]
+    assert left_out > 0
+    assert f" test rows; users with nothing held out, left aside: {left_out};" in told

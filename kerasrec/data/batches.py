@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasrec.checks import check_at_least
+from kerasrec.checks import whole
 from kerasrec.data.interactions import Interactions, flat_rows
 from kerasrec.machine import has_gpu
 from kerasrec.types import Array, IntArray
@@ -40,14 +40,13 @@ class Batches(keras.utils.PyDataset):
         by_length: bool = False,
     ) -> None:
         super().__init__()
-        check_at_least(1, batch_size=batch_size)
         if targets is not None and targets.shape != inputs.shape:
             raise ValueError(
                 f"`targets` has shape {targets.shape}, `inputs` {inputs.shape}: they must have the same rows"
             )
         self.inputs = inputs.in_time_order()
         self.targets = None if targets is None else targets.in_time_order()
-        self.batch_size = batch_size
+        self.batch_size = whole(1, batch_size=batch_size)
         self.shuffle = shuffle
         self.seed = seed
         self.by_length = by_length
@@ -74,9 +73,9 @@ class Batches(keras.utils.PyDataset):
             return rng.permutation(n)
         # Not quite sorted, so that each epoch brings other rows together.
         order = np.argsort(self.inputs.counts * rng.uniform(1.0, 1.25, n))
-        whole = n - n % self.batch_size
-        shuffled = rng.permutation(order[:whole].reshape(-1, self.batch_size))
-        return np.concatenate([shuffled.ravel(), order[whole:]])
+        full = n - n % self.batch_size
+        shuffled = rng.permutation(order[:full].reshape(-1, self.batch_size))
+        return np.concatenate([shuffled.ravel(), order[full:]])
 
     def __getitem__(self, index: int) -> Any:
         return self.batch(self.order()[index * self.batch_size : (index + 1) * self.batch_size])

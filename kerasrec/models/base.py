@@ -202,7 +202,7 @@ class Recommender(keras.Model):
         Raises:
             ValueError: the table has another number of columns than the model, or rows that it does not know.
         """
-        size = self.default_batch_size if batch_size is None else whole(1, batch_size=batch_size)
+        size = self.default_batch_size if batch_size is None else batch_size
         held_out = data if isinstance(data, HeldOut) else HeldOut(data)
         held_out = held_out.T if self.rows == "items" else held_out
         columns = held_out.inputs.n_items

@@ -47,9 +47,11 @@ def test_the_way_is_the_one_of_less_work_unless_it_would_lose_digits(shape, reg,
     for name in ("by_items", "by_users"):
         way = getattr(inverse, name)
         monkeypatch.setattr(inverse, name, lambda *given, name=name, way=way: taken.append(name) or way(*given))
-    rows = likes(*shape)
-    inverse.penalised_inverse(rows, np.full(shape[1], reg, np.float32), bar())
+    estimated = []
+    monkeypatch.setattr(inverse, "seconds_to_invert", lambda n: estimated.append(n) or 0.0)
+    inverse.penalised_inverse(likes(*shape), np.full(shape[1], reg, np.float32), bar())
     assert taken == [expected]
+    assert estimated == [shape[0 if expected == "by_users" else 1]]
 
 
 @pytest.mark.parametrize("model", [EASE(800, reg=20.0), EDLAE(800, dropout=0.4, reg=20.0)])
