@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,14 @@ class Sentence(click.Group):
             message = error.args[0] if len(error.args) == 1 else error
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
-            known = options(self)
-            message = re.sub(r"`(\w+)`", lambda name: known.get(name[1], name[0]), str(message))
-            click.echo(f"Error: {message}", err=True)
+            click.echo(f"Error: {in_options(str(message), options(self))}", err=True)
             ctx.exit(2)
+
+
+def in_options(message: str, known: Mapping[str, str]) -> str:
+    """A message with options in place of Python's `name` and name='value'."""
+    message = re.sub(r"`(\w+)`", lambda name: known.get(name[1], name[0]), message)
+    return re.sub(r"\b(\w+)=(?=')", lambda name: f"{known[name[1]]} " if name[1] in known else name[0], message)
 
 
 def options(command: click.Command) -> dict[str, str]:

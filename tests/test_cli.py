@@ -372,6 +372,14 @@ def test_a_bad_question_gets_one_sentence(runs, name, arguments, message):
     assert message in refused("recommend", runs / name, *arguments)
 
 
+def test_advice_names_options(tmp_path):
+    (tmp_path / "dates.csv").write_text("user,item,time\n1,2,13/02/2001\n")
+    advice = refused("data", "describe", tmp_path / "dates.csv")
+    assert advice.endswith("say how other dates are written, as in --date-format '%d/%m/%Y %H:%M'")
+    written = run("data", "describe", tmp_path / "dates.csv", "--date-format", "%d/%m/%Y")
+    assert "2001-02-13" in written.output
+
+
 def test_a_run_must_be_exported_to_be_served(runs):
     message = refused("serve", runs / "ease")
     assert message.endswith(f"export it first, kerasrec export {runs / 'ease'} --to served")

@@ -6,6 +6,7 @@ import itertools
 import logging
 import re
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
@@ -32,6 +33,58 @@ EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) f
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
 INTEGER = re.compile(r"0|-?[1-9]\d*")  # "007" is a string: as a number it would lose its zeros
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"]  # where a number is due
+
+
+@dataclass(frozen=True)
+class TimeForm:
+    """How times are written.
+
+    Attributes:
+        unit: of times that are numbers, since 1970.
+        date_format: of times that are dates, as `datetime.strptime` has it; ISO dates where absent.
+
+    Raises:
+        DataError: there is no such unit or format.
+    """
+
+    unit: str = "s"
+    date_format: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unit not in UNITS:
+            raise DataError(f"`time_unit` must be one of {', '.join(UNITS)}, not {self.unit!r}")
+        if self.date_format is not None:
+            now = datetime.now(timezone.utc)
+            try:
+                self.moment(now.strftime(self.date_format))
+            except ValueError as error:
+                raise DataError(
+                    f"`date_format` must say how dates are written, as '%d/%m/%Y %H:%M' does, not "
+                    f"{self.date_format!r} ({error})"
+                ) from None
+
+    def moment(self, date: str) -> datetime:
+        """A date as a time, of UTC where it has no zone.
+
+        Raises:
+            ValueError: it is not written so.
+        """
+        date = date.strip()
+        if self.date_format is None:
+            moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
+        else:
+            moment = datetime.strptime(date, self.date_format)
+        return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+    def timestamps(self, dates: Any) -> Any:
+        """A pyarrow column of dates as one of timestamps; of those in a format each is read once only."""
+        import pyarrow as pa
+
+        if self.date_format is None or pa.types.is_temporal(dates.type):
+            return dates.cast(pa.timestamp("ns"))
+        encoded = dates.cast(pa.string()).combine_chunks().dictionary_encode()
+        seconds = [int(self.moment(date).timestamp()) for date in encoded.dictionary.to_pylist()]
+        return pa.array(seconds, pa.timestamp("s")).take(encoded.indices)
 
 
 def places(where: object, header: Sequence[str], given: Mapping[str, str]) -> dict[str, int]:
@@ -103,26 +156,27 @@ def of_frame(frame: Any, given: Mapping[str, str]) -> tuple[dict[str, Any], dict
     return columns, names
 
 
-def _plain(column: Any, role: str) -> Any:
+def _plain(column: Any, role: str, times: TimeForm) -> Any:
     """A column as one that numpy knows: no decimals, and dates as timestamps."""
     import pyarrow as pa
 
     if pa.types.is_decimal(column.type):
         return column.cast(pa.float64())
-    if role == "time" and not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        return column.cast(pa.timestamp("ns"))
+    numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+    if role == "time" and not (numbers and times.date_format is None):
+        return times.timestamps(column)
     return column
 
 
-def arrays(columns: Mapping[str, Any], time_unit: str) -> dict[str, Any]:
+def arrays(columns: Mapping[str, Any], times: TimeForm) -> dict[str, Any]:
     """What `Interactions.from_arrays` takes, from pyarrow columns by role.
 
     Raises:
         ValueError: a time is bad; the caller says where.
     """
-    found = {f"{role}s": _plain(column, role) for role, column in columns.items()}
+    found = {f"{role}s": _plain(column, role, times) for role, column in columns.items()}
     if "times" in found:
-        found["times"] = _seconds(np.asarray(found["times"]), time_unit)
+        found["times"] = _seconds(np.asarray(found["times"]), times.unit)
     return found
 
 
@@ -135,7 +189,7 @@ def _seconds(times: Array, unit: str) -> IntArray:
 
 
 def fault(
-    where: object, columns: Mapping[str, Any], names: Mapping[str, str], time_unit: str, error: ValueError
+    where: object, columns: Mapping[str, Any], names: Mapping[str, str], times: TimeForm, error: ValueError
 ) -> DataError:
     """What is wrong with pyarrow columns: the first row at fault, found the slow and careful way, or else the error."""
     import pyarrow as pa
@@ -144,27 +198,21 @@ def fault(
     rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
     for number, row in enumerate(rows, 1):
         fields = {role: "" if field is None else str(field) for role, field in zip(columns, row, strict=True)}
-        told = problem(fields, names, time_unit, integers)
+        told = problem(fields, names, times, integers)
         if told:
             return DataError(f"{where}, row {number}, {told}")
     return DataError(f"{where}: {error}")
 
 
-def check_time_unit(unit: str) -> None:
-    """Refuses a unit of times that is none."""
-    if unit not in UNITS:
-        raise DataError(f"`time_unit` must be one of {', '.join(UNITS)}, not {unit!r}")
-
-
 def problem(
-    fields: Mapping[str, str], names: Mapping[str, str], unit: str, integers: Container[str], decimal: str = "."
+    fields: Mapping[str, str], names: Mapping[str, str], times: TimeForm, integers: Container[str], decimal: str = "."
 ) -> str | None:
     """What is wrong with the fields of one interaction, or `None`.
 
     Args:
         fields: role → text.
         names: role → name of the column.
-        unit: of times that are numbers.
+        times: how they are written.
         integers: roles whose ids are integers, where "NA" is no id.
         decimal: what stands before the decimals of a value.
     """
@@ -174,7 +222,7 @@ def problem(
         elif role == "value":
             told = _value_problem(field, decimal)
         elif role == "time":
-            told = _time_problem(field, unit)
+            told = _time_problem(field, times)
         else:
             told = "the id -1 is taken for padding: rename it" if field.strip() == "-1" else None
         if told:
@@ -192,18 +240,23 @@ def _value_problem(field: str, decimal: str) -> str | None:
     return f"{field.strip()} is not a finite 32-bit number: drop the line or give it a value"
 
 
-def _time_problem(field: str, unit: str) -> str | None:
-    if NUMBER.fullmatch(field):
-        seconds = float(field) / UNITS[unit]
+def _time_problem(field: str, times: TimeForm) -> str | None:
+    number = times.date_format is None and NUMBER.fullmatch(field) is not None
+    if number:
+        seconds = float(field) / UNITS[times.unit]
     else:
         try:
-            moment = datetime.fromisoformat(field.strip().replace("Z", "+00:00"))
+            seconds = times.moment(field).timestamp()
         except ValueError:
-            return f"{field!r} is no time: expected {unit} since 1970, or an ISO date such as 2001-02-03 04:05:06"
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+            if times.date_format is not None:
+                return f"{field!r} is no date as {times.date_format!r} has it: mend it, or the `date_format`"
+            return (
+                f"{field!r} is no time: expected {times.unit} since 1970, or an ISO date such as 2001-02-03 04:05:06; "
+                "say how other dates are written, as in date_format='%d/%m/%Y %H:%M'"
+            )
     if EARLIEST <= seconds < LATEST:
         return None
     year = np.floor(1970 + seconds / (365.2425 * 86400))
-    fitting = [u for u in UNITS if NUMBER.fullmatch(field) and EARLIEST < float(field) / UNITS[u] < LATEST]
+    fitting = [u for u in UNITS if number and EARLIEST < float(field) / UNITS[u] < LATEST]
     advice = f"if the unit is {fitting[0]}, say time_unit={fitting[0]!r}" if fitting else "mend it or drop the line"
     return f"{field.strip()} is the year {year:.0f}, outside {YEARS[0]} to {YEARS[1]}: {advice}"

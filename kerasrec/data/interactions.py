@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from kerasrec.data.columns import arrays, check_time_unit, fault, of_frame
+from kerasrec.data.columns import TimeForm, arrays, fault, of_frame
 from kerasrec.types import Array, IntArray
 
 
@@ -129,6 +129,7 @@ class Interactions:
         value: str | None = None,
         time: str | None = None,
         time_unit: str = "s",
+        date_format: str | None = None,
     ) -> Interactions:
         """Builds a table from a data frame, of pandas or anything with columns by name, as `kerasrec.read` does.
 
@@ -137,19 +138,20 @@ class Interactions:
             user: name of the column of user ids; guessed from usual names where absent, like the others.
             item: name of the column of item ids.
             value: name of the column of ratings or counts; every value is 1 without such a column.
-            time: name of the column of times: numbers, dates, or ISO dates as text.
+            time: name of the column of times: numbers, dates, or dates as text.
             time_unit: of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
+            date_format: of dates as text, if they are not written as ISO has it: `"%d/%m/%Y %H:%M"`.
 
         Raises:
             DataError: a column is missing, or its content is bad.
         """
-        check_time_unit(time_unit)
+        times = TimeForm(time_unit, date_format)
         given = {"user": user, "item": item, "value": value, "time": time}
         columns, names = of_frame(frame, {role: name for role, name in given.items() if name is not None})
         try:
-            return cls.from_arrays(**arrays(columns, time_unit))
+            return cls.from_arrays(**arrays(columns, times))
         except ValueError as error:
-            raise fault("the frame", columns, names, time_unit, error) from None
+            raise fault("the frame", columns, names, times, error) from None
 
     @classmethod
     def from_histories(

@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from kerasrec.data.columns import INTEGER, MISSING, NUMBER, arrays, check_time_unit, fault, places, problem
+from kerasrec.data.columns import INTEGER, MISSING, NUMBER, TimeForm, arrays, fault, places, problem
 from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
@@ -42,6 +42,7 @@ def read(
     separator: str | None = None,
     layout: str | None = None,
     time_unit: str = "s",
+    date_format: str | None = None,
 ) -> Interactions:
     """Reads interactions from a file, a folder, an archive or a name.
 
@@ -58,11 +59,13 @@ def read(
         user: name of the column of user ids; guessed from usual names where absent, like the others.
         item: name of the column of item ids.
         value: name of the column of ratings or counts; every value is 1 without such a column.
-        time: name of the column of times: numbers, or ISO dates.
+        time: name of the column of times: numbers, or dates.
         separator: the character between columns; guessed from the first line where absent.
         layout: of lists: `"user-items"` or `"count-items"`, where line n from 0 is user n. Where
             absent, it is the latter if each line's first number counts the others.
         time_unit: of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
+        date_format: of times that are dates, if they are not written as ISO has it: `"%d/%m/%Y %H:%M"`, as for
+            `datetime.strptime`. Dates without a zone are UTC.
 
     Returns:
         The interactions, each user's in the order of the file.
@@ -75,7 +78,7 @@ def read(
         >>> read("generated").n_users
         2000
     """
-    check_time_unit(time_unit)
+    times = TimeForm(time_unit, date_format)
     if layout not in (None, *LAYOUTS):
         raise DataError(f"`layout` must be one of {', '.join(LAYOUTS)}, not {layout!r}")
     if separator is not None and len(separator) != 1:
@@ -92,7 +95,7 @@ def read(
 
         return read_tfds(str(data))
     named = {"user": user, "item": item, "value": value, "time": time}
-    form = _Form({role: name for role, name in named.items() if name is not None}, separator, layout, time_unit)
+    form = _Form({role: name for role, name in named.items() if name is not None}, separator, layout, times)
     try:
         if path.is_dir():
             return _read_folder(path, {p.name: _File(p) for p in sorted(path.iterdir()) if p.is_file()}, form)
@@ -114,7 +117,7 @@ class _Form:
     names: Mapping[str, str]
     separator: str | None
     layout: str | None
-    time_unit: str
+    times: TimeForm
 
 
 @dataclass(frozen=True)
@@ -247,7 +250,7 @@ class _Table:
         at: role (user, item, value, time) → position of its column.
         names: role → the column's name.
         types: role → how the first lines look: int, str, float or a date with or without zone.
-        time_unit: of times that are numbers.
+        times: how times are written.
         decimal: what stands before the decimals of a value.
     """
 
@@ -258,7 +261,7 @@ class _Table:
     at: Mapping[str, int]
     names: Mapping[str, str]
     types: Mapping[str, str]
-    time_unit: str
+    times: TimeForm
     decimal: str
 
     @classmethod
@@ -292,9 +295,11 @@ class _Table:
             raise DataError(f"{file} has a header and no interactions below it: there is nothing to read")
         fields = {role: [row[c] for row in rows if len(row) > c] for role, c in at.items()}
         types = {role: _type(role, sample) for role, sample in fields.items()}
+        if "time" in types and form.times.date_format is not None:
+            types["time"] = "str"
         comma = any(re.fullmatch(r"\s*-?\d+,\d+\s*", field) for field in fields.get("value", ()))
         decimal = "," if comma else "."
-        return cls(file, separator, start, len(header), at, names, types, form.time_unit, decimal)
+        return cls(file, separator, start, len(header), at, names, types, form.times, decimal)
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
         try:
@@ -319,7 +324,7 @@ class _Table:
         except pa.ArrowInvalid:
             # The first lines' ids may have been integers, and a later one a string.
             columns = self.parse({**self.types, "user": "str", "item": "str"}, bare_lines)
-        return Interactions.from_arrays(**arrays(columns, self.time_unit), titles=titles)
+        return Interactions.from_arrays(**arrays(columns, self.times), titles=titles)
 
     def parse(self, types: Mapping[str, str], bare_lines: bool) -> dict[str, Any]:
         """Role → column as a pyarrow array."""
@@ -374,7 +379,7 @@ class _Table:
                         "mend the line, or quote what holds a separator"
                     )
                 fields = {role: row[c] for role, c in self.at.items()}
-                told = problem(fields, self.names, self.time_unit, integers, self.decimal)
+                told = problem(fields, self.names, self.times, integers, self.decimal)
                 if told:
                     return DataError(f"{self.file}, line {line}, {told}")
         except csv.Error as error:
@@ -432,9 +437,9 @@ def _read_parquet(file: _File, form: _Form) -> Interactions:
         raise DataError(f"{file} has columns and no interactions: there is nothing to read")
     columns = {role: table[name] for role, name in names.items()}
     try:
-        return Interactions.from_arrays(**arrays(columns, form.time_unit))
+        return Interactions.from_arrays(**arrays(columns, form.times))
     except ValueError as error:
-        raise fault(file, columns, names, form.time_unit, error) from None
+        raise fault(file, columns, names, form.times, error) from None
 
 
 # ---- lists ----------------------------------------------------------------------------------

@@ -5,12 +5,13 @@ import zipfile
 from datetime import date, datetime, timezone
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 import kerasrec
-from kerasrec.data import DataError, generate, read
+from kerasrec.data import DataError, Interactions, generate, read
 
 RATINGS = [(2, 30, 4.5, 1_000_000_003), (1, 30, 3.0, 1_000_000_001), (2, 10, 1.0, 1_000_000_002)]
 
@@ -233,6 +234,29 @@ def test_times(tmp_path, times, unit, seconds):
     assert read(write(tmp_path / "x.csv", text), time_unit=unit).times.tolist() == seconds
 
 
+@pytest.mark.parametrize("times, written, seconds", [
+    (["02/01/1970", "09/09/2001"], "%d/%m/%Y", [86_400, 999_993_600]),
+    (["1/2/70 0:00", "9/9/01 1:46"], "%m/%d/%y %H:%M", [86_400, 999_999_960]),
+    (["09.09.2001 03:46:40 +0200", "02.01.1970 00:00:01 +0000"], "%d.%m.%Y %H:%M:%S %z", [1_000_000_000, 86_401]),
+    (["20010909", "19700102"], "%Y%m%d", [999_993_600, 86_400]),
+])  # fmt: skip
+def test_dates_in_a_format(tmp_path, times, written, seconds):
+    text = "user,item,time\n" + "".join(f"{n},1,{time}\n" for n, time in enumerate(times))
+    assert read(write(tmp_path / "x.csv", text), date_format=written).times.tolist() == seconds
+    frame = pd.read_csv(tmp_path / "x.csv")
+    assert Interactions.from_frame(frame, date_format=written).times.tolist() == seconds
+    frame.to_parquet(tmp_path / "x.parquet")
+    assert read(tmp_path / "x.parquet", date_format=written).times.tolist() == seconds
+
+
+def test_dates_that_are_not_in_the_format(tmp_path):
+    file = write(tmp_path / "x.csv", HEADER + "1,3,4,13/02/2001\n1,4,4,31/02/2001\n")
+    with pytest.raises(DataError, match="line 2, .*'13/02/2001' is no time: .* as in date_format='%d/%m/%Y %H:%M'"):
+        read(file)
+    with pytest.raises(DataError, match="line 3, .*'31/02/2001' is no date as '%d/%m/%Y' has it: mend it"):
+        read(file, date_format="%d/%m/%Y")
+
+
 def test_the_last_of_a_repeated_pair_stays(tmp_path):
     by_time = read(write(tmp_path / "x.csv", "user,item,rating,time\n1,1,5,200\n1,1,3,100\n1,2,4,50\n"))
     assert entries(by_time) == [(1, 1, 5, 200), (1, 2, 4, 50)] and by_time.duplicates == 1
@@ -349,6 +373,7 @@ def test_data_needs_neither_tensorflow_nor_keras(tmp_path):
 
 @pytest.mark.parametrize("arguments, message", [
     ({"time_unit": "min"}, "`time_unit` must be one of s, ms, us, ns, not 'min'"),
+    ({"date_format": "%d/%q"}, "`date_format` must say how dates are written, .* not '%d/%q' .*bad directive"),
     ({"layout": "users"}, "`layout` must be one of user-items, count-items, not 'users'"),
     ({"separator": "::"}, "`separator` must be one character, not '::'"),
 ])  # fmt: skip
