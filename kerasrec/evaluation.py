@@ -34,6 +34,7 @@ class Evaluation:
         per_rating: metric → `(n_ratings,)` float32, squared or absolute errors, of RMSE and MAE, by user and then item.
         user_ids: `(n_users,)` the users with something held out.
         held_out: a digest of who was held out what, by which two figures are known to be comparable.
+        roots: the metrics that are the root of their values' mean, as RMSE is, whatever its name.
     """
 
     means: dict[str, float]
@@ -44,6 +45,7 @@ class Evaluation:
     per_rating: dict[str, FloatArray]
     user_ids: Array
     held_out: str
+    roots: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, float | int | None]:
         """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`; a standard error of one row is `None`."""
@@ -139,6 +141,7 @@ def evaluate(
                 metric.reset_state()
                 metric.update_ranking(ranking)
                 means[metric.name] = float(metric.result())
+    roots = tuple(metric.name for metric in rated if isinstance(metric, kerasrec_metrics.RMSE))
     if rated:
         truth, predicted, cold = _ratings(model, held_out, batch_size, verbose)
         n_rows = len(truth)
@@ -148,12 +151,12 @@ def evaluate(
             values = ops.convert_to_numpy(metric.error(truth - answer))
             per_rating[metric.name] = values
             means[metric.name], errors[metric.name] = _mean(values)
-            if isinstance(metric, kerasrec_metrics.RMSE):
+            if metric.name in roots:
                 root = means[metric.name] ** 0.5
                 means[metric.name] = root
                 errors[metric.name] = errors[metric.name] / (2 * root) if root else 0.0  # d√x = dx / 2√x
     left_out = int((~counted).sum())
-    return Evaluation(means, errors, n_rows, left_out, per_user, per_rating, user_ids, _digest(held_out.targets))
+    return Evaluation(means, errors, n_rows, left_out, per_user, per_rating, user_ids, _digest(held_out.targets), roots)
 
 
 @dataclass(frozen=True)
@@ -212,9 +215,9 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
     found = {}
     for name in ours.keys() & theirs.keys():
         one, two = ours[name].astype(np.float64), theirs[name].astype(np.float64)
-        if name == "rmse":  # of squared errors, to first order: d√x = dx / 2√x around each model's own mean
-            roots = first.means[name], second.means[name]
-            one, two = ((e - r**2) / (2 * r) + r if r else e for e, r in zip((one, two), roots, strict=True))
+        if name in first.roots:  # of squared errors, to first order: d√x = dx / 2√x around each model's own mean
+            means = first.means[name], second.means[name]
+            one, two = ((e - m**2) / (2 * m) + m if m else e for e, m in zip((one, two), means, strict=True))
         apart = one - two
         difference, error = _mean(apart)
         p_value = float(ttest_1samp(apart, 0.0).pvalue) if error > 0 else 1.0

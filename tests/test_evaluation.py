@@ -71,14 +71,15 @@ def test_rmse_clips_falls_back_and_is_over_all_ratings(batch_size):
     assert result.standard_errors["rmse"] == pytest.approx(squared_error_se / (2 * result.means["rmse"]))
 
 
-def test_rmse_of_two_models_is_compared_as_rmse():
+@pytest.mark.parametrize("name", ["rmse", "error"])
+def test_rmse_of_two_models_is_compared_as_rmse(name):
     train = table([(0, 0), (0, 1), (1, 0), (2, 1), (3, 2)], 4, 3, [1, 5, 4, 2, 3])
     truth = table([(0, 2), (1, 1), (2, 0), (3, 1)], 4, 3, [5, 5, 1, 3])
     rng = np.random.default_rng(0)
     one, two = (
-        evaluate(Fixed(rng.uniform(1, 5, (4, 3)), "ratings"), HeldOut(train, truth), ["rmse"]) for _ in range(2)
+        evaluate(Fixed(rng.uniform(1, 5, (4, 3)), "ratings"), HeldOut(train, truth), [RMSE(name)]) for _ in range(2)
     )
-    assert compare(one, two)["rmse"].difference == pytest.approx(one.means["rmse"] - two.means["rmse"])
+    assert compare(one, two)[name].difference == pytest.approx(one.means[name] - two.means[name])
 
 
 def test_a_model_of_users_and_one_of_items_are_compared_rating_by_rating():
