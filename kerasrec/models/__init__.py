@@ -8,6 +8,7 @@ from kerasrec.models.deep_rec import DeepRec
 from kerasrec.models.ease import EASE
 from kerasrec.models.ease_sgd import EASESGD
 from kerasrec.models.edlae import EDLAE
+from kerasrec.models.elsa import ELSA
 from kerasrec.models.mult_dae import MultDAE
 from kerasrec.models.mult_vae import MultVAE
 from kerasrec.models.popularity import Popularity
@@ -22,6 +23,7 @@ ZOO: dict[str, type[Recommender]] = {
     "ease": EASE,
     "ease_sgd": EASESGD,
     "edlae": EDLAE,
+    "elsa": ELSA,
     "mult_dae": MultDAE,
     "mult_vae": MultVAE,
     "popularity": Popularity,
@@ -36,6 +38,7 @@ __all__ = [
     "EASE",
     "EASESGD",
     "EDLAE",
+    "ELSA",
     "SVAE",
     "ZOO",
     "AutoRec",

@@ -23,6 +23,7 @@ CASES = {
     "deep_rec once": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2, "refeeds": 0}),
     "ease_sgd": ("ease_sgd", {"reg": 0.05}),
     "edlae": ("edlae", {"dropout": 0.4, "reg": 5.0}),
+    "elsa": ("elsa", {"latent_dim": 6}),
     "cfn": ("cfn", {"hidden_dims": (12,), "reg": 0.01, "side": SIDE}),
     "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE}),
     "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
