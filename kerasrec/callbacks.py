@@ -31,8 +31,9 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         folder: where to write; made if need be.
         monitor: the figure by which an epoch is the best, as in `"val_ndcg_100"`; the last epoch is
-            the best where `None`.
-        mode: `"max"` or `"min"`, which of its values is the best.
+            the best where `None`. Epochs that were not validated (`validation_freq`) are not the best.
+        mode: `"max"` or `"min"`, which of its values is the best; where absent, the lowest of a loss, a RMSE or a MAE
+            and the highest of anything else.
 
     Example:
         >>> import tempfile
@@ -51,8 +52,10 @@ class Checkpoints(keras.callbacks.Callback):
     RANDOM = "random.npz"
     HISTORY = "history.csv"
 
-    def __init__(self, folder: str | os.PathLike[str], monitor: str | None = None, mode: str = "max") -> None:
+    def __init__(self, folder: str | os.PathLike[str], monitor: str | None = None, mode: str | None = None) -> None:
         super().__init__()
+        if mode is None:
+            mode = "min" if (monitor or "").endswith(("loss", "rmse", "mae")) else "max"
         if mode not in ("max", "min"):
             raise ValueError(f'`mode` must be "max" or "min", not {mode!r}')
         self.folder = Path(folder)
@@ -94,11 +97,12 @@ class Checkpoints(keras.callbacks.Callback):
     def best_epoch(self) -> int:
         """The best epoch by `monitor` so far, counted from 1; the earliest of equals."""
         monitor = self.monitor
-        if monitor is None:
+        measured = [row for row in self.history if monitor in row]
+        if monitor is None or not measured:
             return int(self.history[-1]["epoch"])
         pick = max if self.mode == "max" else min
         # A figure that is no number is never the best, unless there is no other.
-        finite = [row for row in self.history if np.isfinite(row[monitor])] or self.history
+        finite = [row for row in measured if np.isfinite(row[monitor])] or measured
         return int(pick(finite, key=lambda row: row[monitor])["epoch"])
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -107,14 +111,21 @@ class Checkpoints(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         seconds = time.perf_counter() - self._began
         figures = {name: float(value) for name, value in (logs or {}).items()}
+        validated = any(name.startswith("val_") for name in figures)
         if self.monitor is not None and self.monitor not in figures:
-            raise ValueError(f"`monitor` is {self.monitor!r}; this epoch has only {', '.join(figures)}")
+            # An epoch may go without validation, but not each of them, nor with a figure of another name.
+            last = epoch + 1 == self.params.get("epochs")
+            if validated or not self.monitor.startswith("val_") or (last and not any(map(self._has, self.history))):
+                raise ValueError(f"`monitor` is {self.monitor!r}; this epoch has only {', '.join(figures)}")
         # An epoch that is trained anew takes the place of what was kept of it and of later ones.
         self.history = [row for row in self.history if row["epoch"] <= epoch]
         self.history.append({"epoch": epoch + 1, **figures, "seconds": round(seconds, 3)})
         self._write(epoch + 1)
         for old in set(self.epochs()) - {epoch + 1, self.best_epoch()}:
             shutil.rmtree(self.path(old))
+
+    def _has(self, row: dict[str, float]) -> bool:
+        return self.monitor in row
 
     def _write(self, epoch: int) -> None:
         unfinished = self.folder / ".unfinished"

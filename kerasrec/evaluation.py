@@ -28,7 +28,8 @@ class Evaluation:
         means: metric → mean over users, or over all ratings together for RMSE and MAE.
         standard_errors: metric → standard error of that mean (by the delta method for RMSE).
             Absent for metrics that are no mean, such as coverage.
-        n_rows: how many users (or ratings) the means are over.
+        n_users: how many users the means of ranking metrics are over; 0 where there are none.
+        n_ratings: how many ratings RMSE and MAE are over, likewise.
         left_out: how many users had nothing held out and stand in no mean.
         per_user: metric → `(n_users,)` float32, the users' own figures, of ranking metrics.
         per_rating: metric → `(n_ratings,)` float32, squared or absolute errors, of RMSE and MAE, by user and then item.
@@ -39,7 +40,8 @@ class Evaluation:
 
     means: dict[str, float]
     standard_errors: dict[str, float]
-    n_rows: int
+    n_users: int
+    n_ratings: int
     left_out: int
     per_user: dict[str, FloatArray]
     per_rating: dict[str, FloatArray]
@@ -48,22 +50,27 @@ class Evaluation:
     roots: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`; a standard error of one row is `None`."""
+        """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`; a standard error of one row is `None`.
+
+        `n` counts users, or ratings where there are no ranking metrics; where there are both, `n_ratings` is there too.
+        """
         figures: dict[str, float | int | None] = {}
         for name, mean in self.means.items():
             figures[name] = mean
             if name in self.standard_errors:
                 error = self.standard_errors[name]
                 figures[f"{name}_se"] = None if np.isnan(error) else error
-        return {**figures, "n": self.n_rows, "left_out": self.left_out}
+        both = {"n_ratings": self.n_ratings} if self.n_users and self.n_ratings else {}
+        return {**figures, "n": self.n_users or self.n_ratings, **both, "left_out": self.left_out}
 
     def __str__(self) -> str:
         lines = [
             f"{name:<16} {mean:.4f}{spelled_error(self.standard_errors.get(name))}" for name, mean in self.means.items()
         ]
         left_out = f"; users with nothing held out, left aside: {self.left_out:,}" if self.left_out else ""
-        of_what = "ratings" if self.per_rating else "users"
-        return "\n".join([*lines, f"over {self.n_rows:,} {of_what}{left_out}"])
+        counts = {"users": self.n_users, "ratings": self.n_ratings}
+        over = " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+        return "\n".join([*lines, f"over {over}{left_out}"])
 
 
 def spelled_error(error: float | None) -> str:
@@ -125,16 +132,15 @@ def evaluate(
     per_user: dict[str, FloatArray] = {}
     per_rating: dict[str, FloatArray] = {}
     counted = held_out.targets.counts > 0
-    n_rows = int(counted.sum())
     user_ids = held_out.targets.user_ids[counted]
     if ranked:
         if model.rows == "items":
             raise ValueError("a model of item rows predicts ratings; it is not ranked by user here")
         ranking = _rankings(model, held_out, max(m.k for m in ranked), batch_size, verbose)
-        ranking = Ranking(*(part[counted] for part in ranking))
+        asked = Ranking(*(part[counted] for part in ranking))
         for metric in ranked:
             if isinstance(metric, kerasrec_metrics.RankingMetric):
-                values = ops.convert_to_numpy(metric.values(ranking))
+                values = ops.convert_to_numpy(metric.values(asked))
                 per_user[metric.name] = values
                 means[metric.name], errors[metric.name] = _mean(values)
             else:
@@ -144,7 +150,6 @@ def evaluate(
     roots = tuple(metric.name for metric in rated if isinstance(metric, kerasrec_metrics.RMSE))
     if rated:
         truth, predicted, cold = _ratings(model, held_out, batch_size, verbose)
-        n_rows = len(truth)
         for metric in rated:
             low, high = metric.value_range or getattr(model, "value_range", None) or _range(held_out.inputs)
             answer = np.where(cold, (low + high) / 2, np.clip(predicted, low, high)).astype(np.float32)
@@ -156,7 +161,10 @@ def evaluate(
                 means[metric.name] = root
                 errors[metric.name] = errors[metric.name] / (2 * root) if root else 0.0  # d√x = dx / 2√x
     left_out = int((~counted).sum())
-    return Evaluation(means, errors, n_rows, left_out, per_user, per_rating, user_ids, _digest(held_out.targets), roots)
+    n_users, n_ratings = len(user_ids) if ranked else 0, len(truth) if rated else 0
+    return Evaluation(
+        means, errors, n_users, n_ratings, left_out, per_user, per_rating, user_ids, _digest(held_out.targets), roots
+    )
 
 
 @dataclass(frozen=True)
@@ -166,7 +174,8 @@ class Comparison:
     Attributes:
         difference: mean of the first minus mean of the second, over the same users (or ratings).
         standard_error: of that difference, from the paired values.
-        p_value: of a two-sided paired t-test: how often chance alone would put equal models so far apart.
+        p_value: of a two-sided paired t-test: how often chance alone would put equal models so far apart; `nan` for
+            a single user or rating.
     """
 
     difference: float
@@ -220,7 +229,10 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
             one, two = ((e - m**2) / (2 * m) + m if m else e for e, m in zip((one, two), means, strict=True))
         apart = one - two
         difference, error = _mean(apart)
-        p_value = float(ttest_1samp(apart, 0.0).pvalue) if error > 0 else 1.0
+        if error == 0:  # the same difference for all, of which a t-test makes 0 / 0
+            p_value = 0.0 if difference else 1.0
+        else:
+            p_value = float(ttest_1samp(apart, 0.0).pvalue) if len(apart) > 1 else float("nan")
         found[name] = Comparison(difference, error, p_value)
     return dict(sorted(found.items()))
 

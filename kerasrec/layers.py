@@ -33,7 +33,7 @@ class Densify(keras.layers.Layer):
     Shapes:
         In: `{"ids": (batch, length), "values": (batch, length)}`, padded with -1 (`values` may be
         absent: 1 each), or a dense `(batch, n_columns)` array, in which 0 is not observed.
-        Out: float32 `(batch, n_columns)`.
+        Out: `(batch, n_columns)`, float32 unless another `dtype` is asked for.
 
     Example:
         >>> import numpy as np
@@ -55,11 +55,11 @@ class Densify(keras.layers.Layer):
     def call(self, inputs: Batch | Tensor) -> Tensor:
         if isinstance(inputs, Mapping):
             values = inputs["values"] if self.use_values and "values" in inputs else 1.0
-            return listed(inputs["ids"], values).dense(self.n_columns, self.missing)
+            return ops.cast(listed(inputs["ids"], values).dense(self.n_columns, self.missing), self.compute_dtype)
         dense = ops.cast(inputs, "float32")
         if dense.shape[-1] not in (None, self.n_columns):
             raise ValueError(f"rows of {dense.shape[-1]} columns were given, {self.n_columns} are due")
-        return ops.where(dense == 0, self.missing, dense if self.use_values else 1.0)
+        return ops.cast(ops.where(dense == 0, self.missing, dense if self.use_values else 1.0), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         shape = input_shape["ids"] if isinstance(input_shape, Mapping) else input_shape
@@ -80,7 +80,9 @@ class RowDense(keras.layers.Dense):
         units: width of the output.
         activation: as in `keras.layers.Dense`.
         sparse: whether only the kernel's rows that a batch observes are read, and are all that the
-            gradient holds (`tf.IndexedSlices`; on JAX and under XLA it is dense). For large catalogues.
+            gradient holds (`tf.IndexedSlices`; on JAX and under XLA it is dense). For large catalogues, and for
+            `kerasrec.optimizers.Adam`: Keras' own squares each part of a row's gradient before it adds them up.
+        n_columns: width of the rows, which lists of ids do not tell; dense rows do, and so does a `build` before them.
         **kwargs: as in `keras.layers.Dense`.
 
     Shapes:
@@ -90,27 +92,35 @@ class RowDense(keras.layers.Dense):
     Example:
         >>> import numpy as np
         >>> from kerasrec.layers import RowDense
-        >>> layer = RowDense(2, kernel_initializer="ones")
-        >>> layer.build((None, 4))  # four columns
+        >>> layer = RowDense(2, n_columns=4, kernel_initializer="ones")
         >>> np.asarray(layer({"ids": np.array([[2, 0, 3], [3, -1, -1]])}))
         array([[3., 3.],
                [1., 1.]], dtype=float32)
     """
 
-    def __init__(self, units: int, activation: Any = None, sparse: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        sparse: bool = False,
+        n_columns: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(units, activation, **kwargs)
         self.sparse = sparse
+        self.n_columns = n_columns
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         # Mixed precision would cast the whole kernel before its rows are taken.
         return super().add_weight(*args, **{**kwargs, **({"autocast": False} if self.sparse else {})})
 
     def build(self, input_shape: Any) -> None:
-        if isinstance(input_shape, dict):
-            raise ValueError(
-                "lists of ids do not tell how many columns there are: call `build((None, n_columns))` before the layer"
-            )
+        if isinstance(input_shape, Mapping):
+            if self.n_columns is None:
+                raise ValueError("lists of ids do not tell how many columns there are: give the layer `n_columns`")
+            input_shape = (None, self.n_columns)
         super().build(input_shape)
+        self.n_columns = self.kernel.shape[0]
         self.input_spec = None  # lists are as wide as the longest row, not as the kernel
 
     def call(self, inputs: Batch | Tensor | Entries | DenseRows, training: bool = False) -> Tensor:
@@ -127,11 +137,11 @@ class RowDense(keras.layers.Dense):
         return self.activation(hidden)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "sparse": self.sparse}
+        return {**super().get_config(), "sparse": self.sparse, "n_columns": self.n_columns}
 
-    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = input_shape["ids"] if isinstance(input_shape, Mapping) else input_shape
-        return (shape[0], self.units)
+        return (*shape[:-1], self.units)
 
 
 @public
@@ -422,6 +432,9 @@ class NextItems(Logits):
         n_targets = ops.reshape(sum_of_next(known, k), (-1,))
         states, factors = ops.reshape(hidden, (-1, kernel.shape[0])), "bfloat16" if trains_in_bfloat16() else "float32"
         return sum_of_log_partitions(states, kernel, bias, n_targets, factors=factors) - own
+
+    def compute_output_shape(self, hidden_shape: Any, ids_shape: Any = None) -> tuple[int | None, ...]:
+        return (*hidden_shape[:-1], self.units) if ids_shape is None else ()
 
 
 def sum_of_next(values: Tensor, k: int) -> Tensor:

@@ -51,7 +51,7 @@ class RankingMetric(keras.metrics.Mean):
         """Adds the rows of a ranking of `k` items or more."""
         counted = ops.cast(ranking.relevant > 0, "float32")
         if sample_weight is not None:
-            counted = counted * ops.cast(sample_weight, "float32")
+            counted = counted * ops.reshape(ops.cast(sample_weight, "float32"), (-1,))
         super().update_state(self.values(ranking), sample_weight=counted)
 
     def values(self, ranking: Ranking) -> Tensor:
@@ -219,7 +219,8 @@ class _RatingMetric(keras.metrics.Mean):
         observed = observed_mask(y_true, self.missing)
         weight = ops.cast(observed, "float32")
         if sample_weight is not None:
-            weight = weight * ops.reshape(ops.cast(sample_weight, "float32"), (-1, 1))
+            sample_weight = ops.cast(sample_weight, "float32")  # of rows, or of entries
+            weight = weight * (sample_weight if len(sample_weight.shape) > 1 else ops.expand_dims(sample_weight, 1))
         difference = ops.where(observed, y_true, y_pred) - y_pred
         super().update_state(self.error(difference), sample_weight=weight)
 

@@ -64,7 +64,7 @@ class Adam(keras.optimizers.Adam):
             w.value if isinstance(w, keras.Variable) else w
             for w in (variable, self._momentums[place], self._velocities[place])
         )
-        step = tf.cast(self.iterations.value + 1, weight.dtype)
+        step = tf.cast(tf.convert_to_tensor(self.iterations) + 1, weight.dtype)
         tf.raw_ops.ResourceApplyAdam(
             var=weight.handle,
             m=first.handle,

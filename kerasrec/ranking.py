@@ -56,11 +56,12 @@ def rank(scores: Tensor, relevance: Tensor | Entries | DenseRows, k: int) -> Ran
             `kerasrec.entries.entries` has it, which saves most passes over `(batch, n)`.
         k: length of the list, at most `n` of which can be filled.
     """
+    scores = ops.convert_to_tensor(scores)
     if isinstance(relevance, Entries):
         held_out = relevance.having(relevance.known).dense(scores.shape[-1], dtype="uint8")
         relevant = relevance.counts
     else:
-        dense = relevance.known if isinstance(relevance, DenseRows) else ops.cast(relevance, "float32")
+        dense = relevance.known if isinstance(relevance, DenseRows) else ops.convert_to_tensor(relevance, "float32")
         held_out = ops.cast(dense > 0, "float32")
         relevant = ops.sum(held_out, axis=-1)
     items, best = top_k(scores, min(k, scores.shape[-1]))

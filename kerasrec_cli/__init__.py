@@ -63,6 +63,7 @@ def form_options(command: Callable[..., Any]) -> Callable[..., Any]:
         "--value": "Column of the ratings or counts.",
         "--time": "Column of the times.",
         "--separator": "Character between columns.  [default: told by the first line]",
+        "--decimal": "Before the decimals of a value: . or ,  [default: told by the first lines]",
         "--time-unit": "Of times that are numbers: s, ms, us or ns since 1970.  [default: s]",
         "--date-format": "Of times that are dates: '%d/%m/%Y %H:%M'.  [default: as ISO has it]",
         "--layout": "Of lists, one user a line: user-items or count-items.  [default: told by the numbers]",

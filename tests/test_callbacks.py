@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import HeldOut, MultVAE, generate
+from kerasrec import HeldOut, HeldOutUsers, MultVAE, generate
 from kerasrec.callbacks import Checkpoints
 
 
@@ -105,6 +105,26 @@ def test_half_a_checkpoint_is_never_seen(tmp_path, monkeypatch):
         made.fit(table(), epochs=2, initial_epoch=1, callbacks=kept, verbose=0)
     assert Checkpoints(tmp_path).epochs() == [1]
     assert Checkpoints(tmp_path).restore(model()) == 1
+
+
+def test_which_way_is_better_is_told_by_the_name(tmp_path):
+    ways = {"val_loss": "min", "val_rmse": "min", "mae": "min", "val_ndcg_100": "max", "val_plain_recall_20": "max"}
+    assert {name: Checkpoints(tmp_path, name).mode for name in ways} == ways
+    assert Checkpoints(tmp_path).mode == "max"
+
+
+def test_epochs_without_validation_are_never_the_best(tmp_path):
+    split = HeldOutUsers(held_out=10, min_items=2).split(table())
+    made = MultVAE(split.train.n_items, hidden_dims=(8,), latent_dim=4, seed=1)
+    made.compile(metrics=["ndcg_10"])
+    told = {"validation_data": split.validation, "validation_freq": 2, "verbose": 0}
+    made.fit(split.train, epochs=1, callbacks=Checkpoints(tmp_path), verbose=0)
+    kept = Checkpoints(tmp_path, "val_ndcg_10")
+    done = kept.restore(made)
+    made.fit(split.train, epochs=5, initial_epoch=done, callbacks=kept, **told)
+    assert kept.best_epoch() in (2, 4) and set(kept.epochs()) == {kept.best_epoch(), 5}
+    with pytest.raises(ValueError, match="'val_ndcg_9'; this epoch has only loss, val_loss, val_ndcg_10"):
+        made.fit(split.train, epochs=2, callbacks=Checkpoints(tmp_path / "typo", "val_ndcg_9"), **told)
 
 
 def test_a_figure_that_is_not_there_is_named(tmp_path):

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_rel
 
-from kerasrec import HeldOut, HeldOutUsers, Interactions, MultVAE, Recommender, compare, evaluate, generate
-from kerasrec.metrics import RMSE
+from kerasrec import HeldOut, HeldOutUsers, Interactions, MultVAE, Popularity, Recommender, compare, evaluate, generate
+from kerasrec.metrics import RMSE, CatalogueCoverage
 
 
 class Fixed(Recommender):
@@ -51,7 +51,7 @@ def test_means_errors_and_the_users_left_out(batch_size):
     assert result.user_ids.tolist() == [0, 1, 2]
     assert result.means == {"recall_1": pytest.approx(1 / 3), "recall_2": pytest.approx(2 / 3)}
     assert result.standard_errors["recall_1"] == pytest.approx(np.std([1, 0, 0], ddof=1) / np.sqrt(3))
-    assert (result.n_rows, result.left_out) == (3, 1)
+    assert (result.n_users, result.n_ratings, result.left_out) == (3, 0, 1)
     assert result.as_dict()["recall_2_se"] == result.standard_errors["recall_2"]
     assert "over 3 users; users with nothing held out, left aside: 1" in str(result)
 
@@ -66,7 +66,10 @@ def test_rmse_clips_falls_back_and_is_over_all_ratings(batch_size):
     errors = np.array([2.0, 0.0, 2.0, 0.0])
     assert result.means["rmse"] == pytest.approx(np.sqrt((errors**2).mean()))
     assert result.means["mae"] == pytest.approx(errors.mean())
-    assert result.n_rows == 4
+    assert (result.n_users, result.n_ratings) == (0, 4)
+    both = evaluate(Fixed(answer, "ratings"), HeldOut(train, truth), ["rmse", "recall_1"], batch_size=batch_size)
+    assert "over 3 users and 4 ratings" in str(both)
+    assert (both.as_dict()["n"], both.as_dict()["n_ratings"], both.left_out) == (3, 4, 1)
     squared_error_se = (errors**2).std(ddof=1) / 2
     assert result.standard_errors["rmse"] == pytest.approx(squared_error_se / (2 * result.means["rmse"]))
 
@@ -108,6 +111,25 @@ def test_what_ratings_are_clipped_to_and_which_items_are_cold():
 def test_ratings_of_a_model_of_likes_are_not_measured():
     with pytest.raises(ValueError, match="rmse measures predicted ratings, which Fixed does not make"):
         evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1)], 4, 5)), ["rmse"])
+
+
+def test_coverage_is_of_all_lists():
+    """Also of users with nothing held out, as Keras' `evaluate` has it."""
+    held_out, model = HeldOut(SEEN, table([(0, 1)], 4, 5)), Popularity(5)
+    model.fit(SEEN, verbose=0)  # liked twice: 0 and 4, which the users who lack them are told first
+    model.compile(metrics=[CatalogueCoverage(1, 5)])
+    assert model.evaluate(held_out, verbose=0, return_dict=True)["coverage_1"] == pytest.approx(0.4)
+    assert evaluate(model, held_out, [CatalogueCoverage(1, 5)]).means["coverage_1"] == pytest.approx(0.4)
+
+
+def test_the_same_difference_for_all_is_no_chance():
+    held_out = HeldOut(SEEN, table([(0, 1), (1, 3), (2, 3)], 4, 5))
+    right, wrong = (evaluate(Fixed(by * SCORES), held_out, ["hit_rate_1"]) for by in (1, -1))
+    found = compare(right, wrong)["hit_rate_1"]
+    assert (found.difference, found.standard_error, found.p_value) == (1.0, 0.0, 0.0)
+    alone = HeldOut(SEEN, table([(0, 1)], 4, 5))
+    right, wrong = (evaluate(Fixed(by * SCORES), alone, ["hit_rate_1"]) for by in (1, -1))
+    assert np.isnan(compare(right, wrong)["hit_rate_1"].p_value)
 
 
 def test_what_is_no_part_of_a_split_and_no_evaluation_is_named():

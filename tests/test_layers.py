@@ -16,6 +16,29 @@ VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float3
 DENSE = np.array([[0.5, 0.0, 5.0, 1.0], [0.0, 0.0, 0.0, 2.0], [0.0] * 4], np.float32)
 
 
+def test_a_functional_model_of_lists_of_ids_can_be_cloned():
+    ids = {"ids": keras.Input((None,), dtype="int32", name="ids")}
+    with pytest.raises(ValueError, match="do not tell how many columns there are: give the layer `n_columns`"):
+        RowDense(8)(ids)
+    built = RowDense(8)
+    built.build((None, 4))
+    for layer in (RowDense(8, n_columns=4), built):
+        model = keras.Model(ids, Logits(4)(layer(ids)))
+        clone = keras.models.clone_model(model)
+        clone.set_weights(model.get_weights())
+        np.testing.assert_array_equal(clone({"ids": IDS}), model({"ids": IDS}))
+
+
+def test_symbolic_shapes_are_those_that_come_out():
+    states, ids = keras.Input((5, 4)), keras.Input((5,), dtype="int32")
+    assert NextItems(60)(states).shape == (None, 5, 60)
+    assert NextItems(60)(states, ids).shape == ()
+    assert RowDense(4)(keras.Input((3, 60))).shape == (None, 3, 4)
+    rows = Densify(4, dtype="bfloat16")
+    assert rows(keras.Input((4,))).dtype == keras.backend.standardize_dtype(rows(DENSE).dtype) == "bfloat16"
+    assert Densify(4)({"ids": IDS}).dtype == "float32"
+
+
 @pytest.mark.parametrize("use_values", [True, False])
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("n_columns", [4, 3000])  # a wide row is multiplied by its entries, a narrow one as it is

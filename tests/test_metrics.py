@@ -122,6 +122,22 @@ def test_rmse_is_over_all_entries_and_not_a_mean_of_users():
     assert float(mae.result()) == pytest.approx(2.5 / 3)
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_weights_of_rows(shape):
+    truth, answer, weights = [[0, 1, 1], [1, 0, 0]], [[3.0, 2, 1], [3, 2, 1]], np.array([1.0, 3.0])
+    ranked, rated = metrics.HitRate(1), metrics.MAE(missing=0.0)
+    for metric in (ranked, rated):
+        metric.update_state(truth, answer, sample_weight=weights.reshape(shape))
+    assert float(ranked.result()) == pytest.approx(3 / 4)
+    assert float(rated.result()) == pytest.approx((1 * (1 + 0) + 3 * 2) / (1 * 2 + 3 * 1))
+
+
+def test_weights_of_ratings():
+    metric = metrics.RMSE(missing=0.0)
+    metric.update_state([[5.0, 3, 0]], [[4.0, 1, 9]], sample_weight=[[1.0, 3, 7]])
+    assert float(metric.result()) == pytest.approx(((1 + 3 * 4) / 4) ** 0.5)
+
+
 def test_rmse_clips_to_the_range_of_ratings():
     metric = metrics.RMSE(value_range=(1, 5))
     metric.update_state(np.array([[5.0, 1.0]]), np.array([[7.0, -2.0]]))

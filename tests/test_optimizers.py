@@ -8,7 +8,15 @@ from kerasrec.optimizers import Adam
 
 
 @pytest.mark.parametrize(
-    "settings", [{}, {"clipnorm": 0.5}, {"weight_decay": 0.01}, {"amsgrad": True}, {"use_ema": True}]
+    "settings",
+    [
+        {},
+        {"clipnorm": 0.5},
+        {"weight_decay": 0.01},
+        {"amsgrad": True},
+        {"use_ema": True},
+        {"gradient_accumulation_steps": 3},
+    ],
 )
 def test_steps_are_those_of_keras(settings):
     rng = np.random.default_rng(0)

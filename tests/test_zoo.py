@@ -116,6 +116,13 @@ def test_a_search_tries_every_setting_once_and_finds_the_best(search):
     assert sorted(again) == sorted(done)  # seconds too: nothing was run again
 
 
+def test_a_search_that_goes_on_draws_anew(search):
+    told = "ease_ml_1m", "REG=1..1000", "--trials"
+    drawn = [line.split(" | ")[0] for line in search(*told, "4").stdout.splitlines()[2:6]]
+    goes_on = [line.split(" | ")[0] for line in search(*told, "8").stdout.splitlines()[2:10]]
+    assert goes_on[:4] == drawn and len(set(goes_on)) == 8
+
+
 def test_a_search_refuses_what_it_cannot_try(search):
     for told, complaint in (
         (("no_such_recipe", "REG=1"), "no_such_recipe is no recipe"),

@@ -20,7 +20,7 @@ def fit_best(model: kerasrec.Recommender, split: kerasrec.Split, epochs: int, mo
         **fit: as in `keras.Model.fit`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        kept = Checkpoints(folder, monitor, mode="min" if monitor == "val_rmse" else "max")
+        kept = Checkpoints(folder, monitor)
         model.fit(
             split.train,
             epochs=epochs,

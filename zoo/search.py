@@ -71,10 +71,12 @@ def main(
         storage=optuna.storages.JournalStorage(
             optuna.storages.journal.JournalFileBackend(str(journal or f"{recipe}.journal"))
         ),
-        sampler=optuna.samplers.TPESampler(seed=0) if ranges else optuna.samplers.GridSampler(space, seed=0),
+        sampler=None if ranges else optuna.samplers.GridSampler(space, seed=0),
         direction="minimize" if searched.metrics[0] in ("rmse", "mae") else "maximize",
         load_if_exists=True,
     )
+    if ranges:  # with the same seed it would draw once more what it drew before it was stopped
+        study.sampler = optuna.samplers.TPESampler(seed=len(study.trials))
     asked = trials or math.prod(len(values) for values in space.values())
     columns = [*space, *map(spelled, searched.metrics), "seconds"]
     click.echo(row(columns) + "\n" + row(["---"] * len(columns)))

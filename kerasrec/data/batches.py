@@ -26,7 +26,8 @@ class Batches(keras.utils.PyDataset):
     """Batches of `inputs`, with the rows of `targets` beside them where given.
 
     The order of epoch `e` is a function of `(seed, e)` alone, so that a run that was interrupted
-    and resumed at epoch `e` sees the batches that an undisturbed one would have seen.
+    and resumed at epoch `e` sees the batches that an undisturbed one would have seen. With `steps`, an
+    epoch is so many batches, and goes on in the pass over all rows where the epoch before it ended.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class Batches(keras.utils.PyDataset):
         seed: int = 0,
         rows: IntArray | None = None,
         by_length: bool = False,
+        steps: int | None = None,
     ) -> None:
         super().__init__()
         if targets is not None and targets.shape != inputs.shape:
@@ -47,6 +49,8 @@ class Batches(keras.utils.PyDataset):
         self.inputs = inputs.in_time_order()
         self.targets = None if targets is None else targets.in_time_order()
         self.batch_size = whole(1, batch_size=batch_size)
+        self.a_pass = -(-inputs.n_users // self.batch_size)
+        self.steps = self.a_pass if steps is None else whole(1, steps_per_epoch=steps)
         self.shuffle = shuffle
         self.seed = seed
         self.by_length = by_length
@@ -56,19 +60,19 @@ class Batches(keras.utils.PyDataset):
         self._on_device: list[tuple[Any, ...]] | None = None
 
     def __len__(self) -> int:
-        return -(-self.inputs.n_users // self.batch_size)
+        return self.steps
 
-    def order(self) -> IntArray:
-        """The order of the rows in the current epoch."""
-        if self._drawn is None or self._drawn[0] != self.epoch:
-            self._drawn = self.epoch, self._draw()
+    def order(self, number: int) -> IntArray:
+        """The order of the rows in a pass over them."""
+        if self._drawn is None or self._drawn[0] != number:
+            self._drawn = number, self._draw(number)
         return self._drawn[1]
 
-    def _draw(self) -> IntArray:
+    def _draw(self, number: int) -> IntArray:
         n = self.inputs.n_users
         if not self.shuffle:
             return np.arange(n)
-        rng = np.random.default_rng((self.seed, self.epoch))
+        rng = np.random.default_rng((self.seed, number))
         if not self.by_length:
             return rng.permutation(n)
         # Not quite sorted, so that each epoch brings other rows together.
@@ -78,7 +82,8 @@ class Batches(keras.utils.PyDataset):
         return np.concatenate([shuffled.ravel(), order[full:]])
 
     def __getitem__(self, index: int) -> Any:
-        return self.batch(self.order()[index * self.batch_size : (index + 1) * self.batch_size])
+        number, place = divmod(self.epoch * self.steps + index, self.a_pass)
+        return self.batch(self.order(number)[place * self.batch_size : (place + 1) * self.batch_size])
 
     def batch(self, rows: IntArray) -> Any:
         """The batch of the given rows: `(x,)`, or `(x, y)` where there are targets."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import re
@@ -77,11 +78,25 @@ class TimeForm:
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
     def timestamps(self, dates: Any) -> Any:
-        """A pyarrow column of dates as one of timestamps; of those in a format each is read once only."""
+        """A pyarrow column of dates as one of timestamps.
+
+        Raises:
+            ValueError: it holds something else.
+        """
         import pyarrow as pa
 
-        if self.date_format is None or pa.types.is_temporal(dates.type):
+        if pa.types.is_dictionary(dates.type):
+            dates = dates.cast(dates.type.value_type)
+        if pa.types.is_timestamp(dates.type) or pa.types.is_date(dates.type):
             return dates.cast(pa.timestamp("ns"))
+        if pa.types.is_integer(dates.type) or pa.types.is_floating(dates.type):
+            dates = dates.cast(pa.int64())
+        elif not (pa.types.is_string(dates.type) or pa.types.is_large_string(dates.type)):
+            raise ValueError(f"a column of type {dates.type} tells no time: make it numbers, dates or text")
+        elif self.date_format is None:
+            for zone in (None, "UTC"):
+                with contextlib.suppress(pa.ArrowInvalid):
+                    return dates.cast(pa.timestamp("ns", zone))
         encoded = dates.cast(pa.string()).combine_chunks().dictionary_encode()
         seconds = [int(self.moment(date).timestamp()) for date in encoded.dictionary.to_pylist()]
         return pa.array(seconds, pa.timestamp("s")).take(encoded.indices)
@@ -142,12 +157,14 @@ def of_frame(frame: Any, given: Mapping[str, str]) -> tuple[dict[str, Any], dict
 
     if not hasattr(frame, "columns"):
         raise DataError(f"a data frame is due, not {type(frame).__name__}: arrays go to `Interactions.from_arrays`")
-    header = {str(name): name for name in frame.columns}
-    names = {role: list(header)[column] for role, column in places("the frame", list(header), given).items()}
+    labels = list(frame.columns)
+    header = [str(label) for label in labels]
+    at = places("the frame", header, given)
+    names = {role: header[column] for role, column in at.items()}
     columns = {}
     for role, name in names.items():
         try:
-            columns[role] = pa.chunked_array([pa.array(frame[header[name]], from_pandas=True)])
+            columns[role] = pa.chunked_array([pa.array(frame[labels[at[role]]], from_pandas=True)])
         except (pa.ArrowException, OverflowError):
             raise DataError(
                 f"the frame, column {name} ({role}): it mixes numbers, strings or other things, or they are too large: "
@@ -161,11 +178,9 @@ def _plain(column: Any, role: str, times: TimeForm) -> Any:
     import pyarrow as pa
 
     if pa.types.is_decimal(column.type):
-        return column.cast(pa.float64())
+        return column.cast(pa.float64() if role == "value" else pa.int64())
     numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
-    if role == "time" and not (numbers and times.date_format is None):
-        return times.timestamps(column)
-    return column
+    return times.timestamps(column) if role == "time" and not (numbers and times.date_format is None) else column
 
 
 def arrays(columns: Mapping[str, Any], times: TimeForm) -> dict[str, Any]:
@@ -174,6 +189,8 @@ def arrays(columns: Mapping[str, Any], times: TimeForm) -> dict[str, Any]:
     Raises:
         ValueError: a time is bad; the caller says where.
     """
+    if times.date_format is not None and "time" not in columns:
+        raise DataError("`date_format` is of no use without a column of times, and none can be told: name it (`time`)")
     found = {f"{role}s": _plain(column, role, times) for role, column in columns.items()}
     if "times" in found:
         found["times"] = _seconds(np.asarray(found["times"]), times.unit)
@@ -181,11 +198,21 @@ def arrays(columns: Mapping[str, Any], times: TimeForm) -> dict[str, Any]:
 
 
 def _seconds(times: Array, unit: str) -> IntArray:
+    if times.dtype.kind != "M" and unit == "s" and _are_days(times):
+        raise ValueError(f"times such as {times[0]:.0f} look like dates: say date_format='%Y%m%d'")
     with np.errstate(invalid="ignore"):  # infinite times are refused below
         found = times.astype("datetime64[s]").astype(np.int64) if times.dtype.kind == "M" else times // UNITS[unit]
     if not ((found >= EARLIEST) & (found < LATEST)).all():
         raise ValueError(f"a time is missing or not between the years {YEARS[0]} and {YEARS[1]}: mend it")
     return found.astype(np.int64)
+
+
+def _are_days(numbers: Array) -> bool:
+    """Whether all are years, months and days in a row, as in 20010203; as seconds they were of one August."""
+    if not ((numbers >= 19_700_101) & (numbers <= 21_001_231)).all():
+        return False
+    months, days = np.divmod(numbers.astype(np.int64) % 10_000, 100)
+    return bool(((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all())
 
 
 def fault(
@@ -231,9 +258,13 @@ def problem(
 
 
 def _value_problem(field: str, decimal: str) -> str | None:
+    if decimal == "," and "." in field:
+        return f"{field!r} has a point and other values have a comma: mend it, or say which is meant, decimal='.'"
     try:
         value = float(field.replace(decimal, "."))
     except ValueError:
+        if re.fullmatch(r"\s*-?\d+,\d+\s*", field):
+            return f"{field!r} is not a number: mend it, or say decimal=',' if all values are written so"
         return f"{field!r} is not a number: mend it, or name another column (`value`)"
     if abs(value) <= float(np.finfo(np.float32).max):
         return None

@@ -23,13 +23,15 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.types import IntArray
 
 SEPARATORS = ",\t;|"
+DECIMALS = (".", ",")
 LAYOUTS = ("user-items", "count-items")
 SNIFFED = 1 << 16
 
 # What `read` takes for an archive's ratings, and where that archive keeps the titles.
 MOVIELENS = {"ratings.dat": "movies.dat", "u.data": "u.item", "ratings.csv": "movies.csv"}
 PARTS = ("train.txt", "valid.txt", "test.txt")
-TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".parquet", ".pq", ".txt", ".dat", ".data")
+PARQUET = (".parquet", ".pq")
+TABLES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", *PARQUET, ".txt", ".dat", ".data")
 
 
 def read(
@@ -40,6 +42,7 @@ def read(
     value: str | None = None,
     time: str | None = None,
     separator: str | None = None,
+    decimal: str | None = None,
     layout: str | None = None,
     time_unit: str = "s",
     date_format: str | None = None,
@@ -61,6 +64,7 @@ def read(
         value: name of the column of ratings or counts; every value is 1 without such a column.
         time: name of the column of times: numbers, or dates.
         separator: the character between columns; guessed from the first line where absent.
+        decimal: what stands before the decimals of a value, `"."` or `","`; guessed from the first lines where absent.
         layout: of lists: `"user-items"` or `"count-items"`, where line n from 0 is user n. Where
             absent, it is the latter if each line's first number counts the others.
         time_unit: of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
@@ -83,6 +87,8 @@ def read(
         raise DataError(f"`layout` must be one of {', '.join(LAYOUTS)}, not {layout!r}")
     if separator is not None and len(separator) != 1:
         raise DataError(f"`separator` must be one character, not {separator!r}")
+    if decimal not in (None, *DECIMALS):
+        raise DataError(f"`decimal` must be '.' or ',', not {decimal!r}")
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(
             f"`data` must be a path or a name, not {type(data).__name__}: data frames go to `Interactions.from_frame`"
@@ -95,7 +101,7 @@ def read(
 
         return read_tfds(str(data))
     named = {"user": user, "item": item, "value": value, "time": time}
-    form = _Form({role: name for role, name in named.items() if name is not None}, separator, layout, times)
+    form = _Form({role: name for role, name in named.items() if name is not None}, separator, decimal, layout, times)
     try:
         if path.is_dir():
             return _read_folder(path, {p.name: _File(p) for p in sorted(path.iterdir()) if p.is_file()}, form)
@@ -116,6 +122,7 @@ class _Form:
 
     names: Mapping[str, str]
     separator: str | None
+    decimal: str | None
     layout: str | None
     times: TimeForm
 
@@ -199,6 +206,8 @@ def _read_folder(path: Path, files: Mapping[str, _File], form: _Form) -> Interac
     tables = [file for name, file in files.items() if name.endswith(TABLES) and not name.startswith("README")]
     if len(tables) == 1:
         return _read_file(tables[0], form)
+    if tables and all(file.name.endswith(PARQUET) for file in tables):
+        return _read_parquet(path, tables, form)
     raise DataError(
         f"{path} holds nothing known: looked for {', '.join((*MOVIELENS, PARTS[0], 'users.dat'))} or one single table, "
         f"found {', '.join(sorted(files)) or 'no files'}: give the path of a file"
@@ -223,11 +232,15 @@ def _titles(file: _File) -> dict[Any, str]:
 
 
 def _read_file(file: _File, form: _Form, titles: dict[Any, str] | None = None) -> Interactions:
-    if file.name.endswith((".parquet", ".pq")):
-        return _read_parquet(file, form)
+    if file.name.endswith(PARQUET):
+        return _read_parquet(file, [file], form)
     head = file.head()
     first = next(line for line in head if line.strip())
     numbers_and_spaces = re.fullmatch(r"[\d ]+", first.strip()) is not None
+    if form.layout and form.names:
+        raise DataError(
+            f"`layout` is of lists, which have no columns: leave `{next(iter(form.names))}` or `layout` out"
+        )
     if form.layout or (numbers_and_spaces and not form.separator and not form.names):
         if not form.layout:
             _refuse_a_table(file)
@@ -249,7 +262,7 @@ class _Table:
         width: how many columns there are.
         at: role (user, item, value, time) → position of its column.
         names: role → the column's name.
-        types: role → how the first lines look: int, str, float or a date with or without zone.
+        types: role → how the first lines look: int, str or float.
         times: how times are written.
         decimal: what stands before the decimals of a value.
     """
@@ -297,8 +310,7 @@ class _Table:
         types = {role: _type(role, sample) for role, sample in fields.items()}
         if "time" in types and form.times.date_format is not None:
             types["time"] = "str"
-        comma = any(re.fullmatch(r"\s*-?\d+,\d+\s*", field) for field in fields.get("value", ()))
-        decimal = "," if comma else "."
+        decimal = form.decimal or _decimal(file, names, fields.get("value", ()))
         return cls(file, separator, start, len(header), at, names, types, form.times, decimal)
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
@@ -317,23 +329,16 @@ class _Table:
         Raises:
             ValueError: something in them is bad.
         """
-        import pyarrow as pa
+        return Interactions.from_arrays(**arrays(self.parse(bare_lines), self.times), titles=titles)
 
-        try:
-            columns = self.parse(self.types, bare_lines)
-        except pa.ArrowInvalid:
-            # The first lines' ids may have been integers, and a later one a string.
-            columns = self.parse({**self.types, "user": "str", "item": "str"}, bare_lines)
-        return Interactions.from_arrays(**arrays(columns, self.times), titles=titles)
-
-    def parse(self, types: Mapping[str, str], bare_lines: bool) -> dict[str, Any]:
-        """Role → column as a pyarrow array."""
+    def parse(self, bare_lines: bool) -> dict[str, Any]:
+        """Role → column as a pyarrow array; ids as integers where that loses nothing."""
         import pyarrow as pa
         import pyarrow.compute as pc
         from pyarrow import csv as pa_csv
 
-        numbers = {"int": pa.int64(), "float": pa.float64()}  # pyarrow itself leaves out blanks around them
-        dates = {"date": pa.timestamp("ns"), "date with zone": pa.timestamp("ns", "UTC")}
+        # As integers, pyarrow would take 0042 and 0x2A for 42.
+        types = {role: pa.float64() if kind == "float" else pa.string() for role, kind in self.types.items()}
         wide = self.separator == "::"  # every second column is the empty one between two colons
         columns = [str(c) for c in range(2 * self.width - 1 if wide else self.width)]
         name = {role: str(2 * c if wide else c) for role, c in self.at.items()}
@@ -344,7 +349,7 @@ class _Table:
                 pa_csv.ParseOptions(delimiter=self.separator[0], quote_char=False if wide else '"'),
                 pa_csv.ConvertOptions(
                     column_types={c: pa.null() for c in columns[1::2] if wide}
-                    | {name[role]: numbers.get(kind, pa.string()) for role, kind in types.items()},
+                    | {name[role]: kind for role, kind in types.items()},
                     include_columns=columns if wide else list(name.values()),
                     null_values=MISSING,
                     decimal_point=self.decimal,
@@ -352,12 +357,9 @@ class _Table:
             )
         found = {role: table[column] for role, column in name.items()}
         for role, kind in types.items():
-            if kind not in numbers:
-                found[role] = pc.utf8_trim_whitespace(found[role]).cast(dates.get(kind, pa.string()))
-        for role in ("user", "item"):
-            if types[role] == "str" and self.types[role] == "int":
-                found[role] = _as_integers(found[role])
-        return found
+            if kind == pa.string():  # around numbers pyarrow itself leaves out blanks
+                found[role] = pc.utf8_trim_whitespace(found[role])
+        return {**found, "user": _as_integers(found["user"]), "item": _as_integers(found["item"])}
 
     def without_bare_lines(self, stream: IO[bytes]) -> IO[bytes]:
         """The content less those lines of nothing but separators that come after the header."""
@@ -402,44 +404,75 @@ def _type(role: str, sample: Sequence[str]) -> str:
     sample = [field for field in map(str.strip, sample) if field not in MISSING]
     if role in ("user", "item"):
         return "int" if all(map(INTEGER.fullmatch, sample)) else "str"
-    if role == "value" or all(map(NUMBER.fullmatch, sample)):
-        return "float"
-    return "date with zone" if re.search(r"(Z|[+-]\d\d:?\d\d)$", sample[0][10:]) else "date"
+    return "float" if role == "value" or all(map(NUMBER.fullmatch, sample)) else "str"
+
+
+def _decimal(file: _File, names: Mapping[str, str], values: Sequence[str]) -> str:
+    """What stands before the decimals of the first values.
+
+    Raises:
+        DataError: it may as well stand between thousands.
+    """
+    commas = [value.strip() for value in values if re.fullmatch(r"\s*-?\d+(,\d+)+\s*", value)]
+    thousands = [value for value in commas if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+", value)]
+    if thousands and len(thousands) == len(commas):
+        raise DataError(
+            f"{file}, column {names['value']} (value): {thousands[0]!r} may have decimals or be a thousand and more: "
+            "say decimal=',' if it has decimals, or else write it without the comma"
+        )
+    return "," if commas else "."
 
 
 def _as_integers(ids: Any) -> Any:
-    """A pyarrow column of strings as int64 where that loses nothing; there, what is missing becomes null."""
+    """A pyarrow column of strings as int64 where that loses nothing; there, what is missing becomes null.
+
+    That holds for 1.0, 2.0 and so on as well, which is how pandas writes integers that it has as floats.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     missing = pc.is_in(ids, pa.array(MISSING))
-    integers = pc.all(pc.or_(missing, pc.match_substring_regex(ids, f"^({INTEGER.pattern})$"))).as_py()
+
+    def all_are(pattern: str) -> bool:
+        return bool(pc.all(pc.or_(missing, pc.match_substring_regex(ids, f"^({pattern})$"))).as_py())
+
+    if all_are(rf"({INTEGER.pattern})\.0"):
+        ids = pc.if_else(missing, ids, pc.utf8_slice_codeunits(ids, 0, -2))
+    elif not all_are(INTEGER.pattern):
+        return ids
     try:
-        return pc.if_else(missing, None, ids).cast(pa.int64()) if integers else ids
+        return pc.if_else(missing, None, ids).cast(pa.int64())
     except pa.ArrowInvalid:  # more than 64 bits
         return ids
 
 
-def _read_parquet(file: _File, form: _Form) -> Interactions:
+def _read_parquet(where: object, files: Sequence[_File], form: _Form) -> Interactions:
+    """One table, of one file or of the parts in which many programs write it."""
     import pyarrow as pa
     from pyarrow import parquet
 
-    with file.open() as stream:
-        try:
-            source = parquet.ParquetFile(stream)
-        except pa.ArrowException as error:
-            raise DataError(f"{file} is no Parquet file, or a damaged one ({error}): fetch or write it again") from None
-        header = source.schema_arrow.names
-        at = places(file, header, form.names)
-        names = {role: header[column] for role, column in at.items()}
-        table = source.read(columns=list(names.values()))
+    tables: list[Any] = []
+    for file in files:
+        with file.open() as stream:
+            try:
+                source = parquet.ParquetFile(stream)
+                at = places(file, source.schema_arrow.names, form.names)
+                names = {role: source.schema_arrow.names[column] for role, column in at.items()}
+                tables.append(source.read(columns=list(names.values())))
+            except pa.ArrowException as error:
+                raise DataError(
+                    f"{file} is no Parquet file, or a damaged one ({error}): fetch or write it again"
+                ) from None
+            if tables[-1].schema.types != tables[0].schema.types or tables[-1].column_names != tables[0].column_names:
+                raise DataError(f"{file} has other columns than {files[0]}: parts of one table have the same")
+    table = pa.concat_tables(tables)
     if not len(table):
-        raise DataError(f"{file} has columns and no interactions: there is nothing to read")
+        raise DataError(f"{where} has columns and no interactions: there is nothing to read")
     columns = {role: table[name] for role, name in names.items()}
     try:
         return Interactions.from_arrays(**arrays(columns, form.times))
     except ValueError as error:
-        raise fault(file, columns, names, form.times, error) from None
+        raise fault(where, columns, names, form.times, error) from None
 
 
 # ---- lists ----------------------------------------------------------------------------------

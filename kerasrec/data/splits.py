@@ -123,11 +123,11 @@ class Split:
         arrays |= {field: getattr(self.train, field) for field in CATALOGUE}
         arrays |= {"validation.rows": self.validation.rows, "test.rows": self.test.rows}
         protocol = {"name": self.protocol.name, **dataclasses.asdict(self.protocol)}
-        arrays["about"] = np.array(json.dumps({"protocol": protocol, "tables": numbers}))
+        arrays["about"] = np.array(json.dumps({"protocol": protocol, "tables": numbers}, default=_number))
         with _replacing(folder / "split.npz") as file:
             np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
         with _replacing(folder / "split.json") as file:
-            file.write(json.dumps({"protocol": protocol, "sizes": self.sizes}, indent=2).encode())
+            file.write(json.dumps({"protocol": protocol, "sizes": self.sizes}, default=_number, indent=2).encode())
 
     @classmethod
     def load(cls, folder: str | Path) -> Split:
@@ -426,6 +426,11 @@ class LeaveOneOut:
 
 PROTOCOLS: dict[str, Any] = {p.name: p for p in (RandomRatings, HeldOutUsers, OwnItems, TemporalUsers, LeaveOneOut)}
 """The protocols by name."""
+
+
+def _number(scalar: Any) -> Any:
+    """A number of numpy as one that JSON knows."""
+    return scalar.item()
 
 
 def _warn_without_times(interactions: Interactions) -> None:

@@ -196,8 +196,14 @@ class Recommender(keras.Model):
         if self.built:
             self.optimizer.build(self.trainable_variables)
 
-    def batches(self, data: Interactions | HeldOut, batch_size: int | None = None, shuffle: bool = False) -> Batches:
-        """The batches of a table or of a held-out part, rows the way this model wants them.
+    def batches(
+        self,
+        data: Interactions | HeldOut,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        steps: int | None = None,
+    ) -> Batches:
+        """The batches of a table or of a held-out part, rows the way this model wants them; `steps` of them an epoch.
 
         Raises:
             ValueError: the table has another number of columns than the model, or rows that it does not know.
@@ -211,7 +217,9 @@ class Recommender(keras.Model):
                 f"the data has {columns:,} columns, this {type(self).__name__} {self.n_columns:,}: "
                 "use the catalogue it was made for (`Interactions.with_catalogue`)"
             )
-        made = Batches(held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered)
+        made = Batches(
+            held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered, steps
+        )
         if self.known_rows is not None and made.rows.max(initial=-1) >= self.known_rows:
             raise ValueError(
                 f"the data has {made.inputs.n_users:,} {self.rows}, this {type(self).__name__} knows "
@@ -246,16 +254,15 @@ class Recommender(keras.Model):
                 (fold-in, held-out) rows. Fold-in items are masked before ranking. Keras' callbacks
                 that watch a figure of it need to be told the way: `EarlyStopping("val_ndcg_100", mode="max")`.
             shuffle: whether rows come in a new order each epoch, drawn from `seed` and the epoch.
-            **kwargs: as in Keras.
+            **kwargs: as in Keras. With `steps_per_epoch`, passes over `Interactions` go on from epoch to epoch.
 
         Returns:
             The Keras `History`.
         """
-        if isinstance(x, Split):
-            raise TypeError("`fit` learns from a table: give it `split.train`, and `validation_data=split.validation`")
+        refuse_split(x)
         _refuse_table(validation_data, "validation_data")
         if isinstance(x, Interactions):
-            made = self.batches(x, batch_size, shuffle)
+            made = self.batches(x, batch_size, shuffle, kwargs.pop("steps_per_epoch", None))
             self._warn_of_another_run(len(made) * epochs)
             callbacks = [*as_list(callbacks), _EpochOrder(made)]
             x, batch_size, shuffle = for_backend(made), None, False
@@ -500,6 +507,16 @@ class _EpochOrder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.epoch = epoch
+
+
+def refuse_split(given: Any) -> None:
+    """What `fit` is given is a table, and not all parts of a split.
+
+    Raises:
+        TypeError: it is a split.
+    """
+    if isinstance(given, Split):
+        raise TypeError("`fit` learns from a table: give it `split.train`, and `validation_data=split.validation`")
 
 
 def _refuse_table(given: Any, name: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -11,7 +11,7 @@ import scipy.sparse as sp
 from tqdm.auto import tqdm
 
 from kerasrec.data.interactions import Interactions
-from kerasrec.models.base import Recommender, as_list
+from kerasrec.models.base import Recommender, as_list, refuse_split
 from kerasrec.types import Batch, FloatArray, Tensor
 
 
@@ -62,6 +62,7 @@ class ClosedForm(Recommender):
         Returns:
             A Keras `History` of one epoch.
         """
+        refuse_split(x)
         if isinstance(x, Interactions):
             self.batches(x)  # refuses a table with another number of columns
             rows = x.likes().matrix
@@ -114,10 +115,10 @@ def hand_over(array: FloatArray, variable: keras.Variable) -> None:
         variable.assign(array)
 
 
-def _stack(batches: Iterable[Any], n_columns: int) -> sp.csr_array:
+def _stack(batches: Any, n_columns: int) -> sp.csr_array:
     """The likes in batches, dense or of padded ids, as one sparse matrix."""
-    if isinstance(batches, np.ndarray):
-        return sp.csr_array((batches != 0).astype(np.float32))
+    if isinstance(batches, (np.ndarray, Mapping)):
+        batches = [batches]
     if isinstance(batches, keras.utils.PyDataset):
         made = batches
         batches = (made[i] for i in range(len(made)))
@@ -126,6 +127,8 @@ def _stack(batches: Iterable[Any], n_columns: int) -> sp.csr_array:
         rows: Batch | Tensor = batch[0] if isinstance(batch, tuple) else batch
         if not hasattr(rows, "keys"):
             parts.append(sp.csr_array((np.asarray(rows) != 0).astype(np.float32)))
+            if parts[-1].shape[1] != n_columns:
+                raise ValueError(f"rows of {parts[-1].shape[1]} columns were given, {n_columns} are due")
             continue
         ids = np.asarray(rows["ids"])
         observed = ids >= 0

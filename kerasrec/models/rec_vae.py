@@ -181,7 +181,9 @@ class RecVAE(Recommender):
             row: the rows it is of, each of norm 1.
         """
         zero = ops.zeros_like(code)
-        parts = ((zero, zero), _code(self.old_encoder, row), (zero, zero + 10.0))
+        old_mean, old_log_var = _code(self.old_encoder, row)
+        old = ops.stop_gradient(old_mean), ops.stop_gradient(old_log_var)  # also after `model.trainable = True`
+        parts = ((zero, zero), old, (zero, zero + 10.0))
         weighed = [
             math.log(w) + log_normal(code, mean, log_var)
             for w, (mean, log_var) in zip(self.mixture, parts, strict=True)

@@ -45,15 +45,35 @@ def test_rows_of_any_order_and_empty_rows_are_padded_right():
 def test_each_epoch_has_an_order_of_its_own_that_depends_on_seed_and_epoch_alone():
     big = Interactions.from_arrays(np.arange(100), np.zeros(100, int))
     one, two = Batches(big, shuffle=True, seed=4), Batches(big, shuffle=True, seed=4)
-    first = one.order()
+    first = one.order(0)
     assert not np.array_equal(first, np.arange(100))
     assert sorted(first) == list(range(100))
+    assert not np.array_equal(one.order(1), first)
+    np.testing.assert_array_equal(one.order(1), two.order(1))
+    assert not np.array_equal(Batches(big, shuffle=True, seed=5).order(0), first)
+    np.testing.assert_array_equal(Batches(big).order(0), np.arange(100))
     one.on_epoch_end()
-    assert not np.array_equal(one.order(), first)
-    two.epoch = 1
-    np.testing.assert_array_equal(one.order(), two.order())
-    assert not np.array_equal(Batches(big, shuffle=True, seed=5).order(), first)
-    np.testing.assert_array_equal(Batches(big).order(), np.arange(100))
+    np.testing.assert_array_equal(one[0][0]["row"], one.order(1))
+
+
+@pytest.mark.parametrize("steps", [1, 3, 4, 7, 20])
+def test_epochs_of_so_many_steps_go_on_in_the_pass_over_all_rows(steps):
+    big = Interactions.from_arrays(np.arange(100), np.zeros(100, int))
+    passes = Batches(big, batch_size=30, shuffle=True, seed=4)
+    short = Batches(big, batch_size=30, shuffle=True, seed=4, steps=steps)
+    assert len(short) == steps
+    told = []
+    for _ in range(-(-28 // steps)):
+        told += [short[index][0]["row"] for index in range(steps)]
+        short.on_epoch_end()
+    due = []
+    for _ in range(7):
+        due += [passes[index][0]["row"] for index in range(4)]
+        passes.on_epoch_end()
+    for batch, expected in zip(told[:28], due, strict=True):
+        np.testing.assert_array_equal(batch, expected)
+    with pytest.raises(ValueError, match="`steps_per_epoch` must be at least 1, not 0"):
+        Batches(big, steps=0)
 
 
 def test_the_tf_dataset_yields_the_same_batches_and_knows_how_many():

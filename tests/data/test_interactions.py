@@ -166,6 +166,8 @@ def test_from_frame():
     assert Interactions.from_frame(frame, "u", "i").is_binary
     with pytest.raises(DataError, match="the frame has no column of users .* its columns are u, i, r: name one"):
         Interactions.from_frame(frame)
+    with pytest.raises(DataError, match="the frame has several columns 'user': rename all but one"):
+        Interactions.from_frame(pd.DataFrame([[1, 2, 3]], columns=["user", "user", "item"]))
     with pytest.raises(DataError, match="a data frame is due, not dict"):
         Interactions.from_frame({"user": [1]})
 

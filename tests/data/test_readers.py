@@ -3,6 +3,7 @@ import subprocess
 import sys
 import zipfile
 from datetime import date, datetime, timezone
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -257,6 +258,93 @@ def test_dates_that_are_not_in_the_format(tmp_path):
         read(file, date_format="%d/%m/%Y")
 
 
+def far(lines):
+    """Interactions of 8,000 users with integer ids, more than is looked at first, and then some lines."""
+    return "user,item,value\n" + "".join(f"{n},{100000 + n % 50},4\n" for n in range(1, 8001)) + lines
+
+
+def test_ids_mean_the_same_wherever_they_stand(tmp_path):
+    """pyarrow takes 0042 and 0x2A for 42."""
+    odd = ["0042", "42", "0x2A", "007"]
+    near = read(write(tmp_path / "near.csv", "user,item,value\n" + "".join(f"1,{item},4\n" for item in odd)))
+    assert near.item_ids.tolist() == sorted(odd)
+    table = read(write(tmp_path / "far.csv", far("".join(f"1,{item},4\n" for item in odd))))
+    assert table.n_items == 54 and set(odd) < set(table.item_ids.tolist()) and table.duplicates == 0
+    assert read(write(tmp_path / "plain.csv", far("1,42,4\n"))).item_ids[0] == 42
+
+
+@pytest.mark.parametrize("ids, found", [
+    (["1.0", "20.0"], [1, 20]),
+    (["1.0", "20"], ["1.0", "20"]),
+    (["1.5", "2.0"], ["1.5", "2.0"]),
+    (["1.0", "007.0"], ["007.0", "1.0"]),
+    ([str(2**63), "1"], ["1", str(2**63)]),
+])  # fmt: skip
+def test_ids_that_are_numbers_of_other_kinds(tmp_path, ids, found):
+    assert read(write(tmp_path / "x.csv", "user,item\n" + "".join(f"1,{i}\n" for i in ids))).item_ids.tolist() == found
+
+
+def test_decimal_ids_keep_their_digits(tmp_path):
+    ids = [Decimal(2**53), Decimal(2**53 + 1)]
+    table = pa.table({"user": pa.array([1, 2]), "item": pa.array(ids, pa.decimal128(38, 0))})
+    parquet.write_table(table, tmp_path / "x.parquet")
+    assert read(tmp_path / "x.parquet").item_ids.tolist() == [2**53, 2**53 + 1]
+
+
+def test_commas_in_values(tmp_path):
+    thousands = write(tmp_path / "x.csv", 'user,item,plays\na,x,"1,234"\na,y,"12"\n')
+    with pytest.raises(DataError, match="column plays .value.: '1,234' may have decimals or be a thousand"):
+        read(thousands)
+    assert read(thousands, decimal=",").values.tolist() == [np.float32(1.234), 12]
+    assert read(write(tmp_path / "y.csv", "user;item;plays\na;x;1,234\na;y;1,5\n")).values[1] == 1.5
+    late = write(tmp_path / "z.csv", far("1,2,4\n").replace(",", ";") + "a;x;4,5\n")
+    with pytest.raises(DataError, match="line 8003, .*'4,5' is not a number: mend it, or say decimal=',' if all"):
+        read(late)
+    assert read(late, decimal=",").values.max() == 4.5
+    both = write(tmp_path / "b.csv", "user;item;plays\na;x;4,5\na;y;4.5\n")
+    with pytest.raises(DataError, match="line 3, column plays .*: '4.5' has a point and other values have a"):
+        read(both)
+
+
+def test_dates_with_and_without_a_zone_are_read_alike(tmp_path):
+    dates, seconds = ["2001-09-09T01:46:40Z", "2001-09-09 01:46:41"], [1_000_000_000, 1_000_000_001]
+    for chosen in ([0, 0], [1, 1], [0, 1]):
+        frame = pd.DataFrame({"user": [1, 2], "item": [3, 4], "time": [dates[n] for n in chosen]})
+        frame.to_csv(tmp_path / "x.csv", index=False)
+        frame.to_parquet(tmp_path / "x.parquet")
+        tables = read(tmp_path / "x.csv"), read(tmp_path / "x.parquet"), Interactions.from_frame(frame)
+        assert all(table.times.tolist() == [seconds[n] for n in chosen] for table in tables)
+
+
+@pytest.mark.parametrize("times, message", [
+    (pa.array([1, 2], pa.time64("us")), "row 1, column time .time.: '00:00:00.000001' is no time"),
+    (pa.array([1, 2], pa.duration("s")), "row 1, column time .time.: '0:00:01' is no time"),
+    (pa.array([20201231, 20210101]), "times such as 20201231 look like dates: say date_format='%Y%m%d'"),
+])  # fmt: skip
+def test_times_that_tell_none(tmp_path, times, message):
+    parquet.write_table(pa.table({"user": [1, 2], "item": [3, 4], "time": times}), tmp_path / "x.parquet")
+    with pytest.raises(DataError, match=message):
+        read(tmp_path / "x.parquet")
+
+
+def test_what_is_said_of_columns_that_are_not_there(tmp_path):
+    file = write(tmp_path / "x.csv", "user,item,Datum\n1,2,2001-02-03\n")
+    with pytest.raises(DataError, match="`date_format` is of no use without a column of times, .*: name it .`time`."):
+        read(file, date_format="%Y-%m-%d")
+    with pytest.raises(DataError, match="`layout` is of lists, which have no columns: leave `user` or `layout` out"):
+        read(file, user="user", layout="user-items")
+
+
+def test_a_folder_of_the_parts_of_one_table(tmp_path):
+    for part in range(3):
+        pd.DataFrame({"user": [part, part], "item": [1, 2]}).to_parquet(tmp_path / f"part-{part}.parquet")
+    (tmp_path / "_SUCCESS").write_text("")
+    assert read(tmp_path).shape == (3, 2)
+    pd.DataFrame({"user": ["x"], "item": [1]}).to_parquet(tmp_path / "part-3.parquet")
+    with pytest.raises(DataError, match="part-3.parquet has other columns than .*part-0.parquet: parts of one table"):
+        read(tmp_path)
+
+
 def test_the_last_of_a_repeated_pair_stays(tmp_path):
     by_time = read(write(tmp_path / "x.csv", "user,item,rating,time\n1,1,5,200\n1,1,3,100\n1,2,4,50\n"))
     assert entries(by_time) == [(1, 1, 5, 200), (1, 2, 4, 50)] and by_time.duplicates == 1
@@ -374,6 +462,7 @@ def test_data_needs_neither_tensorflow_nor_keras(tmp_path):
 @pytest.mark.parametrize("arguments, message", [
     ({"time_unit": "min"}, "`time_unit` must be one of s, ms, us, ns, not 'min'"),
     ({"date_format": "%d/%q"}, "`date_format` must say how dates are written, .* not '%d/%q' .*bad directive"),
+    ({"decimal": ";"}, "`decimal` must be '.' or ',', not ';'"),
     ({"layout": "users"}, "`layout` must be one of user-items, count-items, not 'users'"),
     ({"separator": "::"}, "`separator` must be one character, not '::'"),
 ])  # fmt: skip

@@ -325,6 +325,13 @@ def test_save_and_load(tmp_path, table, protocol):
     assert sorted(p.name for p in (tmp_path / "new" / "split").iterdir()) == ["split.json", "split.npz"]
 
 
+def test_numbers_of_numpy_are_saved(tmp_path, table):
+    protocol = HeldOutUsers(held_out=np.int64(3), share=np.float64(0.3), min_items=2, seed=np.int64(4))
+    made = protocol.split(table)
+    made.save(tmp_path / "split")
+    assert Split.load(tmp_path / "split").protocol == protocol
+
+
 def test_an_interrupted_save_leaves_the_old_split(tmp_path, table, monkeypatch):
     old = LeaveOneOut().split(table)
     old.save(tmp_path)

@@ -58,6 +58,9 @@ def test_ease_ignores_values_and_learns_the_same_from_batches():
     one.fit(table, verbose=0)
     two.fit(rated, verbose=0)
     three.fit(three.batches(table, 17), verbose=0)
+    four = EASE(table.n_items, reg=7.0)
+    four.fit(four.batches(table, table.n_users)[0][0], verbose=0)
+    np.testing.assert_array_equal(four.get_weights()[0], three.get_weights()[0])
     for other in (two, three):
         np.testing.assert_allclose(other.get_weights()[0], one.get_weights()[0], atol=1e-6)
 
@@ -137,8 +140,11 @@ def test_what_a_model_is_not_to_be_given_is_refused():
         model.evaluate(table)
     learner = MultVAE(table.n_items, hidden_dims=(4,), latent_dim=2)
     learner.compile()
-    with pytest.raises(TypeError, match=r"give it `split.train`"):
-        learner.fit(split)
+    for fits in (learner, model):
+        with pytest.raises(TypeError, match=r"give it `split.train`"):
+            fits.fit(split)
+    with pytest.raises(ValueError, match="rows of 7 columns were given, 30 are due"):
+        model.fit(np.ones((4, 7), np.float32))
     with pytest.raises(TypeError, match="`validation_data` must be a held-out part, .*, not Interactions"):
         learner.fit(table, validation_data=table)
     with pytest.raises(ValueError, match="`batch_size` must be at least 1, not 0"):

@@ -1,5 +1,7 @@
 """RecVAE's maths against numpy, and what each of its parts learns from."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -28,6 +30,19 @@ def numpy_code(encoder, x):
 
 def normal(z, mean, log_var):
     return np.exp(-((z - mean) ** 2) / (2 * np.exp(log_var))) / np.sqrt(2 * np.pi * np.exp(log_var))
+
+
+def test_the_old_encoder_stays_old_after_freezing_and_thawing():
+    model, table, _ = small(refresh_steps=10**6)
+    model.trainable = False
+    model.trainable = True
+    model.compile(keras.optimizers.SGD(0.1))
+    before = [array(w) for layer in model.old_encoder for w in layer.weights]
+    with warnings.catch_warnings(action="ignore"):  # Keras': there are weights without a gradient
+        model.fit(table, epochs=1, batch_size=90, verbose=0)
+    after = [array(w) for layer in model.old_encoder for w in layer.weights]
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def small(**arguments):
