@@ -186,6 +186,8 @@ def latent_map(model: Recommender, train: Interactions, n_items: int = 400, n_ti
     vectors = vectors / np.where(lengths > 0, lengths, 1)  # the direction tells the taste, the length the popularity
     vectors -= vectors.mean(0)
     left, strength, _ = np.linalg.svd(vectors, full_matrices=False)
+    if len(strength) < 2 or not strength[0]:
+        raise ValueError("there is no map of a single item, of items that are all alike, or of one-dimensional vectors")
     points = left[:, :2] * strength[:2]
     share = strength[:2] ** 2 / (strength**2).sum()
     figure, (axes,) = _panels(8, 6)

@@ -179,6 +179,12 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
             verbose=0,
         )
     best = checkpoints.best_epoch()
+    loss = next(row.get("loss", 0.0) for row in checkpoints.history if row["epoch"] == best)
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"the loss is {loss} after epoch {best}, the best of {plan.epochs}, so nothing was learned: "
+            f"remove {folder} and train again with a lower `learning_rate`"
+        )
     checkpoints.restore(model, best)
     asked = {
         "model": plan.model,

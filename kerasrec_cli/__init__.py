@@ -10,6 +10,8 @@ import contextlib
 import gc
 import importlib.util
 import inspect
+import json
+import math
 import re
 import sys
 import tempfile
@@ -22,7 +24,7 @@ import click
 
 from kerasrec_cli.asking import Question, ask_run, ask_server, listed, show_answer, titles_of
 from kerasrec_cli.settings import arguments, given, parse_settings, protocol_settings, spell
-from kerasrec_cli.shell import Sentence, check_file, one_of, stop_when_told
+from kerasrec_cli.shell import Sentence, check_file, name_settings, one_of, stop_when_told
 
 if TYPE_CHECKING:
     from kerasrec import Interactions
@@ -150,9 +152,12 @@ def train_command(
     from kerasrec import PROTOCOLS, ZOO
     from kerasrec.runs import Plan, train
 
+    if learning_rate is not None and not math.isfinite(learning_rate):
+        raise ValueError(f"--learning-rate must be a number above 0, not {learning_rate}")
     cls = one_of(ZOO, model, "model")
     protocol = protocol or ("random-ratings" if cls.feedback == "ratings" else "held-out-users")
     rules = one_of(PROTOCOLS, protocol, "protocol")
+    name_settings({"--split": rules, "--set": cls})
     shortcuts = {"held_out": held_out, "min_value": min_value}
     plan = Plan(
         model=model,
@@ -218,13 +223,19 @@ def compare(first: Path, second: Path, metrics: tuple[str, ...]) -> None:
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="Model folder; gets a numbered version.")
 @click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Items in a default answer.")
-def export(run: Path, to: Path, top_k: int) -> None:
+@click.option("--bfloat16", is_flag=True, help="Matrices of half the size; says how much of the lists stays the same.")
+def export(run: Path, to: Path, top_k: int, bfloat16: bool) -> None:
     """Write the model of a RUN folder as a SavedModel for TF Serving."""
     from kerasrec.runs import Run
 
     if to.is_file():
         raise ValueError(f"--to {to} is a file: give a folder, in which the model gets a numbered version")
-    click.echo(f"written: {_export(Run(run), to, top_k)}")
+    written = _export(Run(run), to, top_k, "bfloat16" if bfloat16 else "float32")
+    click.echo(f"written: {written}")
+    if bfloat16:
+        told = json.loads((written / "assets.extra" / "kerasrec.json").read_text())
+        length, share = next((name.split("_")[1], told[name]) for name in told if name.endswith("_overlap"))
+        click.echo(f"of the best {length} items {share:.1%} are those of float32")
 
 
 @main.command()
@@ -346,7 +357,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
             )
         figure = plots.costs(plots.read_costs(runs[0]))
     else:
-        figure = one_of(pictures.PICTURES, picture, "picture")([Run(run) for run in runs])
+        figure = one_of({**pictures.PICTURES, "costs": plots.costs}, picture, "picture")([Run(run) for run in runs])
     figure.savefig(to, dpi=150)
     click.echo(f"written: {to}")
 
@@ -479,8 +490,8 @@ def _show(run: Run) -> None:
     )
 
 
-def _export(run: Run, to: Path, top_k: int) -> Path:
+def _export(run: Run, to: Path, top_k: int, weights: str = "float32") -> Path:
     from kerasrec.saved_model import export_saved_model
 
     metadata = {name: run.figures[name] for name in ("data", "protocol", "seed", "test", "versions")}
-    return export_saved_model(run.model(), to, run.split().train, top_k=top_k, metadata=metadata)
+    return export_saved_model(run.model(), to, run.split().train, top_k=top_k, metadata=metadata, weights=weights)

@@ -32,6 +32,10 @@ class Question:
             if getattr(self, given) and needed not in asks_for:
                 asked = ", ".join(asks_for)
                 raise ValueError(f"--{given} has no meaning for this model, which asks for {asked}: leave it out")
+        if "ratings" in asks_for and len(self.ratings) != len(self.history):
+            raise ValueError(
+                f"--ratings: {len(self.history)} items but {len(self.ratings)} values: give each item of --history one"
+            )
         if self.user is None and "history" not in asks_for:
             raise ValueError("this model is asked by user: give --user")
 
@@ -95,6 +99,8 @@ def ask_server(target: str, name: str, question: Question, k: int) -> tuple[Any,
 
 def show_answer(items: Any, scores: Any, titles: dict[Any, str]) -> None:
     """Prints a list, best first."""
+    if not (scores > float("-inf")).any():
+        click.echo("note: nothing is left to recommend", err=True)
     for place, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True), 1):
         if score > float("-inf"):
             click.echo(f"{place:>3}. {item!s:<10} {score:>9.4f}  {titles.get(item, '')}".rstrip())

@@ -8,11 +8,17 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+
+from kerasrec_cli.settings import arguments
+
+SETTINGS = "kerasrec settings"
+"""Where a command's context keeps what `name_settings` was told."""
 
 
 @contextlib.contextmanager
@@ -61,8 +67,13 @@ class Sentence(click.Group):
     group_class = type  # groups below it are of this class too
 
     def invoke(self, ctx: click.Context) -> Any:
+        def spelled(message: object) -> str:
+            return in_options(str(message), {**ctx.meta.get(SETTINGS, {}), **options(self)})
+
         try:
-            return super().invoke(ctx)
+            with warnings.catch_warnings():
+                warnings.showwarning = lambda message, *_: click.echo(f"Warning: {spelled(message)}", err=True)
+                return super().invoke(ctx)
         except BrokenPipeError:
             raise  # whoever reads, `head` say, has seen enough: click ends quietly
         except (ValueError, OSError, ImportError, MemoryError) as error:
@@ -71,7 +82,7 @@ class Sentence(click.Group):
             message = error.args[0] if len(error.args) == 1 else error
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
-            click.echo(f"Error: {in_options(str(message), options(self))}", err=True)
+            click.echo(f"Error: {spelled(message)}", err=True)
             ctx.exit(2)
 
 
@@ -79,6 +90,17 @@ def in_options(message: str, known: Mapping[str, str]) -> str:
     """A message with options in place of Python's `name` and name='value'."""
     message = re.sub(r"`(\w+)`", lambda name: known.get(name[1], name[0]), message)
     return re.sub(r"\b(\w+)=(?=')", lambda name: f"{known[name[1]]} " if name[1] in known else name[0], message)
+
+
+def name_settings(classes: Mapping[str, type]) -> None:
+    """From here on, messages name the arguments of these classes as the options that set them, `--set NAME`.
+
+    Args:
+        classes: option → class.
+    """
+    known = click.get_current_context().meta.setdefault(SETTINGS, {})
+    for option, cls in classes.items():
+        known.update({name: f"{option} {name}" for name in arguments(cls)})
 
 
 def options(command: click.Command) -> dict[str, str]:

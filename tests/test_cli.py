@@ -2,12 +2,14 @@
 
 import inspect
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from pathlib import Path
 
 import keras
@@ -321,9 +323,12 @@ def test_a_served_model_answers_until_it_is_told_to_stop(runs, tmp_path, how):
         (["train", "ease", "--set", "reg"], "NAME=VALUE"),
         (["train", "ease", "--set", "lambda=3"], "--set lambda: EASE takes reg"),
         (["train", "ease", "--set", "reg=much"], "--set reg=much: that takes float, as in 500.0"),
-        (["train", "mult_vae", "--set", "likelihood=poisson"], "`likelihood`"),
+        (["train", "mult_vae", "--set", "likelihood=poisson"], "--set likelihood"),
         (["train", "ease", "--held-out", "1000"], "held"),
         (["train", "auto_rec", "--held-out", "10"], "--held-out has no meaning"),
+        (["train", "ease", "--set", "reg=-1"], "--set reg must be above 0"),
+        (["train", "ease", "--split", "min_items=10000"], "lower --split min_items"),
+        (["train", "mult_vae", "--learning-rate", "nan"], "--learning-rate must be a number above 0, not nan"),
         (
             ["train", "ease", "--split", "shares=0.3"],
             "--split shares: HeldOutUsers takes held_out, min_value",
@@ -359,7 +364,11 @@ def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
     ("name", "arguments", "message"),
     [
         ("ease", ["--history", "1,two"], "--history: ids in this data are integers"),
-        ("users", ["--history", "1,2", "--ratings", "5"], "2 items but 1 values"),
+        (
+            "users",
+            ["--history", "1,2", "--ratings", "5"],
+            "--ratings: 2 items but 1 values: give each item",
+        ),
         ("users", ["--history", "1,2", "--ratings", "5,good"], "--ratings"),
         ("ease", ["--history", "1", "--user", "3"], "--user has no meaning for this model, which asks for history"),
         ("ease", ["--history", "1", "--ratings", "3"], "--ratings has no meaning"),
@@ -370,6 +379,40 @@ def test_a_slip_gets_one_sentence(arguments, message, tmp_path):
 )
 def test_a_bad_question_gets_one_sentence(runs, name, arguments, message):
     assert message in refused("recommend", runs / name, *arguments)
+
+
+def test_what_is_warned_of_names_options(tmp_path):
+    (tmp_path / "x.csv").write_text("who,what\n" + "".join(f"{u},{i}\n" for u in range(20) for i in range(u % 7 + 3)))
+    told = "--user", "who", "--item", "what", "--protocol", "leave-one-out"
+    with warnings.catch_warnings(action="always"):
+        done = run("train", "popularity", "--data", tmp_path / "x.csv", *told, "--out", tmp_path / "out")
+    (warning,) = [line for line in done.output.splitlines() if "no times" in line]
+    assert warning.startswith("Warning: ") and "name its column of times (--time)" in warning
+    assert "UserWarning" not in done.output
+
+
+def test_a_run_that_learned_nothing_is_not_kept(tmp_path):
+    message = refused("train", "mult_vae", "--epochs", "1", "--learning-rate", "1e30", "--out", tmp_path / "out")
+    assert "the loss is nan after epoch 1" in message and message.endswith("train again with a lower --learning-rate")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_nothing_left_is_said(runs):
+    everything = (runs / "ease" / "items.csv").read_text().splitlines()[1:]
+    asked = ",".join(line.split(",")[0] for line in everything)
+    assert "nothing is left to recommend" in run("recommend", runs / "ease", "--history", asked).output
+
+
+def test_a_picture_that_cannot_be_drawn_fails_no_run(tmp_path):
+    told = "--epochs", "1", "--set", "latent_dim=1", "--held-out", "20"
+    assert "next: kerasrec export" in run("train", "mult_dae", *told, "--out", tmp_path / "out").output
+    assert not (tmp_path / "out" / "pictures" / "latent-map.png").exists()
+    assert "there is no map of" in refused("plot", "latent-map", tmp_path / "out", "--to", tmp_path / "x.png")
+
+
+def test_bfloat16_is_exported_and_what_it_does_is_said(runs, tmp_path):
+    told = run("export", runs / "ease", "--to", tmp_path, "--bfloat16").output
+    assert re.search(r"of the best 60 items \d+\.\d% are those of float32", told)
 
 
 def test_advice_names_options(tmp_path):
