@@ -2,6 +2,7 @@
 
     python benchmarks/catalogue.py
     python benchmarks/catalogue.py --model mult_vae --items 1000000 --softmax sampled
+    python benchmarks/catalogue.py --model elsa --softmax full      # which has none, and nothing to sample
     python benchmarks/catalogue.py --items 5000 20000 60000 200000 1000000 --picture catalogue.png
 
 Prints a Markdown table. Each line is a process of its own, which trains on generated rows of about 70 likes of a
@@ -27,7 +28,7 @@ HEADER = "| model | items | softmax | parameters | seconds a step | peak memory,
 def main() -> None:
     """Reads the command line and prints the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--model", default="mult_dae", choices=["mult_dae", "mult_vae"])
+    parser.add_argument("--model", default="mult_dae", choices=["mult_dae", "mult_vae", "elsa"])
     parser.add_argument("--items", type=int, nargs="+", default=[20_000, 200_000, 1_000_000])
     parser.add_argument("--softmax", nargs="+", default=["full", "sampled"], choices=["full", "sampled"])
     parser.add_argument("--n-sampled", type=int, default=1000)
@@ -85,7 +86,8 @@ def measure(name: str, n_items: int, n_sampled: int | None, steps: int) -> dict[
         def on_train_batch_end(self, batch: int, logs: object = None) -> None:
             self.ends.append(time.perf_counter())
 
-    model = ZOO[name].for_interactions(table, n_sampled=n_sampled, seed=1)
+    sampled = {} if n_sampled is None else {"n_sampled": n_sampled}
+    model = ZOO[name].for_interactions(table, seed=1, **sampled)
     model.compile()
     model.fit(table, batch_size=BATCH_SIZE, callbacks=[Clock()], verbose=0)
     return {

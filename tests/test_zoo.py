@@ -43,6 +43,18 @@ def test_recipe_smokes(recipe, tmp_path, monkeypatch, capsys):
     assert "seed-1 is there already: choose another folder for --runs" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("page", ["article", "refeeding"])
+def test_page_smokes(page, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [str(ZOO / f"{page}.py"), "--smoke"])
+    monkeypatch.syspath_prepend(str(ZOO))
+    runpy.run_path(str(ZOO / f"{page}.py"), run_name="__main__")
+    told = capsys.readouterr().out
+    written = (ZOO / f"{page}.md").read_text()
+    rows = {line.split(" | ")[0] for line in written.splitlines() if line.startswith("| ")}
+    assert rows <= {line.split(" | ")[0] for line in told.splitlines()} and len(rows) > 3
+    assert "nan" not in told
+
+
 def test_a_recipe_runs_by_its_path(tmp_path):
     command = [
         sys.executable,
