@@ -280,7 +280,12 @@ class _Table:
     @classmethod
     def sniff(cls, file: _File, head: list[str], form: _Form) -> _Table:
         start = next(i for i, line in enumerate(head) if line.strip())
-        separator = form.separator or ("::" if "::" in head[start] else max(SEPARATORS, key=head[start].count))
+        told = re.fullmatch(r"sep=(.)", head[start])  # a line for Excel, before the header
+        if told:
+            start += 1
+            separator = form.separator or told[1]
+        else:
+            separator = form.separator or ("::" if "::" in head[start] else max(SEPARATORS, key=head[start].count))
         numbered = list(_numbered_rows(head[start:], separator))
         if not numbered:
             raise DataError(f"{file} is empty but for its separators: there is nothing to read")

@@ -284,6 +284,13 @@ def test_ids_that_are_numbers_of_other_kinds(tmp_path, ids, found):
     assert read(write(tmp_path / "x.csv", "user,item\n" + "".join(f"1,{i}\n" for i in ids))).item_ids.tolist() == found
 
 
+def test_a_separator_told_to_excel(tmp_path):
+    table = read(write(tmp_path / "x.csv", "sep=;\nuser;item;rating\n1;2;4,5\n1;3;5\n"))
+    assert (table.item_ids.tolist(), table.values.tolist()) == ([2, 3], [4.5, 5])
+    with pytest.raises(DataError, match="line 3, column rating .value.: 'x' is not a number"):
+        read(write(tmp_path / "y.csv", "sep=;\nuser;item;rating\n1;2;x\n"))
+
+
 def test_decimal_ids_keep_their_digits(tmp_path):
     ids = [Decimal(2**53), Decimal(2**53 + 1)]
     table = pa.table({"user": pa.array([1, 2]), "item": pa.array(ids, pa.decimal128(38, 0))})
