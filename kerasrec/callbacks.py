@@ -114,8 +114,8 @@ class Checkpoints(keras.callbacks.Callback):
         validated = any(name.startswith("val_") for name in figures)
         if self.monitor is not None and self.monitor not in figures:
             # An epoch may go without validation, but not each of them, nor with a figure of another name.
-            last = epoch + 1 == self.params.get("epochs")
-            if validated or not self.monitor.startswith("val_") or (last and not any(map(self._has, self.history))):
+            never = epoch + 1 == self.params.get("epochs") and not any(self.monitor in row for row in self.history)
+            if validated or never or not self.monitor.startswith("val_"):
                 raise ValueError(f"`monitor` is {self.monitor!r}; this epoch has only {', '.join(figures)}")
         # An epoch that is trained anew takes the place of what was kept of it and of later ones.
         self.history = [row for row in self.history if row["epoch"] <= epoch]
@@ -123,9 +123,6 @@ class Checkpoints(keras.callbacks.Callback):
         self._write(epoch + 1)
         for old in set(self.epochs()) - {epoch + 1, self.best_epoch()}:
             shutil.rmtree(self.path(old))
-
-    def _has(self, row: dict[str, float]) -> bool:
-        return self.monitor in row
 
     def _write(self, epoch: int) -> None:
         unfinished = self.folder / ".unfinished"

@@ -209,7 +209,7 @@ def _seconds(times: Array, unit: str) -> IntArray:
 
 def _are_days(numbers: Array) -> bool:
     """Whether all are years, months and days in a row, as in 20010203; as seconds they were of one August."""
-    if not ((numbers >= 19_700_101) & (numbers <= 21_001_231)).all():
+    if not len(numbers) or not ((numbers >= 19_700_101) & (numbers <= 21_001_231)).all():
         return False
     months, days = np.divmod(numbers.astype(np.int64) % 10_000, 100)
     return bool(((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all())
