@@ -14,7 +14,6 @@ RECIPE = Recipe(
     data="amazon-beauty/Beauty.txt",
     protocol=LeaveOneOut(),
     metrics=("ndcg_10", "hit_rate_10"),
-    seeds=(1,),
 )
 EPOCHS = 10
 BATCH_SIZE = 64
