@@ -124,7 +124,7 @@ class Explorer:
             "range": [float(self.train.values.min()), float(self.train.values.max())],
             "draws": hasattr(self.model, "decode"),
             "ordered": bool(self.model.ordered),
-            "weights": self._item_weights is not None,
+            "weights": self.model.linear,
         }
 
     def items(self, text: str) -> list[dict[str, Any]]:
@@ -290,11 +290,12 @@ class Explorer:
         Raises:
             ValueError: the model has no such weights.
         """
-        if self._item_weights is None:
+        if not self.model.linear:
             raise ValueError(f"{type(self.model).__name__} has no weights from item to item")
         known, ratings = self._known(question)
         columns = self._columns(known)
-        part = self._item_weights[columns]
+        alone = self.model({"ids": columns.reshape(-1, 1).astype(np.int32)})  # a row of B for each item of the history
+        part = np.asarray(ops.convert_to_numpy(alone))
         item_ids, _ = self._served("recommend", [known], [ratings], question.user, k=min(K, self.train.n_items))
         listed = [int(c) for c in lookup(self.train.item_ids, item_ids[0]) if c >= 0]
         least = [i for i in np.argsort(part.sum(0))[: 2 * K].tolist() if i not in set(columns.tolist())][:5]
@@ -564,13 +565,6 @@ class Explorer:
     def _folded(self) -> list[str]:
         ids = self.train.item_ids.tolist()
         return [f"{title} {item}".casefold() for title, item in zip(self.titles.tolist(), ids, strict=True)]
-
-    @cached_property
-    def _item_weights(self) -> FloatArray | None:
-        """`(n_items, n_items)` weights of EASE and its kin."""
-        n = self.train.n_items
-        kernels = [w for w in self.model.weights if tuple(w.shape) == (n, n)]
-        return np.asarray(ops.convert_to_numpy(kernels[0])) if len(kernels) == 1 else None
 
     @cached_property
     def _value_bounds(self) -> tuple[float, float]:

@@ -54,6 +54,7 @@ class Recommender(keras.Model):
         rows: `"users"`, or `"items"` where a row of the matrix is an item's.
         ordered: whether the order of a history matters to the model. Rows of about the same length
             then share a training batch, as a recurrent net takes as many steps as the longest.
+        linear: whether the scores of a history are the sum of those of its items, each alone: x B for some B.
         default_epochs: epochs of the paper, or of our recipe where the paper gives none.
         default_batch_size: rows a batch, likewise.
     """
@@ -62,6 +63,7 @@ class Recommender(keras.Model):
     asks_for: tuple[str, ...] = ("history",)
     rows = "users"
     ordered = False
+    linear = False
     default_epochs = 100
     default_batch_size = PAPER_BATCH_SIZE
 

@@ -54,6 +54,8 @@ class EASE(ClosedForm):
     Source: Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
     """
 
+    linear = True
+
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         if not reg > 0:

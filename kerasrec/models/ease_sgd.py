@@ -49,6 +49,7 @@ class EASESGD(Recommender):
     Source: Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
     """
 
+    linear = True
     default_epochs = 50
 
     def __init__(self, n_items: int, reg: float = 0.004, seed: int | None = None, **kwargs: Any) -> None:

@@ -52,6 +52,7 @@ class ELSA(Recommender):
     RecSys 2022, and the authors' code (recombee/ELSA).
     """
 
+    linear = True
     default_epochs = 20
 
     def __init__(self, n_items: int, latent_dim: int = 256, seed: int | None = None, **kwargs: Any) -> None:

@@ -20,6 +20,7 @@ from kerasrec.serving import Client, Server
 MODELS = {
     "vae": ("mult_vae", "held-out-users", {"hidden_dims": (16,), "latent_dim": 6}),
     "ease": ("ease", "held-out-users", {"reg": 20.0}),
+    "elsa": ("elsa", "held-out-users", {"latent_dim": 6}),
     "svae": (
         "svae",
         "held-out-users",
@@ -124,8 +125,9 @@ def test_drawn_lists_vary_and_leave_out_the_history(explorers):
         explorers["ease"].draws(question)
 
 
-def test_weights_sum_to_the_score(explorers):
-    explorer = explorers["ease"]
+@pytest.mark.parametrize("name", ["ease", "elsa"])
+def test_weights_sum_to_the_score(explorers, name):
+    explorer = explorers[name]
     question = explorer.somebody()
     listed = {item["id"]: item["score"] for item in explorer.explain(question)["list"]}
     for item in explorer.weights(question)["list"]:

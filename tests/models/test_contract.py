@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import Recommender, evaluate
+from kerasrec import Interactions, Recommender, evaluate
 from kerasrec._api import registry
 from kerasrec.callbacks import Checkpoints
 from kerasrec.models import ZOO
@@ -30,6 +30,16 @@ def test_config_round_trip(case):
     assert again.get_config() == model.get_config()
     constructor = {"seed", *CASES[case][1]} - {"side"}  # which is data
     assert constructor <= set(model.get_config())
+
+
+def test_a_linear_model_is_linear_and_no_other(case):
+    model, table = trained(case), table_for(case)
+    if model.feedback == "ratings" or model.asks_for != ("history",):
+        assert not model.linear
+        return
+    alone = Interactions.from_histories([[i] for i in table.item_ids.tolist()], table)
+    summed = table.matrix.toarray() @ scores(model, alone)
+    assert np.allclose(summed, scores(model, table), atol=1e-4) == model.linear
 
 
 def test_saved_and_loaded_in_a_new_process_it_answers_the_same(case, tmp_path):
