@@ -457,19 +457,20 @@ def _read_parquet(where: object, files: Sequence[_File], form: _Form) -> Interac
     from pyarrow import parquet
 
     tables: list[Any] = []
+    names: dict[str, str] = {}
     for file in files:
         with file.open() as stream:
             try:
                 source = parquet.ParquetFile(stream)
-                at = places(file, source.schema_arrow.names, form.names)
-                names = {role: source.schema_arrow.names[column] for role, column in at.items()}
+                header = source.schema_arrow.names
+                names = names or {role: header[column] for role, column in places(file, header, form.names).items()}
                 tables.append(source.read(columns=list(names.values())))
             except pa.ArrowException as error:
                 raise DataError(
                     f"{file} is no Parquet file, or a damaged one ({error}): fetch or write it again"
                 ) from None
-            if tables[-1].schema.types != tables[0].schema.types or tables[-1].column_names != tables[0].column_names:
-                raise DataError(f"{file} has other columns than {files[0]}: parts of one table have the same")
+        if tables[-1].schema.types != tables[0].schema.types or tables[-1].column_names != tables[0].column_names:
+            raise DataError(f"{file} has other columns than {files[0]}: parts of one table have the same")
     table = pa.concat_tables(tables)
     if not len(table):
         raise DataError(f"{where} has columns and no interactions: there is nothing to read")

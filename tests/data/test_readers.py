@@ -1,4 +1,5 @@
 import gzip
+import logging
 import subprocess
 import sys
 import zipfile
@@ -342,14 +343,17 @@ def test_what_is_said_of_columns_that_are_not_there(tmp_path):
         read(file, user="user", layout="user-items")
 
 
-def test_a_folder_of_the_parts_of_one_table(tmp_path):
+def test_a_folder_of_the_parts_of_one_table(tmp_path, caplog):
+    caplog.set_level(logging.INFO, "kerasrec.data")
     for part in range(3):
         pd.DataFrame({"user": [part, part], "item": [1, 2]}).to_parquet(tmp_path / f"part-{part}.parquet")
     (tmp_path / "_SUCCESS").write_text("")
     assert read(tmp_path).shape == (3, 2)
-    pd.DataFrame({"user": ["x"], "item": [1]}).to_parquet(tmp_path / "part-3.parquet")
-    with pytest.raises(DataError, match="part-3.parquet has other columns than .*part-0.parquet: parts of one table"):
-        read(tmp_path)
+    assert len(caplog.records) == 1  # which columns were taken is told once, not for each of a hundred parts
+    for other in ({"user": ["x"], "item": [1]}, {"user": [1], "iid": [1]}):
+        pd.DataFrame(other).to_parquet(tmp_path / "part-3.parquet")
+        with pytest.raises(DataError, match="part-3.parquet has other columns than .*part-0.parquet: parts of one"):
+            read(tmp_path)
 
 
 def test_the_last_of_a_repeated_pair_stays(tmp_path):
