@@ -70,6 +70,7 @@ class ELSA(Recommender):
             shape=(self.n_items, self.latent_dim),
             dtype="float32",
             initializer=keras.initializers.GlorotUniform(self.seed_for("kernel")),
+            autocast=False,  # lengths and ‖f‖² are sums and differences of many numbers: in float32 under any policy
             name="kernel",
         )
 
