@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 from kerasrec._api import public
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions
+from kerasrec.metrics import lower_is_better
 
 
 @public
@@ -55,7 +56,7 @@ class Checkpoints(keras.callbacks.Callback):
     def __init__(self, folder: str | os.PathLike[str], monitor: str | None = None, mode: str | None = None) -> None:
         super().__init__()
         if mode is None:
-            mode = "min" if (monitor or "").endswith(("loss", "rmse", "mae")) else "max"
+            mode = "min" if lower_is_better(monitor or "") else "max"
         if mode not in ("max", "min"):
             raise ValueError(f'`mode` must be "max" or "min", not {mode!r}')
         self.folder = Path(folder)

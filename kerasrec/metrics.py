@@ -264,6 +264,17 @@ class MAE(_RatingMetric):
 BY_NAME = {m.prefix: m for m in (Recall, PlainRecall, Precision, HitRate, NDCG, MAP, MRR)}
 
 
+def lower_is_better(name: str) -> bool:
+    """Whether a figure of that name is the better the lower it is: a loss, a RMSE or a MAE.
+
+    Example:
+        >>> from kerasrec.metrics import lower_is_better
+        >>> lower_is_better("val_rmse"), lower_is_better("val_ndcg_100")
+        (True, False)
+    """
+    return name.removeprefix("val_") in ("loss", "rmse", "mae")
+
+
 def get(metric: Any) -> Any:
     """A metric from its name, as in `"ndcg_100"`, `"plain_recall_20"` or `"rmse"`; a metric is returned as it is.
 

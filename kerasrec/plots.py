@@ -21,6 +21,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut, Split
 from kerasrec.embeddings import item_vectors
 from kerasrec.evaluation import Evaluation, evaluate
+from kerasrec.metrics import lower_is_better
 from kerasrec.models.base import Recommender
 from kerasrec.types import Array, FloatArray, IntArray
 
@@ -58,7 +59,7 @@ def curves(history: History, monitor: str | None = None) -> Figure:
         elif name == "beta":
             axes.set_title("The weight of the KL term", loc="left")
         else:
-            best = int((np.argmin if _is_error(name) else np.argmax)(values))
+            best = int((np.argmin if lower_is_better(name) else np.argmax)(values))
             axes.plot(epochs[best], values[best], "s", ms=9, mfc="none", mew=2, color=COLOURS[1])
             axes.set_title(f"On validation: best {values[best]:.4f} at epoch {epochs[best]:.0f}", loc="left")
     return figure
@@ -80,7 +81,7 @@ def train_validation(history: History, metric: str | None = None) -> Figure:
     for n, (part, label) in enumerate((("train", "training rows"), ("val", "validation"))):
         _line(axes, *_points(history, f"{part}_{metric}"), n, label)
     axes.set(xlabel="epoch", ylabel=_spelled(metric))
-    better = "below" if _is_error(metric) else "above"
+    better = "below" if lower_is_better(metric) else "above"
     gap = _points(history, f"train_{metric}")[1][-1] - _points(history, f"val_{metric}")[1][-1]
     axes.set_title(f"Training ends {abs(gap):.3f} {better if _ahead(metric, gap) else 'behind'} validation", loc="left")
     axes.legend(frameon=False)
@@ -226,7 +227,7 @@ def comparison(measured: Mapping[str, Evaluation | Mapping[str, float]], metrics
                 color=COLOURS[colour],
                 capsize=3,
             )
-        axes.set(xlabel=_spelled(metric) + (" (lower is better)" if _is_error(metric) else ""))
+        axes.set(xlabel=_spelled(metric) + (" (lower is better)" if lower_is_better(metric) else ""))
         axes.grid(axis="x", color="#dddddd", lw=0.8)
         axes.margins(y=0.15)
     panels[0].set_yticks(range(len(figures)), list(reversed(figures)))
@@ -353,12 +354,8 @@ def _points(history: History, name: str) -> tuple[FloatArray, FloatArray]:
     return np.flatnonzero(there) + 1.0, values[there]
 
 
-def _is_error(metric: str) -> bool:
-    return metric.removeprefix("val_") in ("rmse", "mae")
-
-
 def _ahead(metric: str, gap: float) -> bool:
-    return gap < 0 if _is_error(metric) else gap > 0
+    return gap < 0 if lower_is_better(metric) else gap > 0
 
 
 def _spelled(name: str) -> str:

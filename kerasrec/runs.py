@@ -163,7 +163,7 @@ def train(plan: Plan, data: Callable[[], Interactions], folder: str | os.PathLik
         return Run(folder)
     tables = Split.load(folder / "split")
     model = build(plan, tables.train)
-    checkpoints = Checkpoints(folder / "checkpoints", *_monitor(model))
+    checkpoints = Checkpoints(folder / "checkpoints", _monitor(model))
     figures_of_training = [TrainingFigures(tables.train, seed=plan.seed)] if plan.epochs > 1 else []
     done = checkpoints.restore(model)
     if begun:
@@ -258,7 +258,7 @@ def _finish(
     _write(folder / "model.keras", model.save)
     _write(folder / "history.csv", lambda path: write_history(path, history))
     _write_vocabularies(folder, tables.train)
-    _draw_curves(folder, history, _monitor(model)[0])
+    _draw_curves(folder, history, _monitor(model))
     figures = {
         **asked,
         "protocol": tables.protocol.name,
@@ -272,9 +272,9 @@ def _finish(
     return Run(folder)
 
 
-def _monitor(model: Recommender) -> tuple[str, str]:
-    """The figure that tells the best epoch, and which way is better."""
-    return ("val_rmse", "min") if model.feedback == "ratings" else ("val_ndcg_100", "max")
+def _monitor(model: Recommender) -> str:
+    """The figure that tells the best epoch."""
+    return "val_rmse" if model.feedback == "ratings" else "val_ndcg_100"
 
 
 def build(plan: Plan, train_table: Interactions) -> Recommender:

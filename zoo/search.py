@@ -25,6 +25,7 @@ from recipe import Recipe, numbers
 from table import spelled
 
 import kerasrec
+from kerasrec.metrics import lower_is_better
 
 FOLDER = Path(__file__).parent
 
@@ -72,7 +73,7 @@ def main(
             optuna.storages.journal.JournalFileBackend(str(journal or f"{recipe}.journal"))
         ),
         sampler=None if ranges else optuna.samplers.GridSampler(space, seed=0),
-        direction="minimize" if searched.metrics[0] in ("rmse", "mae") else "maximize",
+        direction="minimize" if lower_is_better(searched.metrics[0]) else "maximize",
         load_if_exists=True,
     )
     if ranges:  # with the same seed it would draw once more what it drew before it was stopped

@@ -27,7 +27,7 @@ class Batches(keras.utils.PyDataset):
 
     The order of epoch `e` is a function of `(seed, e)` alone, so that a run that was interrupted
     and resumed at epoch `e` sees the batches that an undisturbed one would have seen. With `steps`, an
-    epoch is so many batches, and goes on in the pass over all rows where the epoch before it ended.
+    epoch is so many batches, and goes on in the pass over all rows, of `n_batches`, where the epoch before it ended.
     """
 
     def __init__(
@@ -49,8 +49,8 @@ class Batches(keras.utils.PyDataset):
         self.inputs = inputs.in_time_order()
         self.targets = None if targets is None else targets.in_time_order()
         self.batch_size = whole(1, batch_size=batch_size)
-        self.a_pass = -(-inputs.n_users // self.batch_size)
-        self.steps = self.a_pass if steps is None else whole(1, steps_per_epoch=steps)
+        self.n_batches = -(-inputs.n_users // self.batch_size)
+        self.steps = self.n_batches if steps is None else whole(1, steps_per_epoch=steps)
         self.shuffle = shuffle
         self.seed = seed
         self.by_length = by_length
@@ -82,7 +82,7 @@ class Batches(keras.utils.PyDataset):
         return np.concatenate([shuffled.ravel(), order[full:]])
 
     def __getitem__(self, index: int) -> Any:
-        number, place = divmod(self.epoch * self.steps + index, self.a_pass)
+        number, place = divmod(self.epoch * self.steps + index, self.n_batches)
         return self.batch(self.order(number)[place * self.batch_size : (place + 1) * self.batch_size])
 
     def batch(self, rows: IntArray) -> Any:
