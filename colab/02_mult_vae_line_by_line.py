@@ -47,7 +47,7 @@ model.build()  # `fit` would do it; here the weights are wanted before
 
 # %%
 batch = model.batches(split.train, 5)[0][0]
-x = model.densify(batch)
+x = model.dense_inputs(batch)
 print("ids   ", batch["ids"].shape, "of the first user:", batch["ids"][0][:6], "…")
 print("row x ", x.shape, "with", int(ops.sum(x[0])), "ones")
 

@@ -35,8 +35,8 @@ table = kerasrec.generate(n_users=600, n_items=120, seed=6)
 # %% [markdown]
 # ## A model of thirty lines
 #
-# A denoising autoencoder with one hidden layer. `self.densify` turns the batch's ids into rows, `self.targets` what
-# should come out; `added_losses` is the weight decay, scaled for several GPUs.
+# A denoising autoencoder with one hidden layer. `self.dense_inputs` turns the batch's ids into rows, `self.targets` what
+# should come out; `regularization_losses` is the weight decay, scaled for several GPUs.
 
 
 # %%
@@ -56,10 +56,10 @@ class Denoising(kerasrec.Recommender):
         self.logits.build((None, self.latent_dim))
 
     def call(self, inputs, training=False):
-        return self.logits(self.encoder(self.drop(self.densify(inputs), training=training)))
+        return self.logits(self.encoder(self.drop(self.dense_inputs(inputs), training=training)))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return self.nll(self.targets(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return self.nll(self.dense_targets(x if y is None else y), y_pred, sample_weight) + self.regularization_losses()
 
     def get_config(self):
         own = {"n_items": self.n_items, "latent_dim": self.latent_dim, "dropout": self.dropout}
@@ -97,7 +97,7 @@ print(kerasrec.export_saved_model(mine, "served/mine", split.train))
 @keras.saving.register_keras_serializable("mine")
 class Refeeding(kerasrec.Recommender):
     feedback = "ratings"  # values matter
-    asks_for = ("history", "ratings")  # what a served request must tell
+    serving_inputs = ("history", "ratings")  # what a served request must tell
 
     def __init__(self, n_items, units=32, refeed=True, seed=None, **kwargs):
         super().__init__(n_items, seed=seed, **kwargs)
@@ -114,11 +114,11 @@ class Refeeding(kerasrec.Recommender):
         self.ratings.build((None, self.units))
 
     def call(self, inputs, training=False):
-        return self.ratings(self.encoder(self.densify(inputs)))
+        return self.ratings(self.encoder(self.dense_inputs(inputs)))
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         # `self.targets` is NaN where nothing was observed: the loss leaves those entries out.
-        return self.squared_error(self.targets(x if y is None else y), y_pred, sample_weight)
+        return self.squared_error(self.dense_targets(x if y is None else y), y_pred, sample_weight)
 
     def train_step(self, data):
         (x,) = data

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from tqdm.auto import tqdm
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions
 from kerasrec.metrics import lower_is_better
@@ -140,7 +140,7 @@ class Checkpoints(keras.callbacks.Callback):
         return {"folder": str(self.folder), "monitor": self.monitor, "mode": self.mode}
 
 
-class TrainingFigures(keras.callbacks.Callback):
+class TrainingMetrics(keras.callbacks.Callback):
     """Measures training rows as validation measures others: what a model has learned by heart shows beside it.
 
     Adds to each epoch's figures `train_` and the name of each compiled metric, and `beta` where the
@@ -155,11 +155,11 @@ class TrainingFigures(keras.callbacks.Callback):
 
     Example:
         >>> from kerasrec import MultVAE, generate
-        >>> from kerasrec.callbacks import TrainingFigures
+        >>> from kerasrec.callbacks import TrainingMetrics
         >>> table = generate(n_users=100, n_items=50, seed=1)
         >>> model = MultVAE(table.n_items, hidden_dims=(16,), latent_dim=4, seed=1)
         >>> model.compile(metrics=["ndcg_10"])
-        >>> history = model.fit(table, epochs=2, callbacks=[TrainingFigures(table)], verbose=0).history
+        >>> history = model.fit(table, epochs=2, callbacks=[TrainingMetrics(table)], verbose=0).history
         >>> sorted(history)
         ['beta', 'loss', 'train_ndcg_10']
     """

@@ -10,14 +10,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.checks import check_at_least
-from kerasrec.entries import DenseRows, Entries, entries, listed
-from kerasrec.gradients import custom_gradient
+from kerasrec._registry import public
 from kerasrec.losses import gaussian_kl, sum_of_log_partitions
-from kerasrec.machine import multiplies_bfloat16
-from kerasrec.sampling import Sample, draw, rows_of, sampled_multinomial_nll
+from kerasrec.ops.gradients import custom_gradient
+from kerasrec.ops.hardware import multiplies_bfloat16
+from kerasrec.ops.sampled_softmax import Sample, draw, rows_of, sampled_multinomial_nll
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids, observed_rows
 from kerasrec.types import Batch, Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
@@ -55,7 +55,9 @@ class Densify(keras.layers.Layer):
     def call(self, inputs: Batch | Tensor) -> Tensor:
         if isinstance(inputs, Mapping):
             values = inputs["values"] if self.use_values and "values" in inputs else 1.0
-            return ops.cast(listed(inputs["ids"], values).dense(self.n_columns, self.missing), self.compute_dtype)
+            return ops.cast(
+                from_padded_ids(inputs["ids"], values).dense(self.n_columns, self.missing), self.compute_dtype
+            )
         dense = ops.cast(inputs, "float32")
         if dense.shape[-1] not in (None, self.n_columns):
             raise ValueError(f"rows of {dense.shape[-1]} columns were given, {self.n_columns} are due")
@@ -87,7 +89,7 @@ class RowDense(keras.layers.Dense):
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, dense rows `(batch, n_columns)`, or either as
-        `kerasrec.entries.entries` has it. Out: `(batch, units)`.
+        `kerasrec.ops.sparse_rows.observed_rows` has it. Out: `(batch, units)`.
 
     Example:
         >>> import numpy as np
@@ -123,11 +125,11 @@ class RowDense(keras.layers.Dense):
         self.n_columns = self.kernel.shape[0]
         self.input_spec = None  # lists are as wide as the longest row, not as the kernel
 
-    def call(self, inputs: Batch | Tensor | Entries | DenseRows, training: bool = False) -> Tensor:
-        observed = inputs if isinstance(inputs, (Entries, DenseRows)) else entries(inputs, use_values=True)
-        if self.sparse and isinstance(observed, Entries):
+    def call(self, inputs: Batch | Tensor | SparseRows | DenseRows, training: bool = False) -> Tensor:
+        observed = inputs if isinstance(inputs, (SparseRows, DenseRows)) else observed_rows(inputs, use_values=True)
+        if self.sparse and isinstance(observed, SparseRows):
             values = ops.expand_dims(ops.cast(observed.values, "float32"), 1)
-            hidden = observed.sums(values * rows_of(self.kernel, observed.columns))
+            hidden = observed.row_sums(values * rows_of(self.kernel, observed.columns))
         else:
             half = "bfloat16" if training and trains_in_bfloat16() else None
             hidden = observed.matmul(ops.convert_to_tensor(self.kernel), half)
@@ -145,7 +147,7 @@ class RowDense(keras.layers.Dense):
 
 
 @public
-class MixedDense(keras.layers.Dense):
+class BFloat16Dense(keras.layers.Dense):
     """A dense layer that in training multiplies bfloat16 numbers where that is fast (`trains_in_bfloat16`).
 
     activation(x · kernel + bias), and all but the product's factors of the layer's own dtype: weights, sum with the
@@ -157,8 +159,8 @@ class MixedDense(keras.layers.Dense):
 
     Example:
         >>> import numpy as np
-        >>> from kerasrec.layers import MixedDense
-        >>> layer = MixedDense(2, "tanh")
+        >>> from kerasrec.layers import BFloat16Dense
+        >>> layer = BFloat16Dense(2, "tanh")
         >>> float(np.abs(layer(np.zeros((1, 3), np.float32), training=True)).max())
         0.0
     """
@@ -177,7 +179,7 @@ def xavier_dense(
     activation: str | None,
     seed: int | None,
     name: str,
-    kind: Callable[..., keras.layers.Layer] = MixedDense,
+    kind: Callable[..., keras.layers.Layer] = BFloat16Dense,
     **kwargs: Any,
 ) -> keras.layers.Layer:
     """A dense layer that starts as those of Liang et al. 2018: Glorot uniform, and biases within ±0.002.
@@ -201,7 +203,7 @@ def xavier_dense(
 
 
 @public
-class Logits(MixedDense):
+class Logits(BFloat16Dense):
     """An output layer over the catalogue, in float32; in training it multiplies bfloat16 numbers where that is fast.
 
     f = h · kernel + bias. Answers are ranked, and 8 bits of mantissa would keep 44 % of a top-100's
@@ -304,14 +306,14 @@ class SampledLogits(keras.layers.Layer):
         """A sample for a batch, half from its entries and half uniform; ids `(batch, length)`, padded with -1."""
         if ids is None:
             raise ValueError("items are sampled for lists of ids: give `fit` batches of ids, not dense rows")
-        return draw(listed(ids), self.units, self.n_sampled, self.seed_generator)
+        return draw(from_padded_ids(ids), self.units, self.n_sampled, self.seed_generator)
 
     def call(self, hidden: Tensor, ids: Tensor | None = None, sample: Sample | None = None) -> Tensor:
         hidden = ops.cast(hidden, "float32")
         if ids is None:
             return ops.matmul(hidden, ops.transpose(self.kernel)) + self.bias
         sample = self.draw(ids) if sample is None else sample
-        return sampled_multinomial_nll(hidden, listed(ids), self.kernel, self.bias, sample)
+        return sampled_multinomial_nll(hidden, from_padded_ids(ids), self.kernel, self.bias, sample)
 
     def compute_output_shape(
         self, hidden_shape: Any, ids_shape: Any = None, sample_shape: Any = None
@@ -403,7 +405,7 @@ class GaussianSampling(keras.layers.Layer):
 
 
 @public
-class NextItems(Logits):
+class NextItemLogits(Logits):
     """An output layer over a catalogue, which can also tell the loss of many steps without all of their logits.
 
     f_t = h_t W + b; given ids as well, -Σ_t Σ_{j=1..k} log softmax(f_t)_{item_{t+j}} over the whole

@@ -12,11 +12,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.checks import check_columns
-from kerasrec.entries import DenseRows, Entries, listed
-from kerasrec.gradients import custom_gradient
+from kerasrec._registry import public
+from kerasrec.ops.gradients import custom_gradient
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids
 from kerasrec.types import Tensor
+from kerasrec.validation import check_columns
 
 
 def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
@@ -184,7 +184,7 @@ class MaskedMeanSquaredError(_RowLoss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_pred = ops.cast(y_pred, "float32")
         if isinstance(y_true, Mapping):
-            observed = listed(y_true["ids"], y_true["values"])
+            observed = from_padded_ids(y_true["ids"], y_true["values"])
             rows, known = squared_errors(observed, y_pred), observed.known
         else:
             known = observed_mask(y_true, self.missing)
@@ -205,9 +205,9 @@ def observed_mask(y_true: Tensor, missing: float) -> Tensor:
     return ops.logical_not(ops.isnan(y_true)) if missing != missing else ops.not_equal(y_true, missing)
 
 
-def squared_errors(observed: Entries | DenseRows, y_pred: Tensor, weights: Tensor = 1.0) -> Tensor:
+def squared_errors(observed: SparseRows | DenseRows, y_pred: Tensor, weights: Tensor = 1.0) -> Tensor:
     """Σ_{i ∈ O_u} w_ui (r_ui - h_ui)² of each row, `(batch,)`; w `(n,)` as the entries are, or one for all."""
-    return observed.sums(observed.known * weights * ops.square(observed.values - observed.among(y_pred)))
+    return observed.row_sums(observed.known * weights * ops.square(observed.values - observed.gather(y_pred)))
 
 
 @public
@@ -232,13 +232,13 @@ class MultinomialNLL(_RowLoss):
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         y_pred = ops.cast(y_pred, "float32")
         if isinstance(y_true, Mapping):
-            return _multinomial_nll_of_entries(listed(y_true["ids"]), y_pred)
+            return _multinomial_nll_of_entries(from_padded_ids(y_true["ids"]), y_pred)
         # Σ x log softmax(f) = Σ x f - (Σ x) logsumexp(f): two sums instead of a pass that writes (batch, n).
         total = ops.sum(y_true, axis=-1)
         return total * ops.logsumexp(y_pred, axis=-1) - ops.sum(y_true * y_pred, axis=-1)
 
 
-def _multinomial_nll_of_entries(liked: Entries, logits: Tensor) -> Tensor:
+def _multinomial_nll_of_entries(liked: SparseRows, logits: Tensor) -> Tensor:
     """The same from the likes, `(batch,)`: no pass over (batch, n) but those for softmax and its gradient."""
 
     @custom_gradient
@@ -246,11 +246,11 @@ def _multinomial_nll_of_entries(liked: Entries, logits: Tensor) -> Tensor:
         softmax = ops.softmax(logits, axis=1)
         # The largest of the softmax is exp(max f) / Σ exp f.
         log_partition = ops.max(logits, axis=1) - ops.log(ops.max(softmax, axis=1))
-        value = liked.counts * log_partition - liked.sums(liked.known * liked.among(logits))
+        value = liked.counts * log_partition - liked.row_sums(liked.known * liked.gather(logits))
 
         def gradient(above: Tensor) -> Tensor:
             all_items = softmax * ops.expand_dims(liked.counts * above, 1)
-            likes = liked.having(liked.each(above)).dense(logits.shape[1])
+            likes = liked.with_values(liked.broadcast_to_entries(above)).dense(logits.shape[1])
             return all_items - likes  # n softmax(f), less 1 at each like
 
         return value, gradient

@@ -15,11 +15,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.checks import check_columns, whole
+from kerasrec._registry import public
 from kerasrec.losses import observed_mask
-from kerasrec.ranking import Ranking, rank
+from kerasrec.ops.ranking import Ranking, rank
 from kerasrec.types import Tensor
+from kerasrec.validation import as_int_at_least, check_columns
 
 
 class RankingMetric(keras.metrics.Mean):
@@ -35,7 +35,7 @@ class RankingMetric(keras.metrics.Mean):
     prefix = ""
 
     def __init__(self, k: int, name: str | None = None, dtype: Any = None) -> None:
-        self.k = whole(1, k=k)
+        self.k = as_int_at_least(1, k=k)
         super().__init__(name=name or f"{self.prefix}_{k}", dtype=dtype)
 
     def per_row(self, ranking: Ranking) -> Tensor:
@@ -168,8 +168,8 @@ class CatalogueCoverage(keras.metrics.Metric):
     """
 
     def __init__(self, k: int, n_items: int, name: str | None = None, dtype: Any = None) -> None:
-        self.k = whole(1, k=k)
-        self.n_items = whole(1, n_items=n_items)
+        self.k = as_int_at_least(1, k=k)
+        self.n_items = as_int_at_least(1, n_items=n_items)
         super().__init__(name=name or f"coverage_{k}", dtype=dtype)
         self.seen = self.add_variable((n_items,), initializer="zeros", aggregation="sum", name="seen")
 

@@ -7,8 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.machine import in_xla
+from kerasrec._registry import public
+from kerasrec.ops.hardware import in_xla
 from kerasrec.types import Tensor
 
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerasrec_cli.asking import Question, ask_run, ask_server, listed, show_answer, titles_of
+from kerasrec_cli.recommend import Question, ask_run, ask_server, listed, show_answer, titles_of
+from kerasrec_cli.runtime import OneLineErrors, check_file, name_settings, one_of, stop_when_told
 from kerasrec_cli.settings import arguments, given, parse_settings, protocol_settings, spell
-from kerasrec_cli.shell import Sentence, check_file, name_settings, one_of, stop_when_told
 
 if TYPE_CHECKING:
     from kerasrec import Interactions
@@ -34,7 +34,7 @@ SERVED_NAME = "default"
 """Model name where none is given; TF Serving's own default."""
 
 
-@click.group(cls=Sentence, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=OneLineErrors, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="kerasrec")
 def main() -> None:
     """Autoencoder recommenders from a file of interactions to a live endpoint.
@@ -150,7 +150,7 @@ def train_command(
     same weights. `kerasrec models` lists the models and their arguments.
     """
     from kerasrec import PROTOCOLS, ZOO
-    from kerasrec.runs import Plan, train
+    from kerasrec.runs import RunConfig, train
 
     if learning_rate is not None and not math.isfinite(learning_rate):
         raise ValueError(f"--learning-rate must be a number above 0, not {learning_rate}")
@@ -159,7 +159,7 @@ def train_command(
     rules = one_of(PROTOCOLS, protocol, "protocol")
     name_settings({"--split": rules, "--set": cls})
     shortcuts = {"held_out": held_out, "min_value": min_value}
-    plan = Plan(
+    plan = RunConfig(
         model=model,
         data=source,
         protocol=protocol,
@@ -182,7 +182,7 @@ def train_command(
     if importlib.util.find_spec("matplotlib") is None:
         click.echo("no pictures were drawn: pip install 'kerasrec[plots]'", err=True)
     else:
-        from kerasrec import pictures
+        from kerasrec.plots import run_plots as pictures
 
         pictures.draw_all(run, out / "pictures")
     click.echo(f"\nkept in {out}; next: kerasrec export {out} --to served")
@@ -344,7 +344,8 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     comparison        test figures with standard errors; several runs
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
     """  # noqa: D301 - click looks for the character \b itself
-    from kerasrec import pictures, plots
+    from kerasrec.plots import plots
+    from kerasrec.plots import run_plots as pictures
     from kerasrec.runs import Run
 
     if to.suffix not in (".png", ".svg", ".pdf"):
@@ -414,7 +415,7 @@ def models_command() -> None:
 def demo(out: Path | None, epochs: int) -> None:
     """Generated data → Mult-VAE → figures → export → serve → ask: the whole path in a minute."""
     from kerasrec import ZOO
-    from kerasrec.runs import Plan, train
+    from kerasrec.runs import RunConfig, train
     from kerasrec.serving import Client, Server
 
     with contextlib.ExitStack() as stack:
@@ -426,7 +427,9 @@ def demo(out: Path | None, epochs: int) -> None:
         runs = {}
         for name in ("popularity", "mult_vae"):
             cls = ZOO[name]
-            plan = Plan(name, source, "held-out-users", 98765, min(epochs, cls.default_epochs), cls.default_batch_size)
+            plan = RunConfig(
+                name, source, "held-out-users", 98765, min(epochs, cls.default_epochs), cls.default_batch_size
+            )
             runs[name] = train(plan, lambda: table, folder / name, verbose=1)
         _compare(runs)
         _step("3. Export a SavedModel")
@@ -447,13 +450,13 @@ def demo(out: Path | None, epochs: int) -> None:
 
 
 def _compare(runs: dict[str, Run]) -> None:
-    from kerasrec.evaluation import spelled_error
+    from kerasrec.inference.evaluation import spelled_error
 
     click.echo(f"\n{'test':<14}{'recall_20':>18}{'recall_50':>18}{'ndcg_100':>18}{'seconds':>9}")
     for name, run in runs.items():
-        test = run.figures["test"]
+        test = run.metrics["test"]
         cells = [f"{test[m]:.4f}{spelled_error(test[f'{m}_se'])}" for m in ("recall_20", "recall_50", "ndcg_100")]
-        click.echo(f"{name:<14}" + "".join(f"{c:>18}" for c in cells) + f"{run.figures['seconds']:>9.1f}")
+        click.echo(f"{name:<14}" + "".join(f"{c:>18}" for c in cells) + f"{run.metrics['seconds']:>9.1f}")
 
 
 def _step(title: str) -> None:
@@ -475,9 +478,9 @@ def _median(values: Any) -> str:
 
 def _show(run: Run) -> None:
     """A run's figures as a table."""
-    from kerasrec.evaluation import spelled_error
+    from kerasrec.inference.evaluation import spelled_error
 
-    figures = run.figures
+    figures = run.metrics
     test, validation = figures["test"], figures["validation"]
     names = [n for n in test if f"{n}_se" in test]
     click.echo(f"\n{figures['model']} on {figures['data']}, {figures['protocol']}, seed {figures['seed']}")
@@ -493,5 +496,5 @@ def _show(run: Run) -> None:
 def _export(run: Run, to: Path, top_k: int, weights: str = "float32") -> Path:
     from kerasrec.saved_model import export_saved_model
 
-    metadata = {name: run.figures[name] for name in ("data", "protocol", "seed", "test", "versions")}
+    metadata = {name: run.metrics[name] for name in ("data", "protocol", "seed", "test", "versions")}
     return export_saved_model(run.model(), to, run.split().train, top_k=top_k, metadata=metadata, weights=weights)

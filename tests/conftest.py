@@ -1,13 +1,9 @@
 import os
-import sys
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same figures on every machine
-
-# zoo.py and films.py, which several tests read
-sys.path[:0] = [str(Path(__file__).parent / folder) for folder in ("models", "serving")]
 
 
 @pytest.fixture(scope="session")

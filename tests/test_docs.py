@@ -11,7 +11,7 @@ import pytest
 
 import kerasrec
 import kerasrec.plots
-from kerasrec._api import registry
+from kerasrec._registry import registry
 
 ROOT = Path(__file__).parents[1]
 

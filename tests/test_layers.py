@@ -8,8 +8,8 @@ from keras import ops
 
 import kerasrec.layers
 import kerasrec.losses
-from kerasrec.entries import entries
-from kerasrec.layers import Densify, GaussianSampling, Logits, MixedDense, NextItems, RowDense
+from kerasrec.layers import BFloat16Dense, Densify, GaussianSampling, Logits, NextItemLogits, RowDense
+from kerasrec.ops.sparse_rows import observed_rows
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
 VALUES = np.array([[5.0, 0.5, 1.0], [2.0, 0.0, 0.0], [0.0, 0.0, 0.0]], np.float32)
@@ -31,8 +31,8 @@ def test_a_functional_model_of_lists_of_ids_can_be_cloned():
 
 def test_symbolic_shapes_are_those_that_come_out():
     states, ids = keras.Input((5, 4)), keras.Input((5,), dtype="int32")
-    assert NextItems(60)(states).shape == (None, 5, 60)
-    assert NextItems(60)(states, ids).shape == ()
+    assert NextItemLogits(60)(states).shape == (None, 5, 60)
+    assert NextItemLogits(60)(states, ids).shape == ()
     assert RowDense(4)(keras.Input((3, 60))).shape == (None, 3, 4)
     rows = Densify(4, dtype="bfloat16")
     assert rows(keras.Input((4,))).dtype == keras.backend.standardize_dtype(rows(DENSE).dtype) == "bfloat16"
@@ -50,7 +50,7 @@ def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, ji
     @tf.function(jit_compile=jit_compile)
     def output_and_gradient(rows):
         with tf.GradientTape() as tape:
-            output = layer(entries(rows, use_values))
+            output = layer(observed_rows(rows, use_values))
             total = tf.reduce_sum(output * tf.constant(np.arange(15.0).reshape(3, 5), tf.float32))
         return output, tape.gradient(total, layer.trainable_weights[0].value)
 
@@ -103,7 +103,9 @@ def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_a_dense_layer_of_mixed_precision_is_keras_own_but_for_the_products_of_training(policy, monkeypatch):
-    layer, plain = (kind(6, "tanh", bias_initializer="ones", dtype=policy) for kind in (MixedDense, keras.layers.Dense))
+    layer, plain = (
+        kind(6, "tanh", bias_initializer="ones", dtype=policy) for kind in (BFloat16Dense, keras.layers.Dense)
+    )
     x = np.random.default_rng(0).normal(size=(2, 3, 30)).astype(np.float32)
     layer.build(x.shape)
     plain.build(x.shape)
@@ -125,7 +127,7 @@ def test_a_dense_layer_of_mixed_precision_is_keras_own_but_for_the_products_of_t
     assert tape.gradient(total, layer.kernel.value) is None
 
 
-@pytest.mark.parametrize("layer", [Logits, NextItems])
+@pytest.mark.parametrize("layer", [Logits, NextItemLogits])
 def test_an_activation_that_would_be_ignored_is_refused(layer):
     with pytest.raises(ValueError, match="`activation` must be None, not 'softmax'"):
         layer(50, activation="softmax")

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from kerasrec import metrics
-from kerasrec.entries import entries
-from kerasrec.ranking import Ranking, exclude, rank, top_k
+from kerasrec.ops.ranking import Ranking, exclude, rank, top_k
+from kerasrec.ops.sparse_rows import observed_rows
 
 # Two users over five items. User 0: ranked 4, 3, 2, 1, 0; held out 4 and 1. User 1: the same order, held out 0, 1, 2.
 SCORES = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]] * 2, np.float32)
@@ -74,7 +74,7 @@ def test_scores_that_are_no_numbers_hit_nothing():
 def test_what_was_held_out_may_be_given_as_entries(dense):
     columns = [np.flatnonzero(row).tolist() for row in HELD_OUT]
     ids = np.array([row + [-1] * (5 - len(row)) for row in columns])
-    found = rank(SCORES, entries(HELD_OUT if dense else {"ids": ids}), 4)
+    found = rank(SCORES, observed_rows(HELD_OUT if dense else {"ids": ids}), 4)
     for ours, theirs in zip(found, rank(SCORES, HELD_OUT, 4), strict=True):
         np.testing.assert_array_equal(ours, theirs)
         assert np.asarray(ours).dtype == np.asarray(theirs).dtype

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kerasrec import EASE, AutoRec, HeldOut, HeldOutUsers, Interactions, RandomRatings, evaluate, read
-from kerasrec.evaluation import _ratings
-from kerasrec.runs import Plan, train
+from kerasrec.inference.evaluation import _ratings
+from kerasrec.runs import RunConfig, train
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
 
@@ -26,7 +26,7 @@ def figures(plan, table, folder):
 
 
 def test_ease_and_popularity_on_held_out_users(ml_1m, tmp_path):
-    ease = Plan("ease", "ml-1m", "held-out-users", 98765, 1, 500, HELD_OUT, {"reg": 500.0})
+    ease = RunConfig("ease", "ml-1m", "held-out-users", 98765, 1, 500, HELD_OUT, {"reg": 500.0})
     test = figures(ease, ml_1m, tmp_path / "ease")
     assert test["recall_20"] == pytest.approx(0.3606, abs=5e-4)
     assert test["recall_50"] == pytest.approx(0.4767, abs=5e-4)

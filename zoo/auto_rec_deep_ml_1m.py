@@ -11,7 +11,7 @@ from fit import fit_best
 from recipe import Recipe, main
 
 from kerasrec import AutoRec, RandomRatings, Recommender, Split
-from kerasrec.pretraining import pretrain
+from kerasrec.models.pretraining import pretrain
 
 RECIPE = Recipe(
     model="I-AutoRec, deep",

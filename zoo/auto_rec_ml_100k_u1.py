@@ -28,7 +28,7 @@ WEIGHT_DECAY = 4.5
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = AutoRec.for_interactions(split.train, epochs, BATCH_SIZE, rows="items", reg=0.0, seed=seed)
-    model.compile(Adam(model.falling(LEARNING_RATE), weight_decay=WEIGHT_DECAY))
+    model.compile(Adam(model.cosine_decay(LEARNING_RATE), weight_decay=WEIGHT_DECAY))
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 

@@ -30,7 +30,7 @@ REG = 0.06
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = AutoRec.for_interactions(split.train, epochs, BATCH_SIZE, rows="users", reg=REG, seed=seed)
-    model.compile(Adam(model.falling(LEARNING_RATE)))
+    model.compile(Adam(model.cosine_decay(LEARNING_RATE)))
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 

@@ -30,7 +30,7 @@ WEIGHT_DECAY = 1.0
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = DeepRec.for_interactions(split.train, epochs, BATCH_SIZE, refeeds=REFEEDS, seed=seed)
-    model.compile(Adam(model.falling(LEARNING_RATE), weight_decay=WEIGHT_DECAY), metrics=RECIPE.metrics)
+    model.compile(Adam(model.cosine_decay(LEARNING_RATE), weight_decay=WEIGHT_DECAY), metrics=RECIPE.metrics)
     fit_best(model, split, epochs, "val_rmse", batch_size=BATCH_SIZE)
     return model
 

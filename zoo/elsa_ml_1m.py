@@ -26,7 +26,7 @@ LEARNING_RATE = 0.05
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = ELSA.for_interactions(split.train, epochs, BATCH_SIZE, latent_dim=LATENT_DIM, seed=seed)
-    model.compile(keras.optimizers.Nadam(model.falling(LEARNING_RATE)))
+    model.compile(keras.optimizers.Nadam(model.cosine_decay(LEARNING_RATE)))
     fit_best(model, split, epochs, "val_ndcg_100", batch_size=BATCH_SIZE)
     return model
 

@@ -27,7 +27,7 @@ LEARNING_RATE = 2e-3
 def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     model = RecVAE.for_interactions(split.train, epochs, BATCH_SIZE, gamma=GAMMA, seed=seed)
-    model.compile(Adam(model.falling(LEARNING_RATE)))
+    model.compile(Adam(model.cosine_decay(LEARNING_RATE)))
     fit_best(model, split, epochs, "val_ndcg_100", batch_size=BATCH_SIZE)
     return model
 

@@ -23,7 +23,7 @@ import click
 import numpy as np
 
 import kerasrec
-from kerasrec.runs import keep
+from kerasrec.runs import save_run
 
 RESULTS = Path(__file__).with_name("results")
 
@@ -115,7 +115,7 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
             )
             click.echo(f"seed {seed}, {seconds:.0f} s\n{test}")
             if seed in kept:
-                keep(model, split, kept[seed], recipe.data)
+                save_run(model, split, kept[seed], recipe.data)
         if export_to is not None:
             kerasrec.export_saved_model(model, export_to, split.train)
         name = Path(script).stem

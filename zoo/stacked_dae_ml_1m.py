@@ -7,7 +7,7 @@ from fit import fit_best
 from recipe import Recipe, main
 
 from kerasrec import HeldOutUsers, MultDAE, Recommender, Split
-from kerasrec.pretraining import pretrain
+from kerasrec.models.pretraining import pretrain
 
 RECIPE = Recipe(
     model="Stacked DAE",

@@ -16,10 +16,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasrec.checks import whole
 from kerasrec.data.interactions import Interactions, flat_rows
-from kerasrec.machine import has_gpu
+from kerasrec.ops.hardware import has_gpu
 from kerasrec.types import Array, IntArray
+from kerasrec.validation import as_int_at_least
 
 
 class Batches(keras.utils.PyDataset):
@@ -48,9 +48,9 @@ class Batches(keras.utils.PyDataset):
             )
         self.inputs = inputs.in_time_order()
         self.targets = None if targets is None else targets.in_time_order()
-        self.batch_size = whole(1, batch_size=batch_size)
+        self.batch_size = as_int_at_least(1, batch_size=batch_size)
         self.n_batches = -(-inputs.n_users // self.batch_size)
-        self.steps = self.n_batches if steps is None else whole(1, steps_per_epoch=steps)
+        self.steps = self.n_batches if steps is None else as_int_at_least(1, steps_per_epoch=steps)
         self.shuffle = shuffle
         self.seed = seed
         self.by_length = by_length

@@ -37,7 +37,7 @@ MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"]
 
 
 @dataclass(frozen=True)
-class TimeForm:
+class TimeFormat:
     """How times are written.
 
     Attributes:
@@ -173,7 +173,7 @@ def of_frame(frame: Any, given: Mapping[str, str]) -> tuple[dict[str, Any], dict
     return columns, names
 
 
-def _plain(column: Any, role: str, times: TimeForm) -> Any:
+def _plain(column: Any, role: str, times: TimeFormat) -> Any:
     """A column as one that numpy knows: no decimals, and dates as timestamps."""
     import pyarrow as pa
 
@@ -183,7 +183,7 @@ def _plain(column: Any, role: str, times: TimeForm) -> Any:
     return times.timestamps(column) if role == "time" and not (numbers and times.date_format is None) else column
 
 
-def arrays(columns: Mapping[str, Any], times: TimeForm) -> dict[str, Any]:
+def arrays(columns: Mapping[str, Any], times: TimeFormat) -> dict[str, Any]:
     """What `Interactions.from_arrays` takes, from pyarrow columns by role.
 
     Raises:
@@ -216,7 +216,7 @@ def _are_days(numbers: Array) -> bool:
 
 
 def fault(
-    where: object, columns: Mapping[str, Any], names: Mapping[str, str], times: TimeForm, error: ValueError
+    where: object, columns: Mapping[str, Any], names: Mapping[str, str], times: TimeFormat, error: ValueError
 ) -> DataError:
     """What is wrong with pyarrow columns: the first row at fault, found the slow and careful way, or else the error."""
     import pyarrow as pa
@@ -232,7 +232,7 @@ def fault(
 
 
 def problem(
-    fields: Mapping[str, str], names: Mapping[str, str], times: TimeForm, integers: Container[str], decimal: str = "."
+    fields: Mapping[str, str], names: Mapping[str, str], times: TimeFormat, integers: Container[str], decimal: str = "."
 ) -> str | None:
     """What is wrong with the fields of one interaction, or `None`.
 
@@ -271,7 +271,7 @@ def _value_problem(field: str, decimal: str) -> str | None:
     return f"{field.strip()} is not a finite 32-bit number: drop the line or give it a value"
 
 
-def _time_problem(field: str, times: TimeForm) -> str | None:
+def _time_problem(field: str, times: TimeFormat) -> str | None:
     number = times.date_format is None and NUMBER.fullmatch(field) is not None
     if number:
         seconds = float(field) / UNITS[times.unit]

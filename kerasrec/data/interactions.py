@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from kerasrec.data.columns import TimeForm, arrays, fault, of_frame
+from kerasrec.data.columns import TimeFormat, arrays, fault, of_frame
 from kerasrec.types import Array, IntArray
 
 
@@ -145,7 +145,7 @@ class Interactions:
         Raises:
             DataError: a column is missing, or its content is bad.
         """
-        times = TimeForm(time_unit, date_format)
+        times = TimeFormat(time_unit, date_format)
         given = {"user": user, "item": item, "value": value, "time": time}
         columns, names = of_frame(frame, {role: name for role, name in given.items() if name is not None})
         try:

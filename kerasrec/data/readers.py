@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from kerasrec.data.columns import INTEGER, MISSING, NUMBER, TimeForm, arrays, fault, places, problem
+from kerasrec.data.columns import INTEGER, MISSING, NUMBER, TimeFormat, arrays, fault, places, problem
 from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
@@ -82,7 +82,7 @@ def read(
         >>> read("generated").n_users
         2000
     """
-    times = TimeForm(time_unit, date_format)
+    times = TimeFormat(time_unit, date_format)
     if layout not in (None, *LAYOUTS):
         raise DataError(f"`layout` must be one of {', '.join(LAYOUTS)}, not {layout!r}")
     if separator is not None and len(separator) != 1:
@@ -124,7 +124,7 @@ class _Form:
     separator: str | None
     decimal: str | None
     layout: str | None
-    times: TimeForm
+    times: TimeFormat
 
 
 @dataclass(frozen=True)
@@ -274,7 +274,7 @@ class _Table:
     at: Mapping[str, int]
     names: Mapping[str, str]
     types: Mapping[str, str]
-    times: TimeForm
+    times: TimeFormat
     decimal: str
 
     @classmethod

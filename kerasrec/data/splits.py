@@ -15,10 +15,10 @@ from typing import IO, Any, ClassVar, Protocol
 
 import numpy as np
 
-from kerasrec.checks import check_at_least, whole
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.types import BoolArray, IntArray
+from kerasrec.validation import as_int_at_least, check_at_least
 
 FIELDS = ("indptr", "items", "values", "times", "user_ids")
 CATALOGUE = ("item_ids", "item_titles")
@@ -184,7 +184,7 @@ class OtherProtocol:
     settings: dict[str, Any]
 
     def split(self, table: Interactions) -> Split:
-        """Refused."""
+        """RequestError."""
         raise ValueError(f"{self.name!r} is none of kerasrec's protocols: how it splits a table is not known here")
 
 
@@ -263,7 +263,7 @@ class HeldOutUsers:
         _check_shares(share=self.share)
         check_at_least(1, min_items=self.min_items)
         if self.held_out is not None:
-            whole(1, held_out=self.held_out)
+            as_int_at_least(1, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.
@@ -316,7 +316,7 @@ class TemporalUsers:
     def __post_init__(self) -> None:
         _check_shares(share=self.share)
         check_at_least(1, min_items=self.min_items)
-        whole(1, held_out=self.held_out)
+        as_int_at_least(1, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """The table, split.

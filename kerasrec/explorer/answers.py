@@ -21,7 +21,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.runs import Run
 from kerasrec.saved_model import export_saved_model
-from kerasrec.serving.servable import Refused, Servable, reason
+from kerasrec.serving.servable import RequestError, Servable, reason
 from kerasrec.types import Array, FloatArray, IntArray
 
 K = 10
@@ -84,8 +84,8 @@ class Explorer:
     Example:
         >>> from kerasrec import generate
         >>> from kerasrec.explorer import Explorer
-        >>> from kerasrec.runs import Plan, train
-        >>> plan = Plan("ease", "generated", "held-out-users", 1, 1, 50, {"held_out": 30}, {"reg": 20.0})
+        >>> from kerasrec.runs import RunConfig, train
+        >>> plan = RunConfig("ease", "generated", "held-out-users", 1, 1, 50, {"held_out": 30}, {"reg": 20.0})
         >>> run = train(plan, lambda: generate(n_users=200, n_items=60, seed=1), getfixture("tmp_path") / "run")
         >>> explorer = Explorer(run)
         >>> len(explorer.explain(explorer.somebody())["list"])
@@ -100,7 +100,7 @@ class Explorer:
         self.test = split.test
         with tempfile.TemporaryDirectory(prefix="kerasrec-explore-") as folder:  # once loaded it is all in memory
             self.servable = Servable(export_saved_model(self.model, Path(folder) / "model", self.train, top_k=K))
-        self.asks_for = self.model.by_user(self.train).asks_for
+        self.serving_inputs = self.model.as_user_model(self.train).serving_inputs
         self._training = threading.Lock()
         self.titles = self.train.item_ids.astype(str) if self.train.item_titles is None else self.train.item_titles
 
@@ -108,14 +108,14 @@ class Explorer:
 
     def about(self) -> dict[str, Any]:
         """What the page must know before the first question."""
-        figures = self.run.figures
+        figures = self.run.metrics
         test = {name: value for name, value in figures["test"].items() if f"{name}_se" in figures["test"]}
         return {
             "name": self.run.folder.resolve().name,
             "model": type(self.model).__name__,
             "what": (type(self.model).__doc__ or "").split("\n\n")[0].replace("\n", " "),
             "feedback": self.model.feedback,
-            "asks_for": list(self.asks_for),
+            "serving_inputs": list(self.serving_inputs),
             "data": figures["data"],
             "protocol": figures["protocol"],
             "test": {name: [value, figures["test"][f"{name}_se"]] for name, value in test.items()},
@@ -212,7 +212,7 @@ class Explorer:
             layer the units that are most active, with the items that drive them.
         """
         known, ratings = self._known(question)
-        if "history" not in self.asks_for or not known:
+        if "history" not in self.serving_inputs or not known:
             return {"reasons": {}, "units": {}, "left_out": 0}
         most = min(MOST_LEFT_OUT, max(1, MOST_STEPS // len(known))) if self.model.ordered else MOST_LEFT_OUT
         left_out = list(range(max(0, len(known) - most), len(known)))
@@ -392,7 +392,7 @@ class Explorer:
         try:
             self.servable.check(signature, inputs)
             answer = self.servable.run(signature, inputs)
-        except Refused as error:
+        except RequestError as error:
             raise ValueError(str(error)) from None
         except tf.errors.OpError as error:
             raise ValueError(reason(error)) from None
@@ -427,7 +427,7 @@ class Explorer:
         self, histories: Sequence[Any], ratings: Sequence[Any], user: Any
     ) -> list[tuple[str, str, FloatArray]]:
         """Name, kind and output `(n, units)` of each layer with weights, in the order in which they compute."""
-        if "history" not in self.asks_for:
+        if "history" not in self.serving_inputs:
             return []
         batch = self._batch(histories, ratings, user)
         if self.model.feedback == "ratings":
@@ -491,7 +491,7 @@ class Explorer:
 
     def _observed(self, known: list[Any], ratings: list[float], user: Any) -> tuple[IntArray, FloatArray]:
         """Columns and values of the row that the model reads."""
-        if "history" in self.asks_for:
+        if "history" in self.serving_inputs:
             return self._columns(known), np.array(ratings, np.float32)
         row = self._train_row(user)
         if row is None:
@@ -589,7 +589,7 @@ class _OfAllEntries(AutoRec):
     """AutoRec whose targets are 0 where nothing was observed, so that its loss counts every entry."""
 
     def truth(self, observed: Any) -> Any:
-        return self.densify(observed)
+        return self.dense_inputs(observed)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
@@ -98,14 +98,14 @@ class AutoRec(Recommender):
         self.squared_error = MaskedMeanSquaredError(per="row")
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         n_columns = train.n_users if arguments.get("rows") == "items" else train.n_items
         value_range = (float(train.values.min()), float(train.values.max()))
         return {"n_columns": n_columns, "value_range": value_range, **arguments}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.003 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
-        return Adam(1e-3) if self.planned_steps is None else Adam(self.falling(3e-3))
+        return Adam(1e-3) if self.planned_steps is None else Adam(self.cosine_decay(3e-3))
 
     def build(self, input_shape: Any = None) -> None:
         width = self.n_columns
@@ -124,12 +124,12 @@ class AutoRec(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return self.dense[-1](self.encode(inputs, training))
 
-    def pairs(self) -> list[list[keras.layers.Layer]]:
+    def layer_pairs(self) -> list[list[keras.layers.Layer]]:
         if self.hidden_dims != self.hidden_dims[::-1] or len(self.hidden_dims) % 2 == 0:
             raise ValueError(f"`hidden_dims` must be the same backwards, as (500, 250, 500), not {self.hidden_dims}")
         return [list(pair) for pair in zip(self.dense, reversed(self.dense), strict=True)][: len(self.dense) // 2]
 
-    def shallower(self, depth: int) -> AutoRec:
+    def truncated(self, depth: int) -> AutoRec:
         dims = (*self.hidden_dims[:depth], *reversed(self.hidden_dims[: depth - 1]))
         stage: AutoRec = self.from_config({**self.get_config(), "hidden_dims": dims})
         stage.build()
@@ -138,7 +138,10 @@ class AutoRec(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return (
+            self.squared_error(self.observed_entries(x if y is None else y), y_pred, sample_weight)
+            + self.regularization_losses()
+        )
 
     @property
     def output_kernel(self) -> Tensor:
@@ -150,12 +153,12 @@ class AutoRec(Recommender):
         last, codes = self.dense[-1], self.encode(inputs)
         return LastLayer(codes, last.kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1]))
 
-    def by_user(self, train: Interactions) -> Recommender:
+    def as_user_model(self, train: Interactions) -> Recommender:
         """I-AutoRec as a model that is asked by user: the items' codes are computed once, from `train`."""
-        return super().by_user(train) if self.rows == "users" else _AskedByUser.of(self, train)
+        return super().as_user_model(train) if self.rows == "users" else _AskedByUser.of(self, train)
 
     @property
-    def asks_for(self) -> tuple[str, ...]:  # type: ignore[override]
+    def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a served request must tell."""
         return ("history", "ratings") if self.rows == "users" else ("user_id",)
 
@@ -191,7 +194,7 @@ class _AskedByUser(Recommender):
     """
 
     feedback = "ratings"
-    asks_for = ("user_id",)
+    serving_inputs = ("user_id",)
 
     def __init__(self, codes: Array, offsets: Array, kernel: Array, bias: Array, activation: Any) -> None:
         super().__init__(len(codes), name="auto_rec_by_user")

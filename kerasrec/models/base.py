@@ -13,17 +13,17 @@ import numpy as np
 from keras import ops
 
 from kerasrec import metrics as kerasrec_metrics
-from kerasrec.answering import Answering
-from kerasrec.checks import whole
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions, lookup
 from kerasrec.data.splits import HeldOut, Split
-from kerasrec.entries import entries
-from kerasrec.gradients import released
+from kerasrec.inference.batch_predictor import BatchPredictor
 from kerasrec.layers import Densify
+from kerasrec.ops.gradients import released
+from kerasrec.ops.ranking import NOTHING, exclude, rank, top_k
+from kerasrec.ops.sparse_rows import observed_rows
 from kerasrec.optimizers import Adam
-from kerasrec.ranking import NOTHING, exclude, rank, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, Tensor
+from kerasrec.validation import as_int_at_least
 
 PAPER_BATCH_SIZE = 500
 
@@ -50,7 +50,7 @@ class Recommender(keras.Model):
 
     Class attributes:
         feedback: `"likes"` (what was observed, values ignored) or `"ratings"` (their values matter).
-        asks_for: what a served request must tell: `"history"`, `"ratings"`, `"user_id"`.
+        serving_inputs: what a served request must tell: `"history"`, `"ratings"`, `"user_id"`.
         rows: `"users"`, or `"items"` where a row of the matrix is an item's.
         ordered: whether the order of a history matters to the model. Rows of about the same length
             then share a training batch, as a recurrent net takes as many steps as the longest.
@@ -60,7 +60,7 @@ class Recommender(keras.Model):
     """
 
     feedback = "likes"
-    asks_for: tuple[str, ...] = ("history",)
+    serving_inputs: tuple[str, ...] = ("history",)
     rows = "users"
     ordered = False
     linear = False
@@ -78,8 +78,10 @@ class Recommender(keras.Model):
         # Past Keras' tracking: neither the compiled metrics nor the answering models are part of the weights.
         self.untracked = SimpleNamespace(metrics=[], answerers={})
         ratings = self.feedback == "ratings"
-        self.densify = Densify(n_columns, use_values=ratings, name="densify")
-        self.targets = Densify(n_columns, use_values=ratings, missing=float("nan") if ratings else 0.0, name="targets")
+        self.dense_inputs = Densify(n_columns, use_values=ratings, name="densify")
+        self.dense_targets = Densify(
+            n_columns, use_values=ratings, missing=float("nan") if ratings else 0.0, name="targets"
+        )
 
     @classmethod
     def for_interactions(
@@ -96,17 +98,17 @@ class Recommender(keras.Model):
         """
         cls.check_feedback(train)
         rows = train.n_items if arguments.get("rows") == "items" else train.n_users
-        steps = None if epochs is None else cls.updates(rows, epochs, batch_size)
-        model = cls(**cls.sized(train, steps, arguments))
+        steps = None if epochs is None else cls.steps_for(rows, epochs, batch_size)
+        model = cls(**cls.config_for(train, steps, arguments))
         model.planned_steps = steps
         return model
 
     @classmethod
-    def updates(cls, n_rows: int, epochs: int, batch_size: int | None = None) -> int:
+    def steps_for(cls, n_rows: int, epochs: int, batch_size: int | None = None) -> int:
         """How many batches `fit` takes for so many rows and epochs."""
         return epochs * -(-n_rows // (batch_size or cls.default_batch_size))
 
-    def pairs(self) -> list[list[keras.layers.Layer]]:
+    def layer_pairs(self) -> list[list[keras.layers.Layer]]:
         """Layers of the encoder with those of the decoder that undo them, the outermost first, for `pretrain`.
 
         Raises:
@@ -114,12 +116,12 @@ class Recommender(keras.Model):
         """
         raise ValueError(f"{type(self).__name__} is no stack of layers that come in pairs: nothing to pre-train")
 
-    def shallower(self, depth: int) -> Recommender:
+    def truncated(self, depth: int) -> Recommender:
         """A new model of the `depth` outermost pairs of this one, built."""
         raise NotImplementedError
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         """All arguments of the constructor, from the given ones, the training table and the updates planned."""
         return {"n_items": train.n_items, **arguments}
 
@@ -134,11 +136,11 @@ class Recommender(keras.Model):
         return Adam(1e-3)
 
     @property
-    def updates_a_batch(self) -> int:
+    def updates_per_batch(self) -> int:
         """How often the optimizer updates the weights for one batch of `fit`."""
         return 1
 
-    def falling(self, rate: float) -> Any:
+    def cosine_decay(self, rate: float) -> Any:
         """A learning rate that falls from `rate` to 0 as a cosine over the run that was planned.
 
         Raises:
@@ -146,7 +148,7 @@ class Recommender(keras.Model):
         """
         if self.planned_steps is None:
             raise ValueError("no run was planned: give `for_interactions` the epochs and the batch size of `fit`")
-        return keras.optimizers.schedules.CosineDecay(rate, self.planned_steps * self.updates_a_batch)
+        return keras.optimizers.schedules.CosineDecay(rate, self.planned_steps * self.updates_per_batch)
 
     def chosen_metrics(self, metrics: str | Sequence[Any] | None) -> list[Any]:
         """Metrics from names or metrics, the model's own where `None`; RMSE and MAE by name clip to its range."""
@@ -222,10 +224,10 @@ class Recommender(keras.Model):
         made = Batches(
             held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered, steps
         )
-        if self.known_rows is not None and made.rows.max(initial=-1) >= self.known_rows:
+        if self.n_known_rows is not None and made.rows.max(initial=-1) >= self.n_known_rows:
             raise ValueError(
                 f"the data has {made.inputs.n_users:,} {self.rows}, this {type(self).__name__} knows "
-                f"{self.known_rows:,}: say which are whose (`HeldOut(inputs, targets, rows)`; -1 for a stranger)"
+                f"{self.n_known_rows:,}: say which are whose (`HeldOut(inputs, targets, rows)`; -1 for a stranger)"
             )
         return made
 
@@ -328,10 +330,10 @@ class Recommender(keras.Model):
             ValueError: they would.
         """
 
-    def truth(self, observed: Batch | Tensor) -> Any:
+    def observed_entries(self, observed: Batch | Tensor) -> Any:
         """What was observed, for losses that take entries: `{"ids", "values"}`, or dense rows as `targets` has them."""
         if not isinstance(observed, Mapping):
-            return self.targets(observed)
+            return self.dense_targets(observed)
         return {"ids": observed["ids"], "values": observed.get("values", 1.0)}
 
     @classmethod
@@ -347,12 +349,12 @@ class Recommender(keras.Model):
                 "column of the ratings (`value`), or take a model of likes such as EASE or MultVAE"
             )
 
-    def added_losses(self) -> Tensor:
+    def regularization_losses(self) -> Tensor:
         """Sum of weight decay and whatever `call` added with `add_loss`, scaled for distribution."""
         # Keras scales these by the number of replicas, as it does not for an overridden compute_loss.
         return super().compute_loss() if self.losses else 0.0
 
-    def loss_of_call(self, y: Any, sample_weight: Any) -> Tensor:
+    def loss_from_call(self, y: Any, sample_weight: Any) -> Tensor:
         """The loss of a training step whose `call` told all of it with `add_loss`, as it knows more than its answer.
 
         Raises:
@@ -362,7 +364,7 @@ class Recommender(keras.Model):
             raise ValueError(
                 f"each row is its own target in this {type(self).__name__}: give `fit` rows only, no `y`, no weights"
             )
-        return self.added_losses()
+        return self.regularization_losses()
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Tensor, sample_weight: Any = None) -> dict[str, Tensor]:
         """Updates the compiled metrics where there is something held out (`y`).
@@ -374,12 +376,12 @@ class Recommender(keras.Model):
         compiled = self.untracked.metrics
         ranked = [m for m in compiled if hasattr(m, "update_ranking")]
         if ranked:
-            ranking = rank(self.mask_seen(y_pred, x), entries(y), max(m.k for m in ranked))
+            ranking = rank(self.mask_seen(y_pred, x), observed_rows(y), max(m.k for m in ranked))
             for metric in ranked:
                 metric.update_ranking(ranking, sample_weight)
         rated = [m for m in compiled if m not in ranked]
         if rated:
-            target = self.targets(y)
+            target = self.dense_targets(y)
             for metric in rated:
                 metric.update_state(target, y_pred, sample_weight)
         return {m.name: m.result() for m in self.metrics}
@@ -398,11 +400,11 @@ class Recommender(keras.Model):
         return ops.where(ops.cast(inputs, "float32") == 0, ops.cast(scores, "float32"), float("-inf"))
 
     @property
-    def known_rows(self) -> int | None:
+    def n_known_rows(self) -> int | None:
         """How many training rows the model knows something of beyond their entries; `None` where none."""
         return None
 
-    def by_user(self, train: Interactions) -> Recommender:
+    def as_user_model(self, train: Interactions) -> Recommender:
         """The same model as one whose rows are users; only item-row models differ from it.
 
         Args:
@@ -411,9 +413,9 @@ class Recommender(keras.Model):
         Raises:
             ValueError: the model can tell that it learned from another table.
         """
-        if self.known_rows not in (None, train.n_users):
+        if self.n_known_rows not in (None, train.n_users):
             raise ValueError(
-                f"this {type(self).__name__} learned from {self.known_rows:,} users, not {train.n_users:,}: give the "
+                f"this {type(self).__name__} learned from {self.n_known_rows:,} users, not {train.n_users:,}: give the "
                 "table it learned from as `train`, so that it knows who is who"
             )
         return self
@@ -437,7 +439,7 @@ class Recommender(keras.Model):
             exclude: ids of items never to return.
             candidates: ids of the only items to return; all where empty.
             train: the table that the model learned from, for models that know its users
-                (`"user_id" in asks_for`): users of `histories` are found in it by their ids, the
+                (`"user_id" in serving_inputs`): users of `histories` are found in it by their ids, the
                 others are strangers. Where absent, `histories` is that table.
             batch_size: users a batch, the model's default where absent; users × items scores never
                 exist all at once.
@@ -453,7 +455,7 @@ class Recommender(keras.Model):
                 f"`histories` must be Interactions, as `split.test.inputs` and `Interactions.from_histories` are, not "
                 f"{type(histories).__name__}"
             )
-        k = whole(1, k=k)
+        k = as_int_at_least(1, k=k)
         if k > histories.n_items:
             raise ValueError(f"`k` must be between 1 and {histories.n_items:,}, the number of items, not {k}")
         penalty = np.zeros(histories.n_items, np.float32)
@@ -461,7 +463,7 @@ class Recommender(keras.Model):
             penalty[:] = NOTHING
             penalty[_columns(histories, candidates, "candidates")] = 0.0
         penalty[_columns(histories, exclude, "exclude")] = NOTHING
-        answering = self.by_user(histories if train is None else train)
+        answering = self.as_user_model(histories if train is None else train)
         table, rows = histories, None
         if users is not None:
             rows = _rows(histories, users)
@@ -474,9 +476,9 @@ class Recommender(keras.Model):
         if not table.n_users:
             return Recommendations(np.full((0, k), nothing, histories.item_ids.dtype), np.empty((0, k), np.float32))
         made = answering.batches(HeldOut(table, rows=rows), batch_size)
-        top = _TopK.of(answering, k)
+        top = _TopK.cached(answering, k)
         top.penalty.assign(penalty)
-        answers = list(top.answers(made))
+        answers = list(top.predictions(made))
         columns, scores = (np.concatenate([answer[name] for answer in answers]) for name in ("items", "scores"))
         return Recommendations(np.where(columns < 0, nothing, histories.item_ids[columns]), scores)
 
@@ -484,7 +486,7 @@ class Recommender(keras.Model):
         return {**super().get_config(), "seed": self.seed}
 
 
-class _TopK(Answering):
+class _TopK(BatchPredictor):
     """A recommender's best items `(batch, k)`, without those in the history, and their scores."""
 
     def __init__(self, model: Recommender, k: int) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.entries import entries
 from kerasrec.losses import POINTWISE, PointwiseLoss
 from kerasrec.models.base import Recommender
+from kerasrec.ops.sparse_rows import observed_rows
 from kerasrec.types import Tensor
 
 
@@ -119,7 +119,7 @@ class CDAE(Recommender):
         self.pointwise = PointwiseLoss(objective)
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"n_items": train.n_items, "n_users": train.n_users, **arguments}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
@@ -156,8 +156,8 @@ class CDAE(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         nodes = self.nodes_of(inputs)
         self.add_loss(self.reg / 2 * ops.mean(ops.sum(ops.square(nodes), axis=-1)))
-        liked = entries(inputs)
-        kept = liked.having(self.corrupt(liked.values, training=training))
+        liked = observed_rows(inputs)
+        kept = liked.with_values(self.corrupt(liked.values, training=training))
         code = kept.matmul(ops.convert_to_tensor(self.kernel)) + nodes + self.hidden_bias
         code = keras.activations.get(self.activation)(code)
         scores = ops.matmul(code, ops.transpose(self.output_kernel)) + self.bias
@@ -176,16 +176,16 @@ class CDAE(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        likes = self.targets(x if y is None else y)
+        likes = self.dense_targets(x if y is None else y)
         truth = {"likes": likes, "weight": self.in_loss(likes, training)}
-        return self.pointwise(truth, y_pred, sample_weight) + self.added_losses()
+        return self.pointwise(truth, y_pred, sample_weight) + self.regularization_losses()
 
     @property
-    def known_rows(self) -> int | None:
+    def n_known_rows(self) -> int | None:
         return self.n_users if self.user_node else None
 
     @property
-    def asks_for(self) -> tuple[str, ...]:  # type: ignore[override]
+    def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a served request must tell."""
         return ("history", "user_id") if self.user_node else ("history",)
 

@@ -8,11 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.entries import DenseRows, Entries, entries
 from kerasrec.losses import squared_errors
 from kerasrec.models.auto_rec import AutoRec, LastLayer
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
 from kerasrec.types import FloatArray, Tensor
 
 
@@ -36,7 +36,7 @@ class CFN(AutoRec):
         n_columns: width of a row: items for `rows="users"`, users for `rows="items"`.
         rows: `"users"` or `"items"` (the paper's better one).
         hidden_dims: widths of the hidden layers (paper, ML-1M items: (700,); its deep variant has 500 more, see
-            `kerasrec.pretraining`).
+            `kerasrec.models.pretraining`).
         activation: g of the hidden layers (paper: tanh).
         output_activation: g of the last layer (paper: tanh).
         reg: weight decay per row (reference code: 0.025, with stochastic gradient descent).
@@ -165,18 +165,18 @@ class CFN(AutoRec):
         row = ops.cast(inputs["row"], "int32")
         return ops.where(ops.expand_dims(row >= 0, 1), ops.take(self.side, ops.maximum(row, 0), axis=0), 0.0)
 
-    def prepared(self, inputs: Any) -> tuple[Entries | DenseRows, Entries | DenseRows, Tensor]:
+    def prepared(self, inputs: Any) -> tuple[SparseRows | DenseRows, SparseRows | DenseRows, Tensor]:
         """What the first layer reads of a batch, what it is to rebuild, and the rows' means, `(batch,)`.
 
         A mean is on the scale of the ratings, the middle of their range for an empty row; what is to be rebuilt is
         scaled and without it.
         """
-        rated = entries(inputs, use_values=True)
+        rated = observed_rows(inputs, use_values=True)
         low, high = self.value_range or (1.0, 5.0)
-        mean = rated.sums(rated.values) / ops.maximum(rated.counts, 1.0)
+        mean = rated.row_sums(rated.values) / ops.maximum(rated.counts, 1.0)
         mean = ops.where(rated.counts > 0, mean, (low + high) / 2)
-        centred = rated.having(rated.known * (rated.values - rated.each(mean)) / self.half_range())
-        whole = rated.having(rated.known * rated.values / self.half_range())
+        centred = rated.with_values(rated.known * (rated.values - rated.broadcast_to_entries(mean)) / self.half_range())
+        whole = rated.with_values(rated.known * rated.values / self.half_range())
         return centred if self.centre_input else whole, centred, mean
 
     def half_range(self) -> float:
@@ -191,7 +191,7 @@ class CFN(AutoRec):
             output = output + self.side_layers[place](side)
         return self.functions[place](output)
 
-    def hidden(self, seen: Entries | DenseRows, side: Tensor | None) -> Tensor:
+    def hidden(self, seen: SparseRows | DenseRows, side: Tensor | None) -> Tensor:
         """The last hidden layer, from what is read."""
         hidden: Any = seen
         for place in range(len(self.dense) - 1):
@@ -209,7 +209,7 @@ class CFN(AutoRec):
                     "CFN learns from batches of ids and values, which tell a rating from none; not dense rows"
                 )
             hide = keras.random.uniform(ops.shape(scaled.values), seed=self.hiding) < self.dropout
-            seen = seen.having(ops.where(hide, 0.0, seen.values))
+            seen = seen.with_values(ops.where(hide, 0.0, seen.values))
         output = self.layer(len(self.dense) - 1, side, self.hidden(seen, side))
         if training:
             self.add_loss(ops.mean(squared_errors(scaled, output, ops.where(hide, self.alpha, self.beta))))
@@ -221,15 +221,15 @@ class CFN(AutoRec):
         if training:
             if y is not None or sample_weight is not None:
                 raise ValueError("CFN rebuilds its own rows: give `fit` rows only, no `y`, no weights")
-            return self.added_losses()
+            return self.regularization_losses()
         return super().compute_loss(x, y, y_pred, sample_weight, training)
 
-    def pairs(self) -> list[list[keras.layers.Layer]]:
-        both, n = super().pairs(), len(self.side_layers)
+    def layer_pairs(self) -> list[list[keras.layers.Layer]]:
+        both, n = super().layer_pairs(), len(self.side_layers)
         return [[*pair, *(self.side_layers[i] for i in (place, n - 1 - place) if n)] for place, pair in enumerate(both)]
 
-    def shallower(self, depth: int) -> AutoRec:
-        stage: Any = super().shallower(depth)
+    def truncated(self, depth: int) -> AutoRec:
+        stage: Any = super().truncated(depth)
         if self.side_shape is not None:
             stage.side.assign(self.side)
         return stage
@@ -245,13 +245,13 @@ class CFN(AutoRec):
         return LastLayer(codes, kernel, bias, lambda product: half * activation(product), mean)
 
     @property
-    def known_rows(self) -> int | None:
+    def n_known_rows(self) -> int | None:
         return None if self.side_shape is None else self.side_shape[0]
 
     @property
-    def asks_for(self) -> tuple[str, ...]:  # type: ignore[override]
+    def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """What a served request must tell: of users with side information, who they are."""
-        asked = super().asks_for
+        asked = super().serving_inputs
         return asked if self.side_shape is None or self.rows == "items" else (*asked, "user_id")
 
     def get_config(self) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class ClosedForm(Recommender):
         if not self.built:  # not before: the weight is as large as what was needed to solve for it
             self.build()
         (weight,) = self.weights
-        hand_over(solution, weight)
+        assign_without_copy(solution, weight)
         history = keras.callbacks.History()
         calls = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
         calls.on_train_begin()
@@ -102,10 +102,10 @@ class ClosedForm(Recommender):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         """Mean squared error of the held-out (or the given) row, for `evaluate`; nothing is trained by it."""
-        return keras.ops.mean(keras.ops.square(self.targets(x if y is None else y) - y_pred))
+        return keras.ops.mean(keras.ops.square(self.dense_targets(x if y is None else y) - y_pred))
 
 
-def hand_over(array: FloatArray, variable: keras.Variable) -> None:
+def assign_without_copy(array: FloatArray, variable: keras.Variable) -> None:
     """Assigns `array`, not to be used again; without a copy on TensorFlow, which would make two on the way."""
     if keras.backend.backend() == "tensorflow" and array.ctypes.data % 64 == 0:  # elsewhere TensorFlow would crash
         import tensorflow as tf

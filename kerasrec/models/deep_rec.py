@@ -6,12 +6,12 @@ from typing import Any
 
 import keras
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.gradients import released
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender, widths
+from kerasrec.ops.gradients import released
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
@@ -55,7 +55,7 @@ class DeepRec(Recommender):
     """
 
     feedback = "ratings"
-    asks_for = ("history", "ratings")
+    serving_inputs = ("history", "ratings")
     default_batch_size = 128
     default_epochs = 30
 
@@ -94,17 +94,17 @@ class DeepRec(Recommender):
         return kind(units, self.activation, kernel_initializer=initializer, name=name, **kwargs)
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         value_range = (float(train.values.min()), float(train.values.max()))
         return {"n_items": train.n_items, "value_range": value_range, **arguments}
 
     @property
-    def updates_a_batch(self) -> int:
+    def updates_per_batch(self) -> int:
         return 1 + self.refeeds
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with decoupled weight decay of 1, its rate 0.001, falling to 0 where a run was planned."""
-        return Adam(0.001 if self.planned_steps is None else self.falling(0.001), weight_decay=1.0)
+        return Adam(0.001 if self.planned_steps is None else self.cosine_decay(0.001), weight_decay=1.0)
 
     def paper_optimizer(self, rate: float | None = None) -> keras.optimizers.Optimizer:
         """The paper's, for `compile`: stochastic gradient descent with momentum 0.9.
@@ -118,7 +118,7 @@ class DeepRec(Recommender):
         """
         falling: Any = rate or (0.005 if self.refeeds else 0.001)
         if self.planned_steps is not None:
-            updates = self.planned_steps * self.updates_a_batch
+            updates = self.planned_steps * self.updates_per_batch
             halved = [round(updates * share) for share in (0.24, 0.36, 0.48, 0.66, 0.72)]
             rates = [falling / 2**times for times in range(len(halved) + 1)]
             falling = keras.optimizers.schedules.PiecewiseConstantDecay(halved, rates)
@@ -143,7 +143,10 @@ class DeepRec(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.squared_error(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return (
+            self.squared_error(self.observed_entries(x if y is None else y), y_pred, sample_weight)
+            + self.regularization_losses()
+        )
 
     # ---- dense re-feeding -----------------------------------------------------------------------
 

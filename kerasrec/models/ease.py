@@ -9,10 +9,10 @@ import scipy.sparse as sp
 from keras import ops
 from tqdm.auto import tqdm
 
-from kerasrec._api import public
-from kerasrec.entries import entries
+from kerasrec._registry import public
 from kerasrec.models.closed_form import ClosedForm
-from kerasrec.models.inverse import bytes_to_invert, memory_limit, penalised_inverse, squares
+from kerasrec.ops.inverse import bytes_to_invert, memory_limit, penalised_inverse, squares
+from kerasrec.ops.sparse_rows import observed_rows
 from kerasrec.types import FloatArray, Tensor
 
 
@@ -91,7 +91,7 @@ class EASE(ClosedForm):
         return np.full_like(item_counts, self.reg)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return entries(inputs).matmul(ops.convert_to_tensor(self.kernel))
+        return observed_rows(inputs).matmul(ops.convert_to_tensor(self.kernel))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_items": self.n_items, "reg": self.reg}

@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.entries import entries
+from kerasrec._registry import public
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
+from kerasrec.ops.sparse_rows import observed_rows
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
@@ -60,7 +60,7 @@ class EASESGD(Recommender):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.001 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
-        return Adam(1e-3) if self.planned_steps is None else Adam(self.falling(1e-3))
+        return Adam(1e-3) if self.planned_steps is None else Adam(self.cosine_decay(1e-3))
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(
@@ -74,12 +74,15 @@ class EASESGD(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         # No gradient passes the diagonal, which therefore stays at the 0 where it starts.
         off_diagonal = self.kernel * (1.0 - ops.eye(self.n_items))
-        return entries(inputs).matmul(off_diagonal)
+        return observed_rows(inputs).matmul(off_diagonal)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        return self.squared_error(self.targets(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+        return (
+            self.squared_error(self.dense_targets(x if y is None else y), y_pred, sample_weight)
+            + self.regularization_losses()
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_items": self.n_items, "reg": self.reg}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.models.ease import EASE
 from kerasrec.types import FloatArray
 

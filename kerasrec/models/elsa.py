@@ -7,10 +7,10 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.entries import DenseRows, Entries, entries
+from kerasrec._registry import public
 from kerasrec.layers import trains_in_bfloat16
 from kerasrec.models.base import Recommender
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
 from kerasrec.types import Tensor
 
 
@@ -82,18 +82,18 @@ class ELSA(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code z = x A, `(batch, latent_dim)`."""
-        return entries(inputs).matmul(self.output_kernel)
+        return observed_rows(inputs).matmul(self.output_kernel)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        liked, vectors = entries(inputs), self.output_kernel
+        liked, vectors = observed_rows(inputs), self.output_kernel
         if training:
             code = liked.matmul(vectors, "bfloat16" if trains_in_bfloat16() else None)
             self.add_loss(ops.mean(2.0 - 2.0 * self.cosines(liked, code, vectors)))
             return code
         scores = ops.matmul(liked.matmul(vectors), ops.transpose(vectors))
-        return scores - liked.values if isinstance(liked, DenseRows) else liked.added(scores, -liked.values)
+        return scores - liked.values if isinstance(liked, DenseRows) else liked.scatter_add(scores, -liked.values)
 
-    def cosines(self, liked: Entries | DenseRows, code: Tensor, vectors: Tensor) -> Tensor:
+    def cosines(self, liked: SparseRows | DenseRows, code: Tensor, vectors: Tensor) -> Tensor:
         """cos(x, f) of each row, `(batch,)`, without f; 0 for a row of nothing."""
         gram = ops.matmul(ops.transpose(vectors), vectors)
         squares = ops.sum(ops.square(code), axis=1)
@@ -105,8 +105,8 @@ class ELSA(Recommender):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         if training:
-            return self.loss_of_call(y, sample_weight)
-        return 2.0 + 2.0 * self.cosine(self.targets(x if y is None else y), y_pred, sample_weight)
+            return self.loss_from_call(y, sample_weight)
+        return 2.0 + 2.0 * self.cosine(self.dense_targets(x if y is None else y), y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "n_items": self.n_items, "latent_dim": self.latent_dim}

@@ -7,13 +7,13 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.entries import entries, ids_of, unit_rows
+from kerasrec._registry import public
 from kerasrec.layers import ends, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
+from kerasrec.ops.sampled_softmax import sum_of_squares
+from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows, padded_ids
 from kerasrec.optimizers import Adam
-from kerasrec.sampling import sum_of_squares
 from kerasrec.types import Tensor
 
 
@@ -27,7 +27,7 @@ class MultDAE(Recommender):
 
     where x̃_u is the L2-normalised row, corrupted by dropout (masking) or by Gaussian noise, f a stack
     of dense layers, and the decay is on weights, not on biases. With `hidden_dims` it is a stacked
-    denoising autoencoder, which `kerasrec.pretraining.pretrain` can start layer by layer.
+    denoising autoencoder, which `kerasrec.models.pretraining.pretrain` can start layer by layer.
 
     Needs likes and a history only: a user never seen in training is answered as well.
 
@@ -124,11 +124,11 @@ class MultDAE(Recommender):
             layer.build((None, width))
             width = layer.units
 
-    def pairs(self) -> list[list[keras.layers.Layer]]:
+    def layer_pairs(self) -> list[list[keras.layers.Layer]]:
         decoder = [self.logits, *reversed(self.decoder)]
         return [list(pair) for pair in zip(self.encoder, decoder, strict=True)]
 
-    def shallower(self, depth: int) -> MultDAE:
+    def truncated(self, depth: int) -> MultDAE:
         *hidden_dims, latent_dim = (*self.hidden_dims, self.latent_dim)[:depth]
         stage: MultDAE = self.from_config({**self.get_config(), "hidden_dims": hidden_dims, "latent_dim": latent_dim})
         stage.build()
@@ -136,13 +136,13 @@ class MultDAE(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code, `(batch, latent_dim)`."""
-        liked = entries(inputs)
+        liked = observed_rows(inputs)
         if training and self.noise:
-            liked = entries(self.densify(inputs))  # noise falls on what was not observed, too
-        row = unit_rows(liked)
+            liked = observed_rows(self.dense_inputs(inputs))  # noise falls on what was not observed, too
+        row = l2_normalize_rows(liked)
         corrupted = self.blur(self.drop(row.values, training=training), training=training)
         first, *others = self.encoder
-        code = first(row.having(corrupted))
+        code = first(row.with_values(corrupted))
         for layer in others:
             code = layer(code)
         return code
@@ -152,7 +152,7 @@ class MultDAE(Recommender):
         for layer in self.decoder:
             hidden = layer(hidden)
         if training and self.n_sampled is not None:
-            self.add_loss(self.sampled_loss(hidden, ids_of(inputs)))
+            self.add_loss(self.sampled_loss(hidden, padded_ids(inputs)))
             return hidden
         return self.logits(hidden, training=training)
 
@@ -166,8 +166,10 @@ class MultDAE(Recommender):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         if training and self.n_sampled is not None:
-            return self.loss_of_call(y, sample_weight)
-        return self.nll(self.truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+            return self.loss_from_call(y, sample_weight)
+        return (
+            self.nll(self.observed_entries(x if y is None else y), y_pred, sample_weight) + self.regularization_losses()
+        )
 
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "noise", "reg", "n_sampled")

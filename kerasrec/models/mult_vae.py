@@ -7,16 +7,16 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.checks import check_at_least
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.entries import entries, ids_of, unit_rows
 from kerasrec.layers import GaussianSampling, ends, xavier_dense
 from kerasrec.losses import LIKELIHOODS, gaussian_kl
 from kerasrec.models.base import Recommender, widths
 from kerasrec.models.sampled import Sampled
+from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows, padded_ids
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
@@ -133,7 +133,7 @@ class MultVAE(Recommender):
         return xavier_dense(units, activation, self.seed_for(name), name, **kwargs)
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         # The paper's own run on ML-20M: the cap of 0.2 reached at update 40,000, when 6/7 of 200 epochs are done.
         cap = arguments.get("beta", 0.2)
         anneal = {} if steps is None or cap <= 0 else {"anneal_steps": max(1, round(steps * 6 / 7 / cap))}
@@ -159,9 +159,9 @@ class MultVAE(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> tuple[Tensor, Tensor]:
         """μ and log σ² of the code, each `(batch, latent_dim)`."""
-        row = unit_rows(entries(inputs))
+        row = l2_normalize_rows(observed_rows(inputs))
         first, *others = self.encoder
-        hidden = first(row.having(self.drop(row.values, training=training)))
+        hidden = first(row.with_values(self.drop(row.values, training=training)))
         for layer in others:
             hidden = layer(hidden)
         return self.mean(hidden), self.log_var(hidden)
@@ -188,7 +188,7 @@ class MultVAE(Recommender):
         self.add_loss(self.current_beta() * kl)
         code = self.sampling(mean, log_var, training=training)
         if training and self.n_sampled is not None:
-            hidden, ids = self.hidden(code), ids_of(inputs)
+            hidden, ids = self.hidden(code), padded_ids(inputs)
             self.add_loss(ops.mean(self.logits(hidden, ids, self.logits.draw(ids))))
             return hidden
         return self.decode(code, training)
@@ -201,9 +201,9 @@ class MultVAE(Recommender):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         if training and self.n_sampled is not None:
-            return self.loss_of_call(y, sample_weight)
-        truth = self.truth if self.likelihood == "multinomial" else self.targets
-        return self.nll(truth(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+            return self.loss_from_call(y, sample_weight)
+        truth = self.observed_entries if self.likelihood == "multinomial" else self.targets
+        return self.nll(truth(x if y is None else y), y_pred, sample_weight) + self.regularization_losses()
 
     def sampled(self, seed: int) -> Recommender:
         """The same model, answering with a z drawn from q(z | x) instead of its mean: other lists for other seeds.

@@ -8,7 +8,7 @@ import scipy.sparse as sp
 from keras import ops
 from tqdm.auto import tqdm
 
-from kerasrec._api import public
+from kerasrec._registry import public
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.types import FloatArray, Tensor
 

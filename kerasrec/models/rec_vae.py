@@ -8,17 +8,17 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.checks import check_at_least
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.entries import DenseRows, Entries, entries, unit_rows
-from kerasrec.gradients import custom_gradient
-from kerasrec.layers import GaussianSampling, Logits, MixedDense, RowDense, xavier_dense
+from kerasrec.layers import BFloat16Dense, GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL
 from kerasrec.models.base import Recommender
 from kerasrec.models.sampled import Sampled
+from kerasrec.ops.gradients import custom_gradient
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, l2_normalize_rows, observed_rows
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
@@ -122,7 +122,7 @@ class RecVAE(Recommender):
         return [stack, *(xavier_dense(self.latent_dim, None, self.seed_for(n), prefix + n) for n in names)]
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         refresh = {} if steps is None else {"refresh_steps": max(1, round(steps / 50))}
         return {"n_items": train.n_items, **refresh, **arguments}
 
@@ -148,7 +148,7 @@ class RecVAE(Recommender):
 
     def posterior(self, inputs: Any) -> tuple[Tensor, Tensor]:
         """μ and log σ² of a history's code, each `(batch, latent_dim)`, as answers are made from it."""
-        return _code(self.encoder, unit_rows(entries(inputs)))
+        return _code(self.encoder, l2_normalize_rows(observed_rows(inputs)))
 
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
         """Logits `(batch, n_items)` of a code `(batch, latent_dim)`."""
@@ -161,19 +161,19 @@ class RecVAE(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         if not training:
             return self.decode(self.posterior(inputs)[0])
-        row = unit_rows(entries(inputs))
+        row = l2_normalize_rows(observed_rows(inputs))
         self._look_at_the_encoder()
-        mean, log_var = _code(self.encoder, row.having(self.drop(row.values, training=True)), training)
+        mean, log_var = _code(self.encoder, row.with_values(self.drop(row.values, training=True)), training)
         code = self.sampling(mean, log_var, training=True)
         apart = ops.sum(log_normal(code, mean, log_var) - self.log_prior(code, row), axis=1)
-        nll = self.nll.call(self.truth(inputs), self.logits(code, training=True, learn=False))
+        nll = self.nll.call(self.observed_entries(inputs), self.logits(code, training=True, learn=False))
         self.add_loss(ops.mean(nll + self.gamma * row.counts * apart))
         whole = (ops.stop_gradient(part) for part in _code(self.encoder, row, training))
         logits = self.decode(self.sampling(*whole, training=True), training)
-        self.add_loss(ops.mean(self.nll.call(self.truth(inputs), logits)))
+        self.add_loss(ops.mean(self.nll.call(self.observed_entries(inputs), logits)))
         return logits
 
-    def log_prior(self, code: Tensor, row: Entries | DenseRows) -> Tensor:
+    def log_prior(self, code: Tensor, row: SparseRows | DenseRows) -> Tensor:
         """Log p of each dimension of a code, `(batch, latent_dim)`.
 
         Args:
@@ -203,8 +203,8 @@ class RecVAE(Recommender):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         if training:
-            return self.loss_of_call(y, sample_weight)
-        return self.nll(self.truth(x if y is None else y), y_pred, sample_weight)
+            return self.loss_from_call(y, sample_weight)
+        return self.nll(self.observed_entries(x if y is None else y), y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "hidden_dim", "depth", "latent_dim", "dropout", "gamma", "mixture", "refresh_steps")
@@ -216,7 +216,9 @@ def log_normal(x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
     return -0.5 * (math.log(2 * math.pi) + log_var + ops.square(x - mean) * ops.exp(-log_var))
 
 
-def _code(encoder: list[keras.layers.Layer], row: Entries | DenseRows, training: bool = False) -> tuple[Tensor, Tensor]:
+def _code(
+    encoder: list[keras.layers.Layer], row: SparseRows | DenseRows, training: bool = False
+) -> tuple[Tensor, Tensor]:
     """μ and log σ², each float32 `(batch, latent_dim)`."""
     stack, *heads = encoder
     hidden = stack(row, training=training)
@@ -230,7 +232,7 @@ class SummedDense(keras.layers.Layer):
     def __init__(self, units: int, depth: int, seed: int | None, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.units = units
-        kinds = [RowDense, *[MixedDense] * (depth - 1)]
+        kinds = [RowDense, *[BFloat16Dense] * (depth - 1)]
         seeds = [None if seed is None else seed + i for i in range(depth)]
         self.dense = [
             xavier_dense(units, None, own, f"dense_{i}", kind=kind)
@@ -244,7 +246,7 @@ class SummedDense(keras.layers.Layer):
             input_shape = (None, self.units)
             norm.build(input_shape)
 
-    def call(self, row: Entries | DenseRows, training: bool = False) -> Tensor:
+    def call(self, row: SparseRows | DenseRows, training: bool = False) -> Tensor:
         hidden = self.norms[0](ops.silu(self.dense[0](row, training=training)))
         hidden, before = _in_two(hidden)
         for dense, norm in zip(self.dense[1:], self.norms[1:], strict=True):

@@ -8,14 +8,14 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasrec._api import public
-from kerasrec.checks import check_at_least
+from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.layers import GaussianSampling, NextItems
+from kerasrec.layers import GaussianSampling, NextItemLogits
 from kerasrec.losses import MultinomialNLL, gaussian_kl
 from kerasrec.models.base import Recommender
 from kerasrec.optimizers import Adam
 from kerasrec.types import Batch, Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
@@ -142,11 +142,11 @@ class SVAE(Recommender):
         self.log_var = dense(latent_dim, "log_var")
         self.sampling = GaussianSampling(self.seed_for("sampling"), name="sampling")
         self.decoder = [dense(d, f"decoder_{i}", activation) for i, d in enumerate(reversed(self.hidden_dims))]
-        self.logits = dense(n_items, "logits", kind=NextItems)
+        self.logits = dense(n_items, "logits", kind=NextItemLogits)
         self.nll = MultinomialNLL()
 
     @classmethod
-    def sized(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         # As in Mult-VAE: the cap is reached when 6/7 of the run are done.
         cap = arguments.get("beta", 0.02)
         anneal = {} if steps is None or cap <= 0 else {"anneal_steps": max(1, round(steps * 6 / 7 / cap))}
@@ -154,7 +154,7 @@ class SVAE(Recommender):
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam, from 0.005 down to 0 as a cosine over the run that was planned; at 0.001 where none was."""
-        return Adam(1e-3) if self.planned_steps is None else Adam(self.falling(5e-3))
+        return Adam(1e-3) if self.planned_steps is None else Adam(self.cosine_decay(5e-3))
 
     def build(self, input_shape: Any = None) -> None:
         self.embedding.build((None, None))
@@ -220,8 +220,8 @@ class SVAE(Recommender):
         if training:
             if y is not None or sample_weight is not None:
                 raise ValueError("SVAE predicts the next items of each row: give `fit` rows only, no `y`, no weights")
-            return self.added_losses()
-        return self.nll(self.targets(x if y is None else y), y_pred, sample_weight) + self.added_losses()
+            return self.regularization_losses()
+        return self.nll(self.dense_targets(x if y is None else y), y_pred, sample_weight) + self.regularization_losses()
 
     def get_config(self) -> dict[str, Any]:
         names = ("n_items", "embedding_dim", "gru_units", "hidden_dims", "latent_dim", "activation", "k", "beta")

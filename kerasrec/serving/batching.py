@@ -15,9 +15,9 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from kerasrec.checks import check_at_least
-from kerasrec.serving.servable import Refused, Servable
+from kerasrec.serving.servable import RequestError, Servable
 from kerasrec.types import Array
+from kerasrec.validation import check_at_least
 
 MAX_MERGED = 1024 * 1024
 """The most entries of a merged input: one very long history must not make all the others as long."""
@@ -114,12 +114,12 @@ class Batcher:
             timeout: seconds until nobody wants the answer any more.
 
         Raises:
-            Refused: too many wait already, or the time is up.
+            RequestError: too many wait already, or the time is up.
             tf.errors.OpError: the graph refused the inputs.
         """
         if not self.free and len(self._waiting) >= self.options.max_queue:
             message = f"{len(self._waiting)} requests wait already: ask again later"
-            raise Refused(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
+            raise RequestError(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
         request = _Request(servable, signature, inputs)
         self._waiting.append(request)
         self._arrived.set()
@@ -238,5 +238,5 @@ def split(answer: Answer, requests: Sequence[Mapping[str, Array]]) -> list[Answe
     return answers
 
 
-def _too_late() -> Refused:
-    return Refused("the deadline passed before the request's turn came", grpc.StatusCode.DEADLINE_EXCEEDED)
+def _too_late() -> RequestError:
+    return RequestError("the deadline passed before the request's turn came", grpc.StatusCode.DEADLINE_EXCEEDED)

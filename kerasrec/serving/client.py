@@ -18,9 +18,9 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from kerasrec.checks import whole
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array, FloatArray
+from kerasrec.validation import as_int_at_least
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -144,7 +144,7 @@ class Client:
             ServingError: the server refused the request or could not be reached.
             ValueError: the model asks for something else.
         """
-        k = whole(1, k=k)
+        k = as_int_at_least(1, k=k)
         inputs = self._inputs("recommend", histories, ratings, user_ids)
         n_users = len(next(iter(inputs.values())))
         inputs["k"] = np.full(n_users, k, np.int32)

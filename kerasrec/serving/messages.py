@@ -14,7 +14,7 @@ def metadata(service: Service, spec: ModelSpec) -> get_model_metadata_pb2.GetMod
     """The signatures of a version, as TF Serving tells them.
 
     Raises:
-        Refused: there is no such model or version.
+        RequestError: there is no such model or version.
     """
     with service.models.using(spec) as servable:
         response = get_model_metadata_pb2.GetModelMetadataResponse()

@@ -22,7 +22,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2  # noqa: F401 (its ty
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.messages import metadata, status
-from kerasrec.serving.servable import MAX_ELEMENTS, Refused, Servable, same_names
+from kerasrec.serving.servable import MAX_ELEMENTS, RequestError, Servable, same_names
 from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array
@@ -167,7 +167,7 @@ class Rest:
                     else status(self.service.models.status(spec))
                 )
                 return Reply(200, _told(told))
-        except Refused as refused:
+        except RequestError as refused:
             return _error(CODES.get(refused.code, 500), str(refused))
 
     async def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
@@ -199,7 +199,7 @@ def arrays(servable: Servable, signature: str, asked: Mapping[str, Any]) -> dict
     """The inputs of a request in row format (`instances`) or column format (`inputs`).
 
     Raises:
-        Refused: they are not those of the signature.
+        RequestError: they are not those of the signature.
     """
     expected = servable.signature(signature).inputs
     if "instances" in asked:
@@ -208,7 +208,7 @@ def arrays(servable: Servable, signature: str, asked: Mapping[str, Any]) -> dict
         columns = asked["inputs"]
         if not isinstance(columns, dict):
             if len(expected) != 1:
-                raise Refused(f"`inputs` must be an object with {', '.join(sorted(expected))}")
+                raise RequestError(f"`inputs` must be an object with {', '.join(sorted(expected))}")
             columns = {next(iter(expected)): columns}
     same_names(columns, expected, signature)
     return {name: _array(name, value, expected[name]) for name, value in columns.items()}
@@ -218,29 +218,29 @@ def _parsed(body: bytes) -> dict[str, Any]:
     try:
         asked = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Refused(f"the body is not JSON: {error}") from None
+        raise RequestError(f"the body is not JSON: {error}") from None
     if not isinstance(asked, dict):
-        raise Refused("the body must be a JSON object with `instances` or `inputs`")
+        raise RequestError("the body must be a JSON object with `instances` or `inputs`")
     if ("instances" in asked) == ("inputs" in asked):
-        raise Refused("the body must have either `instances` (rows) or `inputs` (columns)")
+        raise RequestError("the body must have either `instances` (rows) or `inputs` (columns)")
     unknown = asked.keys() - {"instances", "inputs", "signature_name"}
     if unknown:
-        raise Refused(f"the body has no field `{min(unknown)}`: it has signature_name and instances or inputs")
+        raise RequestError(f"the body has no field `{min(unknown)}`: it has signature_name and instances or inputs")
     if not isinstance(asked.get("signature_name", ""), str):
-        raise Refused("`signature_name` must be a string")
+        raise RequestError("`signature_name` must be a string")
     return asked
 
 
 def _columns(instances: Any, expected: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(instances, list) or not instances:
-        raise Refused("`instances` must be a list with at least one row")
+        raise RequestError("`instances` must be a list with at least one row")
     if not isinstance(instances[0], dict):
         if len(expected) != 1:
-            raise Refused(f"`instances` must hold objects with {', '.join(sorted(expected))}")
+            raise RequestError(f"`instances` must hold objects with {', '.join(sorted(expected))}")
         return {next(iter(expected)): instances}
     for number, row in enumerate(instances):
         if not isinstance(row, dict) or row.keys() != instances[0].keys():
-            raise Refused(f"`instances`: row {number} has other fields than row 0")
+            raise RequestError(f"`instances`: row {number} has other fields than row 0")
     return {name: [row[name] for row in instances] for name in instances[0]}
 
 
@@ -250,7 +250,7 @@ def _array(name: str, value: Any, expected: Any) -> Array:
     shape: list[int] = []
     _measure(name, value, 0, rank, shape)
     if np.prod(shape, dtype=float) > MAX_ELEMENTS:
-        raise Refused(f"`{name}` has a shape that is too large: {shape}")
+        raise RequestError(f"`{name}` has a shape that is too large: {shape}")
     leaves = value
     for _ in range(rank - 1):
         leaves = [leaf for part in leaves for leaf in part]
@@ -261,28 +261,30 @@ def _array(name: str, value: Any, expected: Any) -> Array:
     kinds = (int,) if dtype.is_integer else (int, float)
     for leaf in leaves:
         if type(leaf) not in kinds:
-            raise Refused(f"`{name}` must hold {'integers' if dtype.is_integer else 'numbers'}, not {_shown(leaf)}")
+            raise RequestError(
+                f"`{name}` must hold {'integers' if dtype.is_integer else 'numbers'}, not {_shown(leaf)}"
+            )
     try:
         if dtype.is_integer:
             return np.array(leaves, dtype.as_numpy_dtype).reshape(shape)
         with np.errstate(over="ignore"):  # an infinite rating is refused in the graph
             return np.array(leaves, np.float64).astype(dtype.as_numpy_dtype).reshape(shape)
     except OverflowError:
-        raise Refused(f"`{name}` holds a number that is no {dtype.name}") from None
+        raise RequestError(f"`{name}` holds a number that is no {dtype.name}") from None
 
 
 def _measure(name: str, value: Any, depth: int, rank: int, shape: list[int]) -> None:
     """Finds the shape of nested lists, and that all of a level are of the same length."""
     if depth == rank:
         if isinstance(value, list):
-            raise Refused(f"`{name}` must have {rank} dimensions, not more")
+            raise RequestError(f"`{name}` must have {rank} dimensions, not more")
         return
     if not isinstance(value, list):
-        raise Refused(f"`{name}` must have {rank} dimensions, not {depth}")
+        raise RequestError(f"`{name}` must have {rank} dimensions, not {depth}")
     if len(shape) == depth:
         shape.append(len(value))
     elif shape[depth] != len(value):
-        raise Refused(f'`{name}` has rows of different lengths: pad them with "" or -1 (ratings with 0)')
+        raise RequestError(f'`{name}` has rows of different lengths: pad them with "" or -1 (ratings with 0)')
     if not value and len(shape) == depth + 1:
         shape.extend([0] * (rank - depth - 1))
     for part in value:
@@ -294,13 +296,13 @@ def _text(name: str, leaf: Any) -> bytes:
         try:
             return leaf.encode()
         except UnicodeEncodeError:
-            raise Refused(f"`{name}` holds text that is no Unicode") from None
+            raise RequestError(f"`{name}` holds text that is no Unicode") from None
     if isinstance(leaf, dict) and leaf.keys() == {"b64"} and isinstance(leaf["b64"], str):
         try:
             return base64.b64decode(leaf["b64"], validate=True)
         except ValueError:
-            raise Refused(f"`{name}` holds a `b64` that is not base64") from None
-    raise Refused(f"`{name}` must hold strings, not {_shown(leaf)}")
+            raise RequestError(f"`{name}` holds a `b64` that is not base64") from None
+    raise RequestError(f"`{name}` must hold strings, not {_shown(leaf)}")
 
 
 def _shown(leaf: Any) -> str:

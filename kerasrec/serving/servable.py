@@ -26,7 +26,7 @@ MAX_ELEMENTS = 8 * 1024 * 1024
 """The largest tensor in a request: a few bytes can describe one of any size."""
 
 
-class Refused(Exception):
+class RequestError(Exception):
     """A request that cannot be answered, and the gRPC status that says why."""
 
     def __init__(self, message: str, code: grpc.StatusCode = grpc.StatusCode.INVALID_ARGUMENT) -> None:
@@ -55,17 +55,17 @@ class Servable:
         """The `SignatureDef` of that name.
 
         Raises:
-            Refused: there is none.
+            RequestError: there is none.
         """
         if name not in self.signatures:
-            raise Refused(f"no signature {name!r}: this model has {_names(self.signatures)}")
+            raise RequestError(f"no signature {name!r}: this model has {_names(self.signatures)}")
         return self.signatures[name]
 
     def parsed(self, signature: str, inputs: Mapping[str, TensorProto]) -> dict[str, Array]:
         """The arrays in a request's tensors.
 
         Raises:
-            Refused: a tensor is not one that the signature takes.
+            RequestError: a tensor is not one that the signature takes.
         """
         expected = self.signature(signature).inputs
         same_names(inputs, expected, signature)
@@ -75,22 +75,22 @@ class Servable:
         """Looks at what the graph itself could only complain of without naming a field.
 
         Raises:
-            Refused: the inputs do not fit together, or an output is unknown.
+            RequestError: the inputs do not fit together, or an output is unknown.
         """
         there = self.signature(signature).outputs
         for name in outputs:
             if name not in there:
-                raise Refused(f"no output {name!r} in {signature!r}: it has {_names(there)}")
+                raise RequestError(f"no output {name!r} in {signature!r}: it has {_names(there)}")
         first = next(iter(inputs), "")
         for name, array in inputs.items():
             if len(array) != len(inputs[first]):
                 rows = f"`{name}` has {len(array)} rows, `{first}` {len(inputs[first])}"
-                raise Refused(f"{rows}: they must have as many")
+                raise RequestError(f"{rows}: they must have as many")
             if len(array) > MAX_ROWS:
-                raise Refused(f"`{name}` has {len(array):,} rows: ask for at most {MAX_ROWS:,} users at a time")
+                raise RequestError(f"`{name}` has {len(array):,} rows: ask for at most {MAX_ROWS:,} users at a time")
         # The graph looks too, but requests that are answered together are padded to one shape before.
         if "ratings" in inputs and "history" in inputs and inputs["ratings"].shape != inputs["history"].shape:
-            raise Refused("`ratings` must have the shape of `history`")
+            raise RequestError("`ratings` must have the shape of `history`")
 
     def run(self, signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The signature's answer.
@@ -123,14 +123,14 @@ def same_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signature
     """Looks whether a request brings the signature's inputs and no others.
 
     Raises:
-        Refused: it does not.
+        RequestError: it does not.
     """
     for name in expected:
         if name not in inputs:
-            raise Refused(f"input `{name}` of {signature!r} is missing")
+            raise RequestError(f"input `{name}` of {signature!r} is missing")
     for name in inputs:
         if name not in expected:
-            raise Refused(f"{signature!r} has no input `{name}`: it takes {_names(expected)}")
+            raise RequestError(f"{signature!r} has no input `{name}`: it takes {_names(expected)}")
 
 
 def reason(error: BaseException) -> str:
@@ -149,19 +149,19 @@ def reason(error: BaseException) -> str:
 def _array(name: str, proto: TensorProto, expected: Any) -> Array:
     """The array that `proto` describes, where it is one that the signature takes."""
     if proto.dtype != expected.dtype:
-        raise Refused(f"`{name}` must be {_dtype(expected.dtype)}, not {_dtype(proto.dtype)}")
+        raise RequestError(f"`{name}` must be {_dtype(expected.dtype)}, not {_dtype(proto.dtype)}")
     shape = [dim.size for dim in proto.tensor_shape.dim]
     rank = len(expected.tensor_shape.dim)
     if proto.tensor_shape.unknown_rank or len(shape) != rank:
-        raise Refused(f"`{name}` must have {rank} dimensions, not {len(shape)}")
+        raise RequestError(f"`{name}` must have {rank} dimensions, not {len(shape)}")
     if any(size < 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
-        raise Refused(f"`{name}` has a shape that is too large or impossible: {shape}")
+        raise RequestError(f"`{name}` has a shape that is too large or impossible: {shape}")
     try:
         if proto.tensor_content and expected.dtype != tf.string.as_datatype_enum:
             return np.frombuffer(proto.tensor_content, _numpy(expected.dtype)).reshape(shape)
         return tf.make_ndarray(proto)
     except Exception as error:  # numpy and protobuf raise what they please on bytes that are no tensor
-        raise Refused(f"`{name}` is not a valid tensor of shape {shape}: {error}") from None
+        raise RequestError(f"`{name}` is not a valid tensor of shape {shape}: {error}") from None
 
 
 def tensor_proto(array: Array) -> TensorProto:

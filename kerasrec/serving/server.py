@@ -25,7 +25,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import (
 
 from kerasrec.serving.batching import Batching
 from kerasrec.serving.messages import metadata, spec_of, status
-from kerasrec.serving.servable import Refused, tensor_proto
+from kerasrec.serving.servable import RequestError, tensor_proto
 from kerasrec.serving.service import Service, aside, entries
 from kerasrec.serving.tls import TLS
 from kerasrec.serving.versions import Models, config_of, read_config
@@ -258,7 +258,7 @@ def _method(answer: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[An
         try:
             with servicer.service.counted("grpc", answer.__name__, model):
                 return await answer(servicer, request, context)
-        except Refused as refused:
+        except RequestError as refused:
             await context.abort(refused.code, str(refused))
 
     return method
@@ -292,9 +292,9 @@ class _Prediction(PredictionServiceServicer):
     ) -> get_model_metadata_pb2.GetModelMetadataResponse:
         for field in request.metadata_field:
             if field != "signature_def":
-                raise Refused(f"no metadata field {field!r}: there is signature_def")
+                raise RequestError(f"no metadata field {field!r}: there is signature_def")
         if not request.metadata_field:
-            raise Refused("`metadata_field` is missing: it must hold signature_def")
+            raise RequestError("`metadata_field` is missing: it must hold signature_def")
         return metadata(self.service, request.model_spec)
 
 

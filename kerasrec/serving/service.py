@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.batching import Batcher, Batching
-from kerasrec.serving.servable import Refused, Servable, reason
+from kerasrec.serving.servable import RequestError, Servable, reason
 from kerasrec.serving.versions import Models
 from kerasrec.types import Array
 
@@ -55,7 +55,7 @@ class Service:
 
     @contextmanager
     def counted(self, protocol: str, method: str, model: str) -> Iterator[None]:
-        """Counts a request, and turns whatever goes wrong in it into `Refused`."""
+        """Counts a request, and turns whatever goes wrong in it into `RequestError`."""
         began, code = time.perf_counter(), grpc.StatusCode.OK
         try:
             yield
@@ -63,7 +63,7 @@ class Service:
             code = grpc.StatusCode.CANCELLED
             raise
         except Exception as error:
-            refused = as_refused(error)
+            refused = as_request_error(error)
             code = refused.code
             raise refused from None
         finally:
@@ -84,7 +84,7 @@ class Service:
             timeout: seconds until nobody wants the answer any more.
 
         Raises:
-            Refused: the request does not fit the model.
+            RequestError: the request does not fit the model.
             tf.errors.OpError: the graph refused it.
         """
         signature = spec.signature_name or "serving_default"
@@ -106,13 +106,13 @@ def entries(outputs: Mapping[str, Array]) -> int:
     return sum(array.size for array in outputs.values())
 
 
-def as_refused(error: Exception) -> Refused:
+def as_request_error(error: Exception) -> RequestError:
     """The status that says whose fault an error is."""
-    if isinstance(error, Refused):
+    if isinstance(error, RequestError):
         return error
     if isinstance(error, tf.errors.InvalidArgumentError):
-        return Refused(reason(error))
+        return RequestError(reason(error))
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
-        return Refused(reason(error), grpc.StatusCode.RESOURCE_EXHAUSTED)
+        return RequestError(reason(error), grpc.StatusCode.RESOURCE_EXHAUSTED)
     LOG.error("a request failed", exc_info=error)
-    return Refused(f"the server failed ({type(error).__name__}): its log says more", grpc.StatusCode.INTERNAL)
+    return RequestError(f"the server failed ({type(error).__name__}): its log says more", grpc.StatusCode.INTERNAL)

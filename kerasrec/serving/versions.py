@@ -16,7 +16,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
-from kerasrec.serving.servable import Refused, Servable, reason
+from kerasrec.serving.servable import RequestError, Servable, reason
 
 State = ModelVersionStatus.State
 LOG = logging.getLogger("kerasrec.serving")
@@ -86,13 +86,13 @@ class Models:
         """Serves what another configuration says; models that it leaves out are dropped.
 
         Raises:
-            Refused: the configuration is wrong, or a model of it has no version that can be loaded.
+            RequestError: the configuration is wrong, or a model of it has no version that can be loaded.
                 Models that were served before go on as they were.
         """
         try:
             configs = {c.name: c for c in checked(config).model_config_list.config}
         except ValueError as error:
-            raise Refused(str(error)) from None
+            raise RequestError(str(error)) from None
         with self._changing:
             before = dict(self._models)
             for name, new in configs.items():
@@ -108,7 +108,7 @@ class Models:
                 except ValueError as error:
                     if known is not None and old is not None:
                         known.config = old
-                    raise Refused(str(error), grpc.StatusCode.FAILED_PRECONDITION) from None
+                    raise RequestError(str(error), grpc.StatusCode.FAILED_PRECONDITION) from None
                 if known is not None and known is not model:
                     self._models[name] = model
                     self._unload(known, list(known.ready))
@@ -122,11 +122,13 @@ class Models:
         """Version → status, of the version that `spec` names or of all.
 
         Raises:
-            Refused: there is no such model or version.
+            RequestError: there is no such model or version.
         """
         model = self._models.get(spec.name)
         if model is None:
-            raise Refused(f"no model {spec.name!r} here: there is {', '.join(self._models)}", grpc.StatusCode.NOT_FOUND)
+            raise RequestError(
+                f"no model {spec.name!r} here: there is {', '.join(self._models)}", grpc.StatusCode.NOT_FOUND
+            )
         everything = dict(model.status)
         version = _asked_version(spec, model.config)
         if version is None:
@@ -134,7 +136,7 @@ class Models:
         if version not in everything:
             there = ", ".join(map(str, sorted(model.ready)))
             message = f"no version {version} of model {spec.name!r} here: there is {there}"
-            raise Refused(message, grpc.StatusCode.NOT_FOUND)
+            raise RequestError(message, grpc.StatusCode.NOT_FOUND)
         return {version: everything[version]}
 
     @contextmanager
@@ -142,7 +144,7 @@ class Models:
         """The version that `spec` names, the highest where it names none; it stays loaded meanwhile.
 
         Raises:
-            Refused: there is no such model or version, or it does not answer now.
+            RequestError: there is no such model or version, or it does not answer now.
         """
         asked = self.status(spec)
         with self._free:
@@ -327,19 +329,19 @@ def _asked_version(spec: ModelSpec, config: ModelConfig) -> int | None:
         if spec.version_label not in config.version_labels:
             there = ", ".join(sorted(config.version_labels)) or "none"
             message = f"no version label {spec.version_label!r} of model {spec.name!r} here: there is {there}"
-            raise Refused(message, grpc.StatusCode.NOT_FOUND)
+            raise RequestError(message, grpc.StatusCode.NOT_FOUND)
         return int(config.version_labels[spec.version_label])
     return int(spec.version.value) if spec.HasField("version") else None
 
 
-def _not_ready(name: str, asked: dict[int, Status]) -> Refused:
+def _not_ready(name: str, asked: dict[int, Status]) -> RequestError:
     if any(status.state == State.LOADING for status in asked.values()) or not asked:
         message = f"model {name!r} is still loading: ask again in a moment"
-        return Refused(message, grpc.StatusCode.UNAVAILABLE)
+        return RequestError(message, grpc.StatusCode.UNAVAILABLE)
     version, status = max(asked.items())
     reason = f": {status.reason}" if status.reason else ""
     message = f"version {version} of model {name!r} is {State.Name(status.state)}{reason}"
-    return Refused(message, grpc.StatusCode.NOT_FOUND)
+    return RequestError(message, grpc.StatusCode.NOT_FOUND)
 
 
 def _fingerprint(folder: Path) -> Fingerprint:

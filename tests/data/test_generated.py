@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from ranking_reference import ease_scores, figures, popularity_scores
+from kerasrec_testing.ranking_reference import ease_scores, figures, popularity_scores
 
 from kerasrec.data import HeldOutUsers, generate
 

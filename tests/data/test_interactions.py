@@ -229,9 +229,9 @@ def test_thresholds_and_likes():
 
 def brute_core(pairs, users, items):
     while True:
-        by_user = {u: sum(p[0] == u for p in pairs) for u, _ in pairs}
+        as_user_model = {u: sum(p[0] == u for p in pairs) for u, _ in pairs}
         by_item = {i: sum(p[1] == i for p in pairs) for _, i in pairs}
-        kept = {(u, i) for u, i in pairs if by_user[u] >= users and by_item[i] >= items}
+        kept = {(u, i) for u, i in pairs if as_user_model[u] >= users and by_item[i] >= items}
         if kept == pairs:
             return pairs
         pairs = kept

@@ -50,18 +50,18 @@ def table_text(separator=",", header="user_id,item_id,rating,timestamp"):
 MOVIELENS = {
     "1m": {
         "ratings.dat": table_text("::", header=""),
-        "movies.dat": "10::Léon (1994)::Action\n30::Plan 9: from Outer Space (1959)::Horror\n",
+        "movies.dat": "10::Léon (1994)::Action\n30::RunConfig 9: from Outer Space (1959)::Horror\n",
         "users.dat": "1::F::1::10::48067\n",
         "README": "Read me",
     },
     "100k": {
         "u.data": table_text("\t", header=""),
-        "u.item": "10|Léon (1994)|01-Jan-1994||http://x|0\n30|Plan 9: from Outer Space (1959)|||http://y|1\n",
+        "u.item": "10|Léon (1994)|01-Jan-1994||http://x|0\n30|RunConfig 9: from Outer Space (1959)|||http://y|1\n",
         "u1.base": "1\t1\t1\t1\n",
     },
     "latest": {
         "ratings.csv": table_text(header="userId,movieId,rating,timestamp"),
-        "movies.csv": 'movieId,title,genres\n10,Léon (1994),Action\n30,"Plan 9: from Outer Space (1959)",Horror\n',
+        "movies.csv": 'movieId,title,genres\n10,Léon (1994),Action\n30,"RunConfig 9: from Outer Space (1959)",Horror\n',
         "tags.csv": "userId,movieId,tag,timestamp\n",
     },
 }
@@ -89,7 +89,7 @@ def test_movielens(tmp_path, kind, packed):
             (path / name).write_bytes(content)
     table = read(path)
     assert entries(table) == EXPECTED
-    assert table.item_titles.tolist() == ["Léon (1994)", "Plan 9: from Outer Space (1959)"]
+    assert table.item_titles.tolist() == ["Léon (1994)", "RunConfig 9: from Outer Space (1959)"]
 
 
 def test_movielens_without_titles(tmp_path):
@@ -185,10 +185,10 @@ def test_blanks_around_fields_are_left_out(tmp_path, late):
 
 def test_blanks_around_integers_and_titles_are_left_out(tmp_path):
     write(tmp_path / "ml" / "ratings.csv", "user, item, rating\n1, 2, 3\n 4 ,5,6\n")
-    write(tmp_path / "ml" / "movies.csv", "item, title\n 2 , Jam\n5,Plan 9 \n")
+    write(tmp_path / "ml" / "movies.csv", "item, title\n 2 , Jam\n5,RunConfig 9 \n")
     table = read(tmp_path / "ml")
     assert entries(table) == [(1, 2, 3, None), (4, 5, 6, None)]
-    assert table.item_titles.tolist() == ["Jam", "Plan 9"]
+    assert table.item_titles.tolist() == ["Jam", "RunConfig 9"]
 
 
 @pytest.mark.parametrize("line", [",,,", ",", ",,,,,", '"","","",""'])

@@ -2,7 +2,7 @@ import json
 
 import numpy as np
 import pytest
-from ranking_reference import ease_scores, figures, popularity_scores
+from kerasrec_testing.ranking_reference import ease_scores, figures, popularity_scores
 
 from kerasrec.data import (
     PROTOCOLS,

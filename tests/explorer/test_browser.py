@@ -13,7 +13,7 @@ import pytest
 from kerasrec import generate
 from kerasrec.explorer import Explorer, PageServer
 from kerasrec.explorer.answers import K
-from kerasrec.runs import Plan, Run, train
+from kerasrec.runs import Run, RunConfig, train
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
 
@@ -40,8 +40,8 @@ def explorers(tmp_path_factory):
     table, folder = generate(n_users=150, n_items=50, seed=2), tmp_path_factory.mktemp("runs")
     held, small = {"held_out": 20}, {"hidden_dims": (16,)}
     plans = (
-        Plan("mult_vae", "generated", "held-out-users", 1, 1, 50, held, {**small, "latent_dim": 6}),
-        Plan("auto_rec", "generated", "random-ratings", 1, 1, 50, {}, small),
+        RunConfig("mult_vae", "generated", "held-out-users", 1, 1, 50, held, {**small, "latent_dim": 6}),
+        RunConfig("auto_rec", "generated", "random-ratings", 1, 1, 50, {}, small),
     )
     return [Explorer(train(plan, lambda: table, folder / plan.model)) for plan in plans]
 

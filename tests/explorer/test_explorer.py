@@ -13,7 +13,7 @@ import pytest
 from kerasrec import Interactions, generate
 from kerasrec.explorer import Explorer, PageServer, saved_page
 from kerasrec.explorer.answers import K, Question
-from kerasrec.runs import Plan, train
+from kerasrec.runs import RunConfig, train
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
 
@@ -39,7 +39,7 @@ def explorers(tmp_path_factory):
     made = {}
     for name, (model, protocol, arguments) in MODELS.items():
         settings = {"held_out": 20} if protocol == "held-out-users" else {}
-        plan = Plan(model, "generated", protocol, 1, 1, 50, settings, arguments)
+        plan = RunConfig(model, "generated", protocol, 1, 1, 50, settings, arguments)
         made[name] = Explorer(train(plan, lambda: table, folder / name))
     return made
 
@@ -245,7 +245,7 @@ def browse(address, tmp_path):
 def test_two_runs_of_unrelated_catalogues_are_refused(explorers, tmp_path):
     table = generate(n_users=150, n_items=50, seed=2)
     renamed = Interactions.from_arrays(table.users, np.char.add("item ", table.items.astype(str)))
-    plan = Plan("popularity", "generated", "held-out-users", 1, 1, 50, {"held_out": 20}, {})
+    plan = RunConfig("popularity", "generated", "held-out-users", 1, 1, 50, {"held_out": 20}, {})
     other = Explorer(train(plan, lambda: renamed, tmp_path / "other"))
     for both in ([explorers["ease"], other], [other, explorers["ease"]]):
         for look in (PageServer, saved_page):

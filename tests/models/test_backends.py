@@ -8,18 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from zoo import CASES, SOLVED, held_out, make, scores, steps_on_a_given_sample, table_for
+from kerasrec_testing.models import CASES, SOLVED, held_out, make, scores, steps_on_a_given_sample, table_for
 
 TRAINED = [case for case in CASES if CASES[case][0] not in SOLVED]
 
 
 def in_process(what):
-    script = Path(__file__).with_name("in_process.py")
-    root = str(Path(__file__).parents[2])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    tests = Path(__file__).parents[1]
+    path = os.pathsep.join(filter(None, [str(tests), str(tests.parent), os.environ.get("PYTHONPATH")]))
     done = subprocess.run(
-        [sys.executable, str(script), what], capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}
+        [sys.executable, "-m", "kerasrec_testing.in_process", what],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return json.loads(done.stdout.splitlines()[-1])

@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import N_ITEMS, N_USERS, blocks, fitted, held_out, scores, table_for
 
 from kerasrec import CDAE, HeldOut, Interactions, batches
-from zoo import N_ITEMS, N_USERS, blocks, fitted, held_out, scores, table_for
 
 SETTINGS = {
     "logistic": {},
@@ -155,7 +155,7 @@ def test_whose_rows_they_are_must_be_said():
     with pytest.raises(ValueError, match="the data has 90 users, this CDAE knows 50"):
         few.fit(table, verbose=0)
     without = fitted("cdae without users", table)
-    assert without.asks_for == ("history",)
+    assert without.serving_inputs == ("history",)
     assert without.recommend(known, k=3).item_ids.shape == (1, 3)
 
 

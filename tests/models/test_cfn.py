@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerasrec_testing.models import N_BLOCKS, N_ITEMS, SIDE, blocks, scores
 
 from kerasrec import CFN, Interactions, export_saved_model
 from kerasrec.data import side_information
-from kerasrec.embeddings import item_vectors
-from zoo import N_BLOCKS, N_ITEMS, SIDE, blocks, scores
+from kerasrec.inference.item_vectors import item_vectors
 
 
 def array(tensor):
@@ -97,8 +97,8 @@ def test_users_with_side_information_are_asked_for_by_their_ids(tmp_path):
     table = blocks("ratings")
     side = np.eye(N_BLOCKS)[np.arange(table.n_users) % N_BLOCKS]
     model = CFN.for_interactions(table, hidden_dims=(8,), side=side, seed=1)
-    assert model.asks_for == ("history", "ratings", "user_id")
-    assert CFN.for_interactions(table, hidden_dims=(8,), seed=1).asks_for == ("history", "ratings")
+    assert model.serving_inputs == ("history", "ratings", "user_id")
+    assert CFN.for_interactions(table, hidden_dims=(8,), seed=1).serving_inputs == ("history", "ratings")
     two = Interactions.from_histories([[0, 10], [0, 10]], table, user_ids=[7, 8], values=[[5, 1], [5, 1]])
     with pytest.raises(ValueError, match="this CFN learned from 90 users, not 2: give the table it learned from as `t"):
         model.recommend(two)

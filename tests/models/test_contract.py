@@ -3,16 +3,29 @@
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import (
+    CASES,
+    N_BLOCKS,
+    N_ITEMS,
+    SOLVED,
+    blocks,
+    fitted,
+    held_out,
+    make,
+    scores,
+    table_for,
+    trained,
+)
 
 from kerasrec import Interactions, Recommender, evaluate
-from kerasrec._api import registry
+from kerasrec._registry import registry
 from kerasrec.callbacks import Checkpoints
 from kerasrec.models import ZOO
-from zoo import CASES, N_BLOCKS, N_ITEMS, SOLVED, blocks, fitted, held_out, make, scores, table_for, trained
 
 pytestmark = pytest.mark.parametrize("case", CASES)
 TRAINED = [case for case in CASES if CASES[case][0] not in SOLVED]
@@ -34,7 +47,7 @@ def test_config_round_trip(case):
 
 def test_a_linear_model_is_linear_and_no_other(case):
     model, table = trained(case), table_for(case)
-    if model.feedback == "ratings" or model.asks_for != ("history",):
+    if model.feedback == "ratings" or model.serving_inputs != ("history",):
         assert not model.linear
         return
     alone = Interactions.from_histories([[i] for i in table.item_ids.tolist()], table)
@@ -47,9 +60,9 @@ def test_saved_and_loaded_in_a_new_process_it_answers_the_same(case, tmp_path):
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "scores.npy", scores(model, table))
     check = f"""
-        import sys; sys.path.insert(0, {str(__file__).rsplit("/", 1)[0]!r})
+        import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})
         import keras, numpy as np, kerasrec
-        from zoo import scores, table_for
+        from kerasrec_testing.models import scores, table_for
         model = keras.saving.load_model({str(tmp_path / "model.keras")!r})
         same = np.abs(scores(model, table_for({case!r})) - np.load({str(tmp_path / "scores.npy")!r})).max()
         assert same < 1e-6, same

@@ -9,9 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import scores, table_for
 
 from kerasrec import DeepRec
-from zoo import scores, table_for
 
 SELU_SCALE, SELU_ALPHA = 1.0507009873554805, 1.6732632423543772
 RATE, MOMENTUM = 0.05, 0.9
@@ -110,7 +110,7 @@ def test_training_is_numpys(refeeds, scale):
 def test_training_is_numpys_on_jax():
     check = f"import test_deep_rec as t\nfor c in {CONFIGURATIONS}: t.check_steps(*c)"
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parents[1])])
+    path = os.pathsep.join([str(here), str(here.parent), str(here.parents[1])])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path}
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -162,7 +162,7 @@ def test_the_default_rate_falls_to_0_with_the_runs_last_update(refeeds):
     unplanned = DeepRec(5, refeeds=refeeds)
     assert float(unplanned.default_optimizer().learning_rate) == pytest.approx(1e-3)
     with pytest.raises(ValueError, match="no run was planned"):
-        unplanned.falling(1e-3)
+        unplanned.cosine_decay(1e-3)
 
 
 def test_fewer_than_no_refeeds_are_refused():

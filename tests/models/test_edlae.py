@@ -3,9 +3,9 @@
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import blocks, scores
 
 from kerasrec import EASE, EDLAE
-from zoo import blocks, scores
 
 P, REG = 0.4, 7.0
 

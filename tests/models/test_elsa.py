@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import blocks, held_out, scores
 
 from kerasrec import ELSA, Interactions
-from kerasrec.embeddings import item_vectors
-from zoo import blocks, held_out, scores
+from kerasrec.inference.item_vectors import item_vectors
 
 
 def kernel(model):

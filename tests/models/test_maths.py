@@ -5,10 +5,10 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import blocks, fitted, make, scores, table_for
 
 from kerasrec import EASE, AutoRec, HeldOut, Interactions, MultVAE, OwnItems, Popularity, evaluate
-from kerasrec.entries import entries, unit_rows
-from zoo import blocks, fitted, make, scores, table_for
+from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows
 
 
 def dense(layer):
@@ -116,7 +116,7 @@ def test_auto_rec_gradient_is_that_of_observed_entries_only():
 def test_auto_rec_over_items_asked_by_user_is_a_column_of_its_reconstruction():
     model, table = fitted("auto_rec items"), table_for("auto_rec items")
     reconstruction = scores(model, table)  # (n_items, n_users)
-    asked = model.by_user(table)
+    asked = model.as_user_model(table)
     rows = np.array([5, 0, 88], np.int32)
     answer = np.asarray(asked({"row": rows}))
     np.testing.assert_allclose(answer, reconstruction.T[rows], atol=1e-4)
@@ -262,7 +262,7 @@ def test_mult_vae_normalises_before_dropout_and_survives_an_empty_row():
     model = MultVAE(6, hidden_dims=(4,), latent_dim=2, dropout=0.5, seed=1)
     model.build()
     x = np.array([[1.0] * 4 + [0.0] * 2, [0.0] * 6], np.float32)
-    normalised = keras.ops.convert_to_numpy(unit_rows(entries(x)).values)
+    normalised = keras.ops.convert_to_numpy(l2_normalize_rows(observed_rows(x)).values)
     np.testing.assert_allclose(normalised[0, :4], 0.5, atol=1e-6)
     assert (normalised[1] == 0).all()
     dropped = keras.ops.convert_to_numpy(model.drop(normalised, training=True))

@@ -3,10 +3,10 @@
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import blocks, scores
 
 from kerasrec import MultDAE
-from kerasrec.entries import entries, unit_rows
-from zoo import blocks, scores
+from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows
 
 
 def dense(layer):
@@ -48,7 +48,7 @@ def test_normalises_before_dropout_and_survives_an_empty_row():
     model = MultDAE(6, latent_dim=2, seed=1)
     model.build()
     x = np.array([[1.0] * 4 + [0.0] * 2, [0.0] * 6], np.float32)
-    dropped = keras.ops.convert_to_numpy(model.drop(unit_rows(entries(x)).values, training=True))
+    dropped = keras.ops.convert_to_numpy(model.drop(l2_normalize_rows(observed_rows(x)).values, training=True))
     assert set(np.round(dropped[0], 5)) <= {0.0, 1.0}  # 0.5 kept and scaled by 1 / (1 - 0.5), never renormalised
     assert (dropped[1] == 0).all()
     np.testing.assert_array_equal(model(x), model(x))

@@ -5,9 +5,9 @@ import warnings
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import blocks, make, scores
 
 from kerasrec import RecVAE
-from zoo import blocks, make, scores
 
 
 def array(weight):

@@ -3,12 +3,12 @@
 import keras
 import numpy as np
 import pytest
+from kerasrec_testing.models import make
 
 from kerasrec import SVAE, Interactions, MultVAE, losses
 from kerasrec.data.batches import Batches
-from kerasrec.layers import NextItems
+from kerasrec.layers import NextItemLogits
 from kerasrec.models.svae import histories
-from zoo import make
 
 SMALL = {"embedding_dim": 6, "gru_units": 5, "hidden_dims": (7, 4), "latent_dim": 3, "seed": 1}
 
@@ -187,7 +187,7 @@ def test_the_loss_of_next_items_and_its_gradient(k, monkeypatch):
     rng = np.random.default_rng(0)
     hidden = tf.constant(rng.normal(size=(2, 5, 4)), tf.float32)
     ids = np.array([[3, 0, 6, 2, 1], [5, 4, -1, -1, -1]], np.int32)
-    layer = NextItems(7)
+    layer = NextItemLogits(7)
     layer.build((None, None, 4))
     layer.bias.assign(rng.normal(size=7))
     watched = [hidden, layer.kernel.value, layer.bias.value]

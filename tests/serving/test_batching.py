@@ -8,12 +8,12 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from films import eventually, export, request, table
+from kerasrec_testing.served import eventually, export, request, table
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from kerasrec.serving import Batching, Client, Server, ServingError
 from kerasrec.serving.batching import Batcher
-from kerasrec.serving.servable import Refused, Servable
+from kerasrec.serving.servable import RequestError, Servable
 
 
 class Slow:
@@ -92,7 +92,7 @@ def test_a_full_queue_refuses_and_a_passed_deadline_is_said(loop):
     eventually(lambda: (batcher.free, len(batcher)) == (0, 0))
     second, late = ask(loop, batcher, servable, 2), ask(loop, batcher, servable, 3, timeout=0.2)
     eventually(lambda: len(batcher) == 2)
-    with pytest.raises(Refused, match="2 requests wait already: ask again later") as refused:
+    with pytest.raises(RequestError, match="2 requests wait already: ask again later") as refused:
         ask(loop, batcher, servable, 0).result(20)
     assert refused.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
     assert late.exception(20).code == grpc.StatusCode.DEADLINE_EXCEEDED

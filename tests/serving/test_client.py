@@ -6,11 +6,11 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerasrec_testing.models import CASES, arguments_for
 
 from kerasrec import EASE, ZOO, AutoRec, Interactions
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server, ServingError
-from zoo import CASES, arguments_for
 
 N_USERS, N_ITEMS = 500, 50
 
@@ -32,7 +32,7 @@ def arguments(model, table):
         "ratings": ("ratings", [table.values[row].tolist() for row in rows]),
         "user_id": ("user_ids", table.user_ids.tolist()),
     }
-    return dict(given[name] for name in model.by_user(table).asks_for)
+    return dict(given[name] for name in model.as_user_model(table).serving_inputs)
 
 
 @pytest.fixture(scope="module", params=[(case, text) for case in CASES for text in (False, True)], ids=str)

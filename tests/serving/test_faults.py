@@ -19,8 +19,8 @@ import psutil
 import pytest
 import tensorflow as tf
 import trustme
-from films import N_ITEMS, export, request
 from google.protobuf.message import DecodeError
+from kerasrec_testing.served import N_ITEMS, export, request
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from kerasrec.serving import TLS, Client, Server, ServingError

@@ -7,7 +7,7 @@ import socket
 
 import numpy as np
 import pytest
-from films import export, model, table
+from kerasrec_testing.served import export, model, table
 
 from kerasrec.serving import Client, Server
 

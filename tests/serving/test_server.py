@@ -4,8 +4,8 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from films import N_ITEMS, export, request
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kerasrec_testing.served import N_ITEMS, export, request
 from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub

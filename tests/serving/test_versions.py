@@ -10,8 +10,8 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from films import eventually, export, model, request, table
 from google.protobuf import text_format
+from kerasrec_testing.served import eventually, export, model, request, table
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub

@@ -231,7 +231,7 @@ const STEPS = {
       const [{ list }, why] = await Promise.all([ask("explain"), ask("why")]);
       return [
         el("p", {}, "The exported graph's own answer, as a server gives it. Below each item the ones of the history that raise its score most, found by asking again without each",
-          !facts().asks_for.includes("history") ? " (not for this model, which is asked by user)." : why.left_out < state.question.history.length ? `, of the last ${why.left_out}.` : "."),
+          !facts().serving_inputs.includes("history") ? " (not for this model, which is asked by user)." : why.left_out < state.question.history.length ? `, of the last ${why.left_out}.` : "."),
         ranked(list, why),
         list.some((item) => item.held_out) ? el("p", { class: "soft" }, el("span", { class: "hit" }, "✓ held out"), " marks what this test user really chose, which the model was not shown.") : null,
       ];
@@ -433,7 +433,7 @@ function changed() {
   drawn = {};
   state.seed = 0;
   const { history, user } = state.question;
-  const byUser = !facts().asks_for.includes("history");
+  const byUser = !facts().serving_inputs.includes("history");
   $("whose").textContent = user === null ? "Whose list: somebody new" : `Whose list: test user ${user}${byUser ? ", whose row the model knows" : ""}`;
   $("build").hidden = byUser;
   $("history-title").textContent = `History: ${count(history.length)} ${history.length === 1 ? "item" : "items"}`;

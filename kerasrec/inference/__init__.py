@@ -1,0 +1,1 @@
+"""Inference: batch prediction, recommendation, evaluation, comparison and item vectors."""

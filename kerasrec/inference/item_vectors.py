@@ -1,0 +1,105 @@
+"""Items as vectors: what a trained model knows of each, for maps and for TensorBoard's projector."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasrec.data.interactions import Interactions
+from kerasrec.models.base import Recommender
+from kerasrec.types import FloatArray
+
+
+def item_vectors(model: Recommender, train: Interactions) -> FloatArray:
+    """A vector an item, from which the model computes the item's score.
+
+    For autoencoders of users the item's weights in the output layer, for EASE and its kin its
+    column of item-to-item weights, for item rows (I-AutoRec) the item's code.
+
+    Args:
+        model: a trained model.
+        train: the table that it learned from.
+
+    Returns:
+        float32 `(n_items, dim)`.
+
+    Raises:
+        ValueError: the model has no such weights (popularity).
+
+    Example:
+        >>> from kerasrec import EASE, generate
+        >>> from kerasrec.inference.item_vectors import item_vectors
+        >>> table = generate(n_users=100, n_items=50, seed=1)
+        >>> model = EASE(table.n_items, reg=20.0)
+        >>> _ = model.fit(table, verbose=0)
+        >>> item_vectors(model, table).shape
+        (50, 50)
+    """
+    if model.rows == "items":
+        items = model.batches(train)
+        codes = [ops.convert_to_numpy(model.encode(items[i][0])) for i in range(len(items))]
+        return np.concatenate(codes).astype(np.float32)
+    if hasattr(model, "output_kernel"):
+        return np.asarray(ops.convert_to_numpy(model.output_kernel), np.float32)
+    for weight in reversed(model.weights):
+        if len(weight.shape) == 2 and model.n_columns in weight.shape:
+            vectors = ops.convert_to_numpy(weight)
+            return np.ascontiguousarray(vectors.T if weight.shape[1] == model.n_columns else vectors, np.float32)
+    raise ValueError(f"{type(model).__name__} has no vectors of items: take a model with an output layer")
+
+
+def write_projector(model: Recommender, train: Interactions, folder: str | os.PathLike[str]) -> None:
+    """Writes the items' vectors and titles where TensorBoard's projector looks for them.
+
+    Args:
+        model: a trained model.
+        train: the table that it learned from.
+        folder: TensorBoard's log folder; made if need be.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savetxt(folder / "item_vectors.tsv", item_vectors(model, train), fmt="%.6g", delimiter="\t")
+    titles = train.item_ids if train.item_titles is None else train.item_titles
+    with open(folder / "items.tsv", "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t")
+        writer.writerow(("title", "item", "users"))
+        writer.writerows(zip(titles.tolist(), train.item_ids.tolist(), train.item_counts.tolist(), strict=True))
+    (folder / "projector_config.pbtxt").write_text(
+        'embeddings {\n  tensor_name: "items"\n  tensor_path: "item_vectors.tsv"\n  metadata_path: "items.tsv"\n}\n'
+    )
+
+
+class ProjectorCallback(keras.callbacks.Callback):
+    """Shows the items in TensorBoard's projector: vectors and titles are written when training ends.
+
+    Args:
+        train: the table that is trained on.
+        folder: TensorBoard's log folder, as given to `keras.callbacks.TensorBoard`.
+
+    Example:
+        >>> import tempfile
+        >>> from pathlib import Path
+        >>> from kerasrec import MultVAE, generate
+        >>> from kerasrec.inference.item_vectors import ProjectorCallback
+        >>> table = generate(n_users=100, n_items=50, seed=1)
+        >>> model = MultVAE(table.n_items, hidden_dims=(16,), latent_dim=4, seed=1)
+        >>> model.compile()
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> _ = model.fit(table, epochs=1, callbacks=[ProjectorCallback(table, folder)], verbose=0)
+        >>> sorted(path.name for path in folder.iterdir())
+        ['item_vectors.tsv', 'items.tsv', 'projector_config.pbtxt']
+    """
+
+    def __init__(self, train: Interactions, folder: str | os.PathLike[str]) -> None:
+        super().__init__()
+        self.train = train
+        self.folder = Path(folder)
+
+    def on_train_end(self, logs: Any = None) -> None:
+        write_projector(self.model, self.train, self.folder)

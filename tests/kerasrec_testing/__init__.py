@@ -1,0 +1,1 @@
+"""Fixtures that several test modules share: small models, tables, exports and reference implementations."""

@@ -1,0 +1,65 @@
+"""Greedy pre-training: what each stage learns, and what it must leave alone."""
+
+import numpy as np
+import pytest
+from kerasrec_testing.models import N_ITEMS, SIDE, blocks
+
+from kerasrec import CFN, EASE, AutoRec, MultDAE
+from kerasrec.models.pretraining import pretrain
+
+DEEP = {
+    "auto_rec": (AutoRec, "ratings", {"hidden_dims": (12, 6, 12), "reg": 0.01}),
+    "auto_rec items": (AutoRec, "ratings", {"rows": "items", "hidden_dims": (12, 6, 12), "reg": 0.01}),
+    "cfn": (CFN, "ratings", {"rows": "items", "hidden_dims": (12, 6, 12), "reg": 0.01, "side": SIDE}),
+    "mult_dae": (MultDAE, "likes", {"hidden_dims": (16, 12), "latent_dim": 6}),
+}
+
+
+def deep(case, epochs=20):
+    kind, feedback, settings = DEEP[case]
+    table = blocks(feedback)
+    model = kind.for_interactions(table, epochs, 30, seed=3, **settings)
+    if not model.built:
+        model.build()
+    return model, table
+
+
+def weights(layers):
+    return [w for layer in layers for w in layer.get_weights()]
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_the_first_stage_is_the_shallow_model_and_later_ones_hold_it(case):
+    model, table = deep(case)
+    alone = model.truncated(1)
+    alone.planned_steps = alone.steps_for(table.n_items if model.rows == "items" else table.n_users, 3, 30)
+    alone.compile()
+    alone.fit(table, epochs=3, batch_size=30, verbose=0)
+    before = weights(model.layer_pairs()[1])
+    pretrain(model, table, epochs=3, batch_size=30, verbose=0)
+    for learned, expected in zip(weights(model.layer_pairs()[0]), weights(alone.layer_pairs()[0]), strict=True):
+        np.testing.assert_allclose(learned, expected, atol=1e-5)  # sums of several threads
+    for learned, start in zip(weights(model.layer_pairs()[1]), before, strict=True):
+        assert np.abs(learned - start).max() > 0
+
+
+@pytest.mark.parametrize("case", DEEP)
+def test_tuning_starts_from_a_lower_loss_and_trains_every_layer(case):
+    losses = []
+    for greedy in (False, True):
+        model, table = deep(case)
+        if greedy:
+            pretrain(model, table, epochs=80, batch_size=30, verbose=0)
+        assert all(layer.trainable for layer in sum(model.layer_pairs(), []))
+        model.compile()
+        losses.append(model.fit(table, batch_size=30, verbose=0).history["loss"][0])
+    assert losses[1] < 0.9 * losses[0]
+
+
+def test_what_is_no_stack_is_refused():
+    table = blocks()
+    with pytest.raises(ValueError, match="EASE is no stack"):
+        pretrain(EASE(N_ITEMS), table, epochs=1)
+    for dims in ((12, 6), (12, 6, 6, 12), (12, 6, 10)):
+        with pytest.raises(ValueError, match="must be the same backwards"):
+            pretrain(AutoRec(N_ITEMS, hidden_dims=dims), blocks("ratings"), epochs=1)

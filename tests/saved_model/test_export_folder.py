@@ -1,0 +1,196 @@
+"""The files in export/, held against TF Serving's own protos and against a running server."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import yaml
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
+from google.protobuf import wrappers_pb2 as wrappers
+from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
+
+from kerasrec import EASE, generate
+from kerasrec.saved_model import export_saved_model
+from kerasrec.serving import Server
+
+EXPORT = Path(__file__).parents[2] / "export"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    table = generate(n_users=100, n_items=60, seed=1)
+    model = EASE.for_interactions(table, reg=20.0)
+    model.fit(table, verbose=0)
+    folder = tmp_path_factory.mktemp("export") / "served"
+    return model, table, export_saved_model(model, folder, table, top_k=20)
+
+
+def message(name, **fields):
+    """A message type that tensorflow-serving-api leaves out: field name → (number, type or message type)."""
+    pool = descriptor_pool.DescriptorPool()
+    file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package="tensorflow.serving", syntax="proto3")
+    wrapped = descriptor_pb2.FileDescriptorProto()
+    wrappers.DESCRIPTOR.CopyToProto(wrapped)
+    pool.Add(wrapped)
+    file.dependency.append(wrapped.name)
+    types = {name: fields, **{n: f[1] for n, f in fields.items() if isinstance(f[1], dict)}}
+    kinds = descriptor_pb2.FieldDescriptorProto
+    for type_name, its in types.items():
+        made = file.message_type.add(name=type_name)
+        for field, (number, kind) in its.items():
+            one = made.field.add(name=field, number=number, label=kinds.LABEL_OPTIONAL)
+            if isinstance(kind, dict):
+                one.type, one.type_name = kinds.TYPE_MESSAGE, f".tensorflow.serving.{field}"
+            elif isinstance(kind, str):
+                one.type, one.type_name = kinds.TYPE_MESSAGE, f".google.protobuf.{kind}"
+            else:
+                one.type = kind
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.serving.{name}"))
+
+
+def test_models_config_is_tf_servings():
+    config = text_format.Parse((EXPORT / "models.config").read_text(), ModelServerConfig())
+    (model,) = config.model_config_list.config
+    assert (model.name, model.base_path, model.model_platform) == ("default", "/models/default", "tensorflow")
+    assert model.model_version_policy.latest.num_versions == 1
+
+
+def test_batching_and_monitoring_parameters_are_tf_servings():
+    """The fields and numbers of session_bundle_config.proto and monitoring_config.proto."""
+    boolean, text, integers = 8, 9, "Int64Value"
+    parameters = message(
+        "BatchingParameters",
+        max_batch_size=(1, integers),
+        batch_timeout_micros=(2, integers),
+        max_enqueued_batches=(3, integers),
+        num_batch_threads=(4, integers),
+        thread_pool_name=(5, "StringValue"),
+        pad_variable_length_inputs=(7, boolean),
+    )
+    batching = text_format.Parse((EXPORT / "batching.config").read_text(), parameters())
+    assert batching.pad_variable_length_inputs
+    assert batching.max_batch_size.value == 64
+    with pytest.raises(text_format.ParseError):
+        text_format.Parse("max_batch: 3", parameters())
+    monitoring = message("MonitoringConfig", prometheus_config=(1, {"enable": (1, boolean), "path": (2, text)}))
+    told = text_format.Parse((EXPORT / "monitoring.config").read_text(), monitoring())
+    assert told.prometheus_config.enable
+    deployment, _ = yaml.safe_load_all((EXPORT / "kubernetes.yaml").read_text())
+    notes = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert notes["prometheus.io/path"] == told.prometheus_config.path
+
+
+def test_compose_and_kubernetes_name_what_is_there(served, tmp_path):
+    compose = yaml.safe_load((EXPORT / "compose.yaml").read_text())["services"]["tf-serving"]
+    deployment, service = yaml.safe_load_all((EXPORT / "kubernetes.yaml").read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert compose["image"] == container["image"]
+    assert compose["command"] == container["args"]
+    assert all(port.startswith("127.0.0.1:") for port in compose["ports"])
+    mounted = dict(reversed(volume.removesuffix(":ro").rsplit(":", 1)) for volume in compose["volumes"])
+    for option in compose["command"]:
+        found = re.search(r"_file=(/config/.+)", option)
+        if found:
+            assert (EXPORT / mounted[found[1]]).exists()
+    labels = deployment["spec"]["template"]["metadata"]["labels"]
+    assert labels == service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+
+    # The probes, run against a server: no version, another model, ready.
+    probes = [compose["healthcheck"]["test"][1:], container["readinessProbe"]["exec"]["command"]]
+    for name, ready in (("default", True), ("other", False)):
+        with Server(served[2].parent, name, port=0, rest_port=0) as server:
+            for probe in probes:
+                command = [part.replace("8501", str(server.rest_port)) for part in probe]
+                done = subprocess.run(command, capture_output=True, timeout=20)
+                assert (done.returncode == 0) == ready, done.stderr
+    assert subprocess.run(command, capture_output=True, timeout=20).returncode != 0  # nobody listens any more
+
+
+def readme_commands(start):
+    text = "\n".join(re.findall(r"```sh\n(.*?)```", (EXPORT / "README.md").read_text(), re.DOTALL))
+    return [
+        shlex.split(c, comments=True) for c in re.findall(rf"^({start} (?:\\\n|[^\n']|'[^']*')+)", text, re.MULTILINE)
+    ]
+
+
+def test_what_the_readme_says_works(served):
+    """The requests of its `curl` and `grpcurl` lines, and its client."""
+    import http.client
+
+    from google.protobuf import json_format
+    from tensorflow_serving.apis.predict_pb2 import PredictRequest
+
+    with Server(served[2].parent, "default", port=0, rest_port=0) as server:
+        lines = readme_commands("curl")
+        assert len(lines) == 4
+        for line in lines:
+            connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+            body = line[line.index("-d") + 1] if "-d" in line else None
+            connection.request("POST" if body else "GET", line[-1].split(":8501")[1], body)
+            response = connection.getresponse()
+            assert response.status == 200, response.read()
+            connection.close()
+        status, predict = readme_commands("grpcurl")
+        assert json.loads(status[3])["model_spec"]["name"] == "default"
+        assert predict[-1].endswith("Predict")
+        asked = json_format.Parse(predict[3], PredictRequest())
+        assert tf.make_ndarray(asked.inputs["history"]).tolist() == [[1, 260, 1196]]
+        code = (EXPORT / "ask.py").read_text().replace("8500", str(server.port))
+        environment = {**os.environ, "PYTHONPATH": str(EXPORT.parent)}
+        done = subprocess.run([sys.executable, "-c", code, "3,4"], capture_output=True, text=True, env=environment)
+        assert len(done.stdout.splitlines()) == 10, done.stderr
+    for name in re.findall(r"^\| `([a-z.]+(?:yaml|config|py))`", (EXPORT / "README.md").read_text(), re.MULTILINE):
+        assert (EXPORT / name).exists()
+
+
+def test_tensorflows_own_loader_answers_all_batch_sizes_and_lengths(served):
+    model, table, version = served
+    catalogue = table.item_ids
+    rng = np.random.default_rng(3)
+    answers = []
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version))
+        signature = graph.signature_def["serving_default"]
+        names = {name: info.name for name, info in signature.outputs.items()}
+        for n_rows, length in ((1, 0), (1, 1), (2, 5000), (3, 17), (64, 200), (256, 0), (256, 40), (128, 1000)):
+            # Ids with repeats, padding and unknown ones among them.
+            history = rng.choice([*catalogue, -1, 10**12], (n_rows, length)).astype(np.int64)
+            answers.append((history, session.run(names, {signature.inputs["history"].name: history})))
+
+        asked = graph.signature_def["recommend"]
+        blank = np.full((2, 1), -1)
+        fields = {"history": blank, "k": [0, 5], "exclude": blank, "candidates": blank}
+        for wrong in ({}, {"k": [5]}, {"k": [5, 61]}, {"k": [5, 5], "exclude": blank[:1]}):
+            feed = {asked.inputs[name].name: value for name, value in {**fields, **wrong}.items()}
+            with pytest.raises(tf.errors.InvalidArgumentError, match="`(k|exclude)` must"):
+                session.run({name: info.name for name, info in asked.outputs.items()}, feed)
+    for history, answer in answers:
+        rows = np.zeros((len(history), table.n_items), np.float32)
+        for row, items in zip(rows, history, strict=True):
+            row[np.isin(catalogue, items)] = 1
+        scores = np.asarray(model.mask_seen(model(rows), rows))
+        np.testing.assert_allclose(answer["scores"], -np.sort(-scores, axis=1)[:, :20], rtol=1e-5, atol=1e-5)
+        for ids, best, own in zip(answer["item_ids"], answer["scores"], scores, strict=True):
+            found = own[np.searchsorted(catalogue, ids[ids >= 0])]
+            np.testing.assert_allclose(found, best[ids >= 0], rtol=1e-5, atol=1e-5)
+            assert np.isneginf(best[ids < 0]).all()
+
+
+def test_saved_model_cli_runs_it(served):
+    """In a process of its own, as somebody without kerasrec would."""
+    _, table, version = served
+    tool = Path(sys.executable).with_name("saved_model_cli")
+    if not tool.exists():
+        pytest.skip("TensorFlow's saved_model_cli is not installed here")
+    given = f"history=[[{table.item_ids[0]}]]"
+    command = [tool, "run", "--dir", version, "--tag_set", "serve", "--signature_def", "serving_default"]
+    done = subprocess.run([*command, "--input_exprs", given], capture_output=True, text=True, cwd=version)
+    assert "Result for output key item_ids" in done.stdout, done.stderr
