@@ -18,7 +18,7 @@ from kerasrec.data import (
     read,
 )
 from kerasrec.data.batches import batches
-from kerasrec.inference.evaluation import Comparison, Evaluation, compare, evaluate
+from kerasrec.inference.comparison import Comparison, Evaluation, compare, evaluate
 from kerasrec.models import (
     CDAE,
     CFN,

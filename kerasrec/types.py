@@ -1,7 +1,7 @@
 """Names for the types that annotations repeat."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,3 +16,24 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 IntArray: TypeAlias = NDArray[np.integer[Any]]
 FloatArray: TypeAlias = NDArray[np.floating[Any]]
 Array: TypeAlias = NDArray[Any]
+
+
+class RecommenderLike(Protocol):
+    """What `kerasrec.inference` needs from a model; `kerasrec.models.Recommender` documents each member."""
+
+    feedback: str
+    rows: str
+    ordered: bool
+    n_columns: int
+    value_range: tuple[float, float] | None
+    default_batch_size: int
+    predictor_cache: Any
+
+    @property
+    def n_known_rows(self) -> int | None: ...
+    def __call__(self, inputs: Any, training: bool = False) -> Tensor: ...
+    def batches(self, data: Any, batch_size: int | None = None) -> Any: ...
+    def mask_seen(self, scores: Tensor, inputs: Any) -> Tensor: ...
+    def as_user_model(self, train: Any) -> Any: ...
+    def check_fitted(self) -> None: ...
+    def metrics_for(self, metrics: Any) -> list[Any]: ...

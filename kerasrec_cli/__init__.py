@@ -450,12 +450,12 @@ def demo(out: Path | None, epochs: int) -> None:
 
 
 def _compare(runs: dict[str, Run]) -> None:
-    from kerasrec.inference.evaluation import spelled_error
+    from kerasrec.inference.evaluation import format_error
 
     click.echo(f"\n{'test':<14}{'recall_20':>18}{'recall_50':>18}{'ndcg_100':>18}{'seconds':>9}")
     for name, run in runs.items():
         test = run.metrics["test"]
-        cells = [f"{test[m]:.4f}{spelled_error(test[f'{m}_se'])}" for m in ("recall_20", "recall_50", "ndcg_100")]
+        cells = [f"{test[m]:.4f}{format_error(test[f'{m}_se'])}" for m in ("recall_20", "recall_50", "ndcg_100")]
         click.echo(f"{name:<14}" + "".join(f"{c:>18}" for c in cells) + f"{run.metrics['seconds']:>9.1f}")
 
 
@@ -478,7 +478,7 @@ def _median(values: Any) -> str:
 
 def _show(run: Run) -> None:
     """A run's figures as a table."""
-    from kerasrec.inference.evaluation import spelled_error
+    from kerasrec.inference.evaluation import format_error
 
     figures = run.metrics
     test, validation = figures["test"], figures["validation"]
@@ -486,7 +486,7 @@ def _show(run: Run) -> None:
     click.echo(f"\n{figures['model']} on {figures['data']}, {figures['protocol']}, seed {figures['seed']}")
     click.echo(f"{'':<16}{'test':>18}{'validation':>14}")
     for name in names:
-        click.echo(f"{name:<16}{test[name]:>9.4f}{spelled_error(test[f'{name}_se']):<9}{validation[name]:>14.4f}")
+        click.echo(f"{name:<16}{test[name]:>9.4f}{format_error(test[f'{name}_se']):<9}{validation[name]:>14.4f}")
     left_out = f"; users with nothing held out, left aside: {test['left_out']:,}" if test["left_out"] else ""
     click.echo(
         f"{test['n']:,} test rows{left_out}; trained in {figures['seconds']:.1f} s, best epoch {figures['best_epoch']}"

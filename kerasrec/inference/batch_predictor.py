@@ -1,4 +1,4 @@
-"""Answers of a recommender, batch by batch."""
+"""Compiled prediction, batch by batch."""
 
 from __future__ import annotations
 
@@ -11,55 +11,63 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from kerasrec.data.batches import Batches
-from kerasrec.types import Array
+from kerasrec.types import Array, RecommenderLike
 
 
 class BatchPredictor(keras.Model):
-    """A recommender and what `call` makes of its scores, so that only that leaves the backend.
+    """A recommender followed by an operation on its scores, in one compiled function.
+
+    Only the result of the operation leaves the backend, not the scores `(batch, n_items)`. A subclass implements
+    `call(inputs)` with `{"x": batch, "y": targets}` (`"y"` only where there are targets) and further arrays.
 
     Args:
         model: the recommender.
     """
 
-    def __init__(self, model: keras.Model) -> None:
+    def __init__(self, model: RecommenderLike) -> None:
         super().__init__(autocast=False, dtype="float32", name=type(self).__name__.strip("_").lower())
         self.model = model
-        self.untracked = SimpleNamespace(graphs={})
+        self.untracked = SimpleNamespace(functions={})
         self.built = True
 
     @classmethod
-    def cached(cls, model: Any, *settings: Any) -> Self:
-        """The one that the recommender keeps: tracing it anew costs more than thousands of answers.
+    def cached(cls, model: RecommenderLike, *arguments: Any) -> Self:
+        """The predictor that the model stores, because tracing takes longer than thousands of predictions.
 
         Args:
             model: the recommender.
-            *settings: what the class is made with beside it.
-        """
-        model.check_learned()
-        kept, key = model.untracked.answerers, (cls, *settings)
-        if key not in kept:
-            kept[key] = cls(model, *settings)
-        return kept[key]
+            *arguments: further arguments of the constructor. Each different value is stored: pass few.
 
-    def predictions(self, made: Batches, verbose: int = 0) -> Iterator[dict[str, Array]]:
-        """The answer to each batch, `{"x": …, "y": …}` to `call`, with `y` where there are targets.
+        Raises:
+            ValueError: the model has not been fitted.
+        """
+        model.check_fitted()
+        key = (cls, *arguments)
+        if key not in model.predictor_cache.predictors:
+            model.predictor_cache.predictors[key] = cls(model, *arguments)
+        predictor: Self = model.predictor_cache.predictors[key]
+        return predictor
+
+    def predictions(self, batches: Batches, verbose: int = 0, **arrays: Array) -> Iterator[dict[str, Array]]:
+        """The result for each batch.
 
         Args:
-            made: the batches.
-            verbose: 1 for a progress bar where it takes longer than two seconds.
+            batches: the batches.
+            verbose: 1 shows a progress bar if prediction takes longer than two seconds.
+            **arrays: further inputs of `call`, the same for each batch.
         """
-        for i in tqdm(range(len(made)), "measuring", unit="batch", delay=2, leave=False, disable=not verbose):
-            yield self._answer(dict(zip(("x", "y"), made[i], strict=False)))
+        for i in tqdm(range(len(batches)), "predicting", unit="batch", delay=2, leave=False, disable=not verbose):
+            yield self._predict({**dict(zip(("x", "y"), batches[i], strict=False)), **arrays})
 
-    def _answer(self, inputs: dict[str, Any]) -> dict[str, Array]:
+    def _predict(self, inputs: dict[str, Any]) -> dict[str, Array]:
         if keras.backend.backend() != "tensorflow":
             return self.predict_on_batch(inputs)
         import tensorflow as tf
 
-        # One graph for batches of any shape. Keras' own traces each of the first few shapes anew, which takes longer
-        # than to rank thousands of users.
-        spec = tf.nest.map_structure(lambda a: tf.TensorSpec([None] * a.ndim, a.dtype), inputs)
-        graphs = self.untracked.graphs
-        if str(spec) not in graphs:
-            graphs[str(spec)] = tf.function(self, input_signature=[spec])
-        return tf.nest.map_structure(np.asarray, graphs[str(spec)](inputs))
+        # One graph for batches of any shape. Keras' own `predict` traces each of the first few shapes, which takes
+        # longer than ranking thousands of users.
+        spec = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), inputs)
+        functions = self.untracked.functions
+        if str(spec) not in functions:
+            functions[str(spec)] = tf.function(self, input_signature=[spec])
+        return tf.nest.map_structure(np.asarray, functions[str(spec)](inputs))

@@ -1,41 +1,41 @@
-"""Figures with their standard errors, for any model and any held-out part of a split."""
+"""Metrics with standard errors, for any model and any held-out part of a split."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from keras import ops
 
-from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.inference.batch_predictor import BatchPredictor
-from kerasrec.models.base import Recommender
+from kerasrec.metrics import RMSE, RankingMetric, RatingMetric, TopKMetric
 from kerasrec.ops.ranking import Ranking, rank
 from kerasrec.ops.sparse_rows import observed_rows
-from kerasrec.types import Array, BoolArray, FloatArray, Tensor
+from kerasrec.types import Array, FloatArray, IntArray, RecommenderLike, Tensor
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What `evaluate` measured.
+    """The result of `evaluate`.
 
     Attributes:
-        means: metric → mean over users, or over all ratings together for RMSE and MAE.
-        standard_errors: metric → standard error of that mean (by the delta method for RMSE).
-            Absent for metrics that are no mean, such as coverage.
-        n_users: how many users the means of ranking metrics are over; 0 where there are none.
-        n_ratings: how many ratings RMSE and MAE are over, likewise.
-        left_out: how many users had nothing held out and stand in no mean.
-        per_user: metric → `(n_users,)` float32, the users' own figures, of ranking metrics.
-        per_rating: metric → `(n_ratings,)` float32, squared or absolute errors, of RMSE and MAE, by user and then item.
-        user_ids: `(n_users,)` the users with something held out.
-        held_out: a digest of who was held out what, by which two figures are known to be comparable.
-        roots: the metrics that are the root of their values' mean, as RMSE is, whatever its name.
+        means: metric → mean over users, or over all ratings for RMSE and MAE.
+        standard_errors: metric → standard error of that mean, clustered by user (by the delta method for RMSE).
+            Metrics that are not a mean, such as coverage, have none.
+        n_users: number of users in the means of the ranking metrics; 0 without ranking metrics.
+        n_ratings: number of ratings in RMSE and MAE; 0 without these.
+        left_out: number of users without held-out items, who are in no mean.
+        per_user: metric → `(n_users,)` float32, each user's value of a ranking metric.
+        per_rating: metric → `(n_ratings,)` float32, squared errors (RMSE) or absolute errors (MAE), by user, then item.
+        user_ids: `(n_users,)` the users with held-out items.
+        held_out: a digest of the held-out items. Two results with equal digests can be compared.
+        roots: names of the metrics that are the root of their values' mean (RMSE).
+        rating_users: `(n_ratings,)` the row of each rating's user.
     """
 
     means: dict[str, float]
@@ -48,38 +48,40 @@ class Evaluation:
     user_ids: Array
     held_out: str
     roots: tuple[str, ...] = ()
+    rating_users: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def as_dict(self) -> dict[str, float | int | None]:
-        """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`; a standard error of one row is `None`.
+        """`{"ndcg_100": …, "ndcg_100_se": …, …, "n": …, "left_out": …}`.
 
-        `n` counts users, or ratings where there are no ranking metrics; where there are both, `n_ratings` is there too.
+        `n` counts users, or ratings if there are only rating metrics. If there are both, `n_ratings` counts the
+        ratings. The standard error of a single row is `None`.
         """
-        figures: dict[str, float | int | None] = {}
+        results: dict[str, float | int | None] = {}
         for name, mean in self.means.items():
-            figures[name] = mean
+            results[name] = mean
             if name in self.standard_errors:
                 error = self.standard_errors[name]
-                figures[f"{name}_se"] = None if np.isnan(error) else error
-        both = {"n_ratings": self.n_ratings} if self.n_users and self.n_ratings else {}
-        return {**figures, "n": self.n_users or self.n_ratings, **both, "left_out": self.left_out}
+                results[f"{name}_se"] = None if np.isnan(error) else error
+        n_ratings = {"n_ratings": self.n_ratings} if self.n_users and self.n_ratings else {}
+        return {**results, "n": self.n_users or self.n_ratings, **n_ratings, "left_out": self.left_out}
 
     def __str__(self) -> str:
         lines = [
-            f"{name:<16} {mean:.4f}{spelled_error(self.standard_errors.get(name))}" for name, mean in self.means.items()
+            f"{name:<16} {mean:.4f}{format_error(self.standard_errors.get(name))}" for name, mean in self.means.items()
         ]
-        left_out = f"; users with nothing held out, left aside: {self.left_out:,}" if self.left_out else ""
+        left_out = f"; {self.left_out:,} users without held-out items left out" if self.left_out else ""
         counts = {"users": self.n_users, "ratings": self.n_ratings}
-        over = " and ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-        return "\n".join([*lines, f"over {over}{left_out}"])
+        total = " and ".join(f"{count:,} {unit}" for unit, count in counts.items() if count)
+        return "\n".join([*lines, f"over {total}{left_out}"])
 
 
-def spelled_error(error: float | None) -> str:
-    """A standard error as it stands behind its mean; nothing where there is none."""
+def format_error(error: float | None) -> str:
+    """A standard error as printed after its mean; empty if there is none."""
     return "" if error is None or np.isnan(error) else f" ± {error:.4f}"
 
 
 def evaluate(
-    model: Recommender,
+    model: RecommenderLike,
     held_out: HeldOut,
     metrics: Sequence[Any] | None = None,
     batch_size: int | None = None,
@@ -87,21 +89,25 @@ def evaluate(
 ) -> Evaluation:
     """Measures a model on a held-out part of a split.
 
-    Ranking metrics: the items of `held_out.inputs` are masked to -inf, all others are ranked, and
-    users with nothing held out are left aside. RMSE and MAE: predictions are clipped to the metric's
-    `value_range`, or else the model's, or else the range of `held_out.inputs`, and a user or item without a rating is
-    predicted the middle of it (3 of 1 to 5), as in Sedhain et al. 2015. Which items have one is told by
-    `held_out.inputs`, if these are the training table: not where `held_out.rows` are given.
+    Ranking metrics: the items of `held_out.inputs` are masked to -inf and all other items are ranked. Users without
+    held-out items are left out and counted.
+
+    RMSE and MAE: predictions are clipped to the metric's `value_range`, else the model's, else the range of
+    `held_out.inputs`. The prediction for a user or item without a training rating is the middle of that range (3 for
+    1 to 5), as in Sedhain et al. 2015. An item has no training rating if it has none in `held_out.inputs`; with
+    `held_out.rows`, `held_out.inputs` is not the training table and only users are checked.
 
     Args:
         model: a trained model.
         held_out: `split.validation` or `split.test`.
-        metrics: names or metrics (see `kerasrec.metrics.get`); the model's defaults where absent.
-        batch_size: rows a batch, the model's default where absent; scores of all users never exist at once.
-        verbose: 1 for a progress bar where it takes longer than two seconds.
+        metrics: names or metrics (see `kerasrec.metrics.get`). Default: the model's.
+        batch_size: rows per batch. Default: the model's. The scores of all users never exist at once.
+        verbose: 1 shows a progress bar if evaluation takes longer than two seconds.
 
     Raises:
-        ValueError: nothing is held out, or a metric fits neither ranking nor ratings.
+        TypeError: `held_out` is no `HeldOut`.
+        ValueError: nothing is held out, a metric is neither a top-K metric nor RMSE or MAE, or the model does not
+            support it.
 
     Example:
         >>> from kerasrec import EASE, HeldOutUsers, evaluate, generate
@@ -112,135 +118,95 @@ def evaluate(
         ['ndcg_100', 'recall_20', 'recall_50']
     """
     if not isinstance(held_out, HeldOut):
-        raise TypeError(f"`held_out` must be a HeldOut, as `split.test` is, not {type(held_out).__name__}")
+        raise TypeError(f"`held_out`: expected HeldOut, for example `split.test`, got {type(held_out).__name__}")
     if held_out.targets is None or len(held_out.targets) == 0:
-        raise ValueError("nothing is held out: `held_out.targets` is empty")
-    chosen = model.chosen_metrics(metrics)
-    ranked = [m for m in chosen if hasattr(m, "update_ranking")]
-    rated = [m for m in chosen if isinstance(m, (kerasrec_metrics.RMSE, kerasrec_metrics.MAE))]
-    for metric in chosen:
-        if metric not in ranked and metric not in rated:
+        raise ValueError("`held_out.targets` is empty: expected at least one held-out interaction")
+    requested = model.metrics_for(metrics)
+    top_k = [metric for metric in requested if isinstance(metric, TopKMetric)]
+    rating = [metric for metric in requested if isinstance(metric, RatingMetric)]
+    for metric in requested:
+        if metric not in top_k and metric not in rating:
             raise ValueError(
-                f"{metric.name!r} is neither a ranking metric nor RMSE or MAE: give it to `compile` instead"
+                f"`metrics`: expected top-K metrics, RMSE or MAE, got {metric.name!r}. Fix: pass it to `compile`"
             )
-
-    if rated and model.feedback != "ratings":
-        raise ValueError(f"{rated[0].name} measures predicted ratings, which {type(model).__name__} does not make")
+    if rating and model.feedback != "ratings":
+        raise ValueError(f"{rating[0].name} needs predicted ratings, and {type(model).__name__} predicts none")
+    if top_k and model.rows == "items":
+        raise ValueError(
+            f"{top_k[0].name} ranks the items of a user, and the rows of this {type(model).__name__} are items. "
+            "Fix: use RMSE or MAE"
+        )
 
     means: dict[str, float] = {}
     errors: dict[str, float] = {}
     per_user: dict[str, FloatArray] = {}
     per_rating: dict[str, FloatArray] = {}
-    counted = held_out.targets.counts > 0
-    user_ids = held_out.targets.user_ids[counted]
-    if ranked:
-        if model.rows == "items":
-            raise ValueError("a model of item rows predicts ratings; it is not ranked by user here")
-        ranking = _rankings(model, held_out, max(m.k for m in ranked), batch_size, verbose)
-        asked = Ranking(*(part[counted] for part in ranking))
-        for metric in ranked:
-            if isinstance(metric, kerasrec_metrics.RankingMetric):
-                values = ops.convert_to_numpy(metric.values(asked))
-                per_user[metric.name] = values
-                means[metric.name], errors[metric.name] = _mean(values)
+    has_targets = held_out.targets.counts > 0
+    if top_k:
+        ranking = _rankings(model, held_out, max(metric.k for metric in top_k), batch_size, verbose)
+        counted = Ranking(*(part[has_targets] for part in ranking))
+        for metric in top_k:
+            if isinstance(metric, RankingMetric):
+                per_user[metric.name] = values = ops.convert_to_numpy(metric.values(counted))
+                means[metric.name], errors[metric.name], _ = clustered_mean(values, np.arange(len(values)))
             else:
                 metric.reset_state()
                 metric.update_ranking(ranking)
                 means[metric.name] = float(metric.result())
-    roots = tuple(metric.name for metric in rated if isinstance(metric, kerasrec_metrics.RMSE))
-    if rated:
-        truth, predicted, cold = _ratings(model, held_out, batch_size, verbose)
-        for metric in rated:
-            low, high = metric.value_range or getattr(model, "value_range", None) or _range(held_out.inputs)
-            answer = np.where(cold, (low + high) / 2, np.clip(predicted, low, high)).astype(np.float32)
-            values = ops.convert_to_numpy(metric.error(truth - answer))
-            per_rating[metric.name] = values
-            means[metric.name], errors[metric.name] = _mean(values)
+    roots = tuple(metric.name for metric in rating if isinstance(metric, RMSE))
+    rating_users = np.zeros(0, np.int64)
+    if rating:
+        targets = _held_out_ratings(model, held_out, batch_size, verbose)
+        rating_users = targets.users
+        for metric in rating:
+            low, high = metric.value_range or model.value_range or _value_range(held_out.inputs)
+            clipped = np.clip(targets.predicted, low, high)
+            predicted = np.where(targets.cold, (low + high) / 2, clipped).astype(np.float32)
+            per_rating[metric.name] = values = ops.convert_to_numpy(metric.error(targets.values - predicted))
+            means[metric.name], errors[metric.name], _ = clustered_mean(values, rating_users)
             if metric.name in roots:
                 root = means[metric.name] ** 0.5
                 means[metric.name] = root
                 errors[metric.name] = errors[metric.name] / (2 * root) if root else 0.0  # d√x = dx / 2√x
-    left_out = int((~counted).sum())
-    n_users, n_ratings = len(user_ids) if ranked else 0, len(truth) if rated else 0
     return Evaluation(
-        means, errors, n_users, n_ratings, left_out, per_user, per_rating, user_ids, _digest(held_out.targets), roots
+        means=means,
+        standard_errors=errors,
+        n_users=int(has_targets.sum()) if top_k else 0,
+        n_ratings=len(rating_users),
+        left_out=int((~has_targets).sum()),
+        per_user=per_user,
+        per_rating=per_rating,
+        user_ids=held_out.targets.user_ids[has_targets],
+        held_out=_digest(held_out.targets),
+        roots=roots,
+        rating_users=rating_users,
     )
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """How far two models are apart on one metric.
+def clustered_mean(values: FloatArray, clusters: IntArray) -> tuple[float, float, int]:
+    """Mean, its standard error with values of one cluster not assumed independent, and the number of clusters.
 
-    Attributes:
-        difference: mean of the first minus mean of the second, over the same users (or ratings).
-        standard_error: of that difference, from the paired values.
-        p_value: of a two-sided paired t-test: how often chance alone would put equal models so far apart; `nan` for
-            a single user or rating.
-    """
+        SE² = G / (G - 1) · Σ_g (Σ_{i ∈ g} (v_i - mean))² / n²
 
-    difference: float
-    standard_error: float
-    p_value: float
-
-
-def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
-    """Compares two models user by user, which sees far smaller differences than two standard errors do.
-
-    For RMSE and MAE what is paired are the errors of each rating.
+    With one value per cluster this is the usual standard error. A single cluster has the standard error `nan`.
 
     Args:
-        first: of one model.
-        second: of another model on the same part of the same split.
-
-    Returns:
-        Metric → comparison, for the metrics that both have.
-
-    Raises:
-        ValueError: they are not about the same users or ratings, or have no metric in common.
-
-    Example:
-        >>> from kerasrec import EASE, HeldOutUsers, Popularity, compare, evaluate, generate
-        >>> split = HeldOutUsers(held_out=50).split(generate(n_users=400, n_items=60, seed=1))
-        >>> models = EASE(split.train.n_items, reg=20.0), Popularity(split.train.n_items)
-        >>> histories = [model.fit(split.train, verbose=0) for model in models]
-        >>> compare(*(evaluate(model, split.test) for model in models))["ndcg_100"].difference > 0
-        True
+        values: v, `(n,)`.
+        clusters: `(n,)` the cluster of each value, a non-negative integer.
     """
-    for given in (first, second):
-        if not isinstance(given, Evaluation):
-            raise TypeError(f"`compare` takes what `evaluate` returns, not {type(given).__name__}")
-    if not np.array_equal(first.user_ids, second.user_ids):
-        raise ValueError("these are figures of other users: compare on the same split (same data, protocol and seed)")
-    if first.held_out != second.held_out:
-        raise ValueError(
-            "these are figures of the same users, but other items or ratings were held out: compare on the same split "
-            "(same data, protocol and seed)"
-        )
-    from scipy.stats import ttest_1samp  # four times as long to import as all of kerasrec
-
-    ours, theirs = ({**e.per_user, **e.per_rating} for e in (first, second))
-    if not ours.keys() & theirs.keys():
-        raise ValueError(f"no metric is in both: {', '.join(ours)} in one, {', '.join(theirs)} in the other")
-    found = {}
-    for name in ours.keys() & theirs.keys():
-        one, two = ours[name].astype(np.float64), theirs[name].astype(np.float64)
-        if name in first.roots:  # of squared errors, to first order: d√x = dx / 2√x around each model's own mean
-            means = first.means[name], second.means[name]
-            one, two = ((e - m**2) / (2 * m) + m if m else e for e, m in zip((one, two), means, strict=True))
-        apart = one - two
-        difference, error = _mean(apart)
-        if error == 0:  # the same difference for all, of which a t-test makes 0 / 0
-            p_value = 0.0 if difference else 1.0
-        else:
-            p_value = float(ttest_1samp(apart, 0.0).pvalue) if len(apart) > 1 else float("nan")
-        found[name] = Comparison(difference, error, p_value)
-    return dict(sorted(found.items()))
+    values = values.astype(np.float64)
+    mean = float(values.mean())
+    sums = np.bincount(clusters, values - mean)[np.bincount(clusters) > 0]
+    n_clusters = len(sums)
+    if n_clusters < 2:
+        return mean, float("nan"), n_clusters
+    return mean, float(np.sqrt(n_clusters / (n_clusters - 1) * np.square(sums).sum()) / len(values)), n_clusters
 
 
-class _Ranks(BatchPredictor):
-    """A recommender's rankings `(batch, k)`."""
+class _Rankings(BatchPredictor):
+    """The rankings `(batch, k)` of a recommender, compared with the held-out items."""
 
-    def __init__(self, model: Recommender, k: int) -> None:
+    def __init__(self, model: RecommenderLike, k: int) -> None:
         super().__init__(model)
         self.k = k
 
@@ -250,59 +216,63 @@ class _Ranks(BatchPredictor):
         return rank(scores, observed_rows(y), self.k)._asdict()
 
 
-class _Observed(BatchPredictor):
-    """A rating model's predictions of what was held out, `(batch, length)`, padded as y is."""
+class _HeldOutPredictions(BatchPredictor):
+    """The predictions of a rating model for the held-out ratings, `(batch, length)`, padded as y is."""
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         ids = ops.maximum(ops.cast(inputs["y"]["ids"], "int32"), 0)
         return {"ratings": ops.take_along_axis(self.model(inputs["x"], training=False), ids, axis=-1)}
 
 
-def _rankings(model: Recommender, held_out: HeldOut, k: int, batch_size: int | None, verbose: int) -> Ranking:
-    answers = list(_Ranks.cached(model, k).predictions(model.batches(held_out, batch_size), verbose))
-    return Ranking(*(np.concatenate([a[name] for a in answers]) for name in Ranking._fields))
+@dataclass(frozen=True)
+class _HeldOutRatings:
+    """Held-out ratings, `(n,)` each: their values, predictions, users, and whether user or item is unknown."""
+
+    values: FloatArray
+    predicted: FloatArray
+    users: IntArray
+    cold: Array
 
 
-def _ratings(
-    model: Recommender, held_out: HeldOut, batch_size: int | None, verbose: int
-) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Held-out ratings, their predictions and whether there was nothing to tell them from, `(n,)` each."""
-    made = model.batches(held_out, batch_size)
-    answers = [answer["ratings"] for answer in _Observed.cached(model).predictions(made, verbose)]
-    inputs, targets = made.inputs, made.targets or made.inputs
-    counts = targets.counts
+def _rankings(model: RecommenderLike, held_out: HeldOut, k: int, batch_size: int | None, verbose: int) -> Ranking:
+    results = list(_Rankings.cached(model, k).predictions(model.batches(held_out, batch_size), verbose))
+    return Ranking(*(np.concatenate([result[name] for result in results]) for name in Ranking._fields))
+
+
+def _held_out_ratings(
+    model: RecommenderLike, held_out: HeldOut, batch_size: int | None, verbose: int
+) -> _HeldOutRatings:
+    batches = model.batches(held_out, batch_size)
+    results = [result["ratings"] for result in _HeldOutPredictions.cached(model).predictions(batches, verbose)]
+    inputs, targets = batches.inputs, batches.targets or batches.inputs
     predicted = np.empty(len(targets), np.float32)
-    for batch in range(len(answers)):
-        first = batch * made.batch_size
-        for_batch = counts[first : first + made.batch_size]
-        inside = np.arange(answers[batch].shape[1]) < for_batch[:, None]
+    for number, result in enumerate(results):
+        first = number * batches.batch_size
+        counts = targets.counts[first : first + batches.batch_size]
+        is_rating = np.arange(result.shape[1]) < counts[:, None]
         start = targets.indptr[first]
-        predicted[start : start + for_batch.sum()] = answers[batch][inside]
+        predicted[start : start + counts.sum()] = result[is_rating]
     cold = (inputs.counts == 0)[targets.users]
     if held_out.rows is None:
         cold |= (inputs.item_counts == 0)[targets.items]
-    # A model of item rows has met them by item: in one order, two models' errors can be compared pair by pair.
-    as_user_model = (targets.items, targets.users) if model.rows == "users" else (targets.users, targets.items)
-    order = np.lexsort(as_user_model)
-    return targets.values[order], predicted[order], cold[order]
+    # The batches of a model of item rows are ordered by item. The order by user, then item makes models comparable.
+    users, items = (targets.users, targets.items) if model.rows == "users" else (targets.items, targets.users)
+    order = np.lexsort((items, users))
+    return _HeldOutRatings(targets.values[order], predicted[order], users[order].astype(np.int64), cold[order])
 
 
-def _range(table: Interactions) -> tuple[float, float]:
-    """The lowest and the highest rating."""
+def _value_range(table: Interactions) -> tuple[float, float]:
     return float(table.values.min()), float(table.values.max())
 
 
 def _digest(targets: Interactions) -> str:
-    """Tells apart what was held out, whatever the order in which a table lists it."""
+    """A digest of the held-out interactions that does not depend on their order in the table."""
     order = np.lexsort((targets.items, targets.users))
     digest = hashlib.sha256()
-    for ids in (targets.user_ids[targets.users[order]], targets.item_ids[targets.items[order]], targets.values[order]):
-        digest.update(np.ascontiguousarray(ids).tobytes())
+    for array in (
+        targets.user_ids[targets.users[order]],
+        targets.item_ids[targets.items[order]],
+        targets.values[order],
+    ):
+        digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-def _mean(values: FloatArray) -> tuple[float, float]:
-    """Mean and standard error."""
-    values = values.astype(np.float64)
-    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
-    return float(values.mean()), error

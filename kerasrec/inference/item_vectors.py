@@ -9,28 +9,26 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
 
 from kerasrec.data.interactions import Interactions
-from kerasrec.models.base import Recommender
 from kerasrec.types import FloatArray
 
 
-def item_vectors(model: Recommender, train: Interactions) -> FloatArray:
-    """A vector an item, from which the model computes the item's score.
+def item_vectors(model: Any, train: Interactions) -> FloatArray:
+    """One vector per item, from which the model computes the item's score.
 
-    For autoencoders of users the item's weights in the output layer, for EASE and its kin its
+    For autoencoders of user rows these are the item's weights in the output layer, for EASE and its variants its
     column of item-to-item weights, for item rows (I-AutoRec) the item's code.
 
     Args:
         model: a trained model.
-        train: the table that it learned from.
+        train: the table that the model was trained on.
 
     Returns:
         float32 `(n_items, dim)`.
 
     Raises:
-        ValueError: the model has no such weights (popularity).
+        ValueError: the model has no item vectors (Popularity).
 
     Example:
         >>> from kerasrec import EASE, generate
@@ -41,20 +39,11 @@ def item_vectors(model: Recommender, train: Interactions) -> FloatArray:
         >>> item_vectors(model, table).shape
         (50, 50)
     """
-    if model.rows == "items":
-        items = model.batches(train)
-        codes = [ops.convert_to_numpy(model.encode(items[i][0])) for i in range(len(items))]
-        return np.concatenate(codes).astype(np.float32)
-    if hasattr(model, "output_kernel"):
-        return np.asarray(ops.convert_to_numpy(model.output_kernel), np.float32)
-    for weight in reversed(model.weights):
-        if len(weight.shape) == 2 and model.n_columns in weight.shape:
-            vectors = ops.convert_to_numpy(weight)
-            return np.ascontiguousarray(vectors.T if weight.shape[1] == model.n_columns else vectors, np.float32)
-    raise ValueError(f"{type(model).__name__} has no vectors of items: take a model with an output layer")
+    vectors: FloatArray = model.item_vectors(train)
+    return vectors
 
 
-def write_projector(model: Recommender, train: Interactions, folder: str | os.PathLike[str]) -> None:
+def write_projector(model: Any, train: Interactions, folder: str | os.PathLike[str]) -> None:
     """Writes the items' vectors and titles where TensorBoard's projector looks for them.
 
     Args:

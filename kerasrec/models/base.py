@@ -1,8 +1,8 @@
-"""What every recommender of the zoo shares: fitting from interactions, masking, ranking, recommending."""
+"""`Recommender`, the base class of all models, and the interface that other packages use."""
 
 from __future__ import annotations
 
-import warnings
+import inspect
 import zlib
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -12,51 +12,61 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasrec import metrics as kerasrec_metrics
-from kerasrec.data.batches import Batches, for_backend
-from kerasrec.data.interactions import Interactions, lookup
-from kerasrec.data.splits import HeldOut, Split
-from kerasrec.inference.batch_predictor import BatchPredictor
-from kerasrec.layers import Densify
-from kerasrec.ops.gradients import released
-from kerasrec.ops.ranking import NOTHING, exclude, rank, top_k
-from kerasrec.ops.sparse_rows import observed_rows
-from kerasrec.optimizers import Adam
-from kerasrec.types import Array, Batch, FloatArray, IntArray, Tensor
+from kerasrec.data.catalogue import ids_digest
+from kerasrec.data.interactions import Interactions
+from kerasrec.inference.recommend import Recommendations, recommend
+from kerasrec.models.training import Training
+from kerasrec.ops.ranking import NOTHING
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
+from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
 
-PAPER_BATCH_SIZE = 500
 
-
-class Recommendations(NamedTuple):
-    """The answer of `Recommender.recommend`.
+class EntryLosses(NamedTuple):
+    """What each observed entry of a row adds to the training loss.
 
     Attributes:
-        item_ids: `(n_users, k)` original ids, best first; "" or -1 where fewer than k were left.
-        scores: `(n_users, k)` float32, -inf there.
+        name: name of the loss, for example `"-log softmax"`.
+        values: float32, one value per entry.
     """
 
-    item_ids: Array
-    scores: FloatArray
+    name: str
+    values: FloatArray
 
 
-class Recommender(keras.Model):
-    """Base of all models: one row of the interaction matrix in, one score a column out.
+class _BuiltAtConstruction(type):
+    """Builds a model as soon as it is constructed, so that it has weights before the first batch."""
 
-    A subclass gives `build`, `call(inputs, training)` → scores or logits `(batch, n_columns)` and
-    `compute_loss`; it may override `default_optimizer`. Everything else is Keras: `compile`,
-    `fit`, `evaluate`, `predict`, `save`. Beyond what Keras takes, `fit` takes `Interactions`, and
-    `validation_data` and `evaluate` take a `HeldOut` part of a split.
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        model = super().__call__(*args, **kwargs)
+        if model.builds_at_construction and not model.built:
+            model.build()
+        return model
+
+
+class Recommender(Training, metaclass=_BuiltAtConstruction):
+    """Base of all models: one row of the interaction matrix in, one score per column out.
+
+    A subclass implements `build`, `call(inputs, training)` and `compute_loss`. Outside training `call` returns scores
+    or logits `(batch, n_columns)`. In training it returns whatever `compute_loss` needs: the scores, or a dictionary.
+    Constructor arguments are stored under their own names, from which `get_config` is derived. `compile`, `fit`,
+    `evaluate`, `predict` and `save` are Keras' own; in addition `fit` and `predict` accept `Interactions`, and
+    `validation_data` and `evaluate` accept a `HeldOut` part of a split.
 
     Class attributes:
-        feedback: `"likes"` (what was observed, values ignored) or `"ratings"` (their values matter).
-        serving_inputs: what a served request must tell: `"history"`, `"ratings"`, `"user_id"`.
-        rows: `"users"`, or `"items"` where a row of the matrix is an item's.
-        ordered: whether the order of a history matters to the model. Rows of about the same length
-            then share a training batch, as a recurrent net takes as many steps as the longest.
-        linear: whether the scores of a history are the sum of those of its items, each alone: x B for some B.
-        default_epochs: epochs of the paper, or of our recipe where the paper gives none.
-        default_batch_size: rows a batch, likewise.
+        feedback: `"likes"` (values are ignored) or `"ratings"` (values are the targets).
+        serving_inputs: inputs of a served request: `"history"`, `"ratings"`, `"user_id"`.
+        rows: `"users"`, or `"items"` if a row of the matrix is an item's.
+        ordered: whether the order of a history changes the scores. Rows of similar length then share a training
+            batch, because a recurrent network takes as many steps as the longest row.
+        linear: whether scores are x B for some matrix B.
+        closed_form: whether `fit` solves for the weights in one step.
+        variational: whether the model has a posterior of its code; see `VariationalRecommender`.
+        has_item_vectors: whether `item_vectors` returns vectors.
+        value_range: (lowest, highest) rating of a rating model, or None.
+        default_epochs: epochs of the paper, or of our recipe if the paper states none.
+        default_batch_size: rows per batch, likewise.
+        builds_at_construction: whether the weights exist before the first `fit`.
     """
 
     feedback = "likes"
@@ -64,359 +74,165 @@ class Recommender(keras.Model):
     rows = "users"
     ordered = False
     linear = False
+    closed_form = False
+    variational = False
+    has_item_vectors = True
+    value_range: tuple[float, float] | None = None
     default_epochs = 100
-    default_batch_size = PAPER_BATCH_SIZE
+    default_batch_size = 500
+    builds_at_construction = True
 
-    def __init__(self, n_columns: int, seed: int | None = None, **kwargs: Any) -> None:
-        # Autocasting would turn ids into bfloat16, which has 8 bits.
+    def __init__(
+        self,
+        n_columns: int,
+        seed: int | None = None,
+        planned_steps: int | None = None,
+        run_start: int = 0,
+        columns_digest: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        # Autocasting would convert ids to bfloat16, which represents integers up to 256 only.
         super().__init__(autocast=False, **kwargs)
-        if n_columns < 1:
-            raise ValueError(f"a model needs at least one column, not {n_columns}")
-        self.n_columns = n_columns
+        self.n_columns = as_int_at_least(1, n_columns=n_columns)
         self.seed = seed
-        self.planned_steps: int | None = None
-        # Past Keras' tracking: neither the compiled metrics nor the answering models are part of the weights.
-        self.untracked = SimpleNamespace(metrics=[], answerers={})
-        ratings = self.feedback == "ratings"
-        self.dense_inputs = Densify(n_columns, use_values=ratings, name="densify")
-        self.dense_targets = Densify(
-            n_columns, use_values=ratings, missing=float("nan") if ratings else 0.0, name="targets"
-        )
+        # State of the current run, see `plan_run`, and a digest of the columns' ids. `get_config` stores all three.
+        self.planned_steps = planned_steps
+        self.run_start = run_start
+        self.columns_digest = columns_digest
+        # Outside Keras' tracking: compiled metrics and predictors are not weights of the model.
+        self.untracked = SimpleNamespace(metrics=[])
+        self.predictor_cache = SimpleNamespace(predictors={})
 
     @classmethod
     def for_interactions(
         cls, train: Interactions, epochs: int | None = None, batch_size: int | None = None, **arguments: Any
     ) -> Recommender:
-        """The model sized for `train`, its schedules scaled to the run.
+        """A model for the catalogue of `train`, with its schedules scaled to a run.
 
         Args:
             train: the training table.
-            epochs: of the `fit` to come; whatever changes over a run (an annealed weight, a falling
-                learning rate) is spread over it.
-            batch_size: of that `fit`, if not `default_batch_size`.
-            **arguments: of the constructor.
-        """
-        cls.check_feedback(train)
-        rows = train.n_items if arguments.get("rows") == "items" else train.n_users
-        steps = None if epochs is None else cls.steps_for(rows, epochs, batch_size)
-        model = cls(**cls.config_for(train, steps, arguments))
-        model.planned_steps = steps
-        return model
-
-    @classmethod
-    def steps_for(cls, n_rows: int, epochs: int, batch_size: int | None = None) -> int:
-        """How many batches `fit` takes for so many rows and epochs."""
-        return epochs * -(-n_rows // (batch_size or cls.default_batch_size))
-
-    def layer_pairs(self) -> list[list[keras.layers.Layer]]:
-        """Layers of the encoder with those of the decoder that undo them, the outermost first, for `pretrain`.
+            epochs: epochs of the `fit` that follows. What changes over a run (KL annealing, a decaying learning rate)
+                is scaled to it.
+            batch_size: batch size of that `fit`. Default: `default_batch_size`.
+            **arguments: arguments of the constructor.
 
         Raises:
-            ValueError: the model is no such stack.
+            ValueError: a rating model gets ratings that are all equal.
         """
-        raise ValueError(f"{type(self).__name__} is no stack of layers that come in pairs: nothing to pre-train")
-
-    def truncated(self, depth: int) -> Recommender:
-        """A new model of the `depth` outermost pairs of this one, built."""
-        raise NotImplementedError
+        cls.check_feedback(train)
+        by_item = arguments.get("rows") == "items"
+        n_rows = train.n_items if by_item else train.n_users
+        steps = None if epochs is None else cls.steps_for(n_rows, epochs, batch_size)
+        digest = ids_digest(train.user_ids if by_item else train.item_ids)
+        return cls(**cls.config_for(train, steps, arguments), planned_steps=steps, columns_digest=digest)
 
     @classmethod
     def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
-        """All arguments of the constructor, from the given ones, the training table and the updates planned."""
-        return {"n_items": train.n_items, **arguments}
-
-    def seed_for(self, name: str) -> int | None:
-        """A seed of its own for each source of randomness: equal seeds would give layers of one shape equal weights."""
-        return None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode()) & 0x7FFFFFFF
-
-    # ---- learning -------------------------------------------------------------------------------
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer of the paper, or of our recipe where that is another."""
-        return Adam(1e-3)
-
-    @property
-    def updates_per_batch(self) -> int:
-        """How often the optimizer updates the weights for one batch of `fit`."""
-        return 1
-
-    def cosine_decay(self, rate: float) -> Any:
-        """A learning rate that falls from `rate` to 0 as a cosine over the run that was planned.
-
-        Raises:
-            ValueError: none was.
-        """
-        if self.planned_steps is None:
-            raise ValueError("no run was planned: give `for_interactions` the epochs and the batch size of `fit`")
-        return keras.optimizers.schedules.CosineDecay(rate, self.planned_steps * self.updates_per_batch)
-
-    def chosen_metrics(self, metrics: str | Sequence[Any] | None) -> list[Any]:
-        """Metrics from names or metrics, the model's own where `None`; RMSE and MAE by name clip to its range."""
-        names = self.default_metrics() if metrics is None else as_list(metrics)
-        made = [kerasrec_metrics.get(m) for m in names]
-        for name, metric in zip(names, made, strict=True):
-            if isinstance(name, str) and hasattr(metric, "value_range"):
-                metric.value_range = getattr(self, "value_range", None)
-        return made
-
-    def default_metrics(self) -> list[str]:
-        """Names of the metrics that `compile` takes where none are given."""
-        return ["rmse"] if self.feedback == "ratings" else ["recall_20", "recall_50", "ndcg_100"]
-
-    def compile(self, optimizer: Any = None, metrics: str | Sequence[Any] | None = None, **kwargs: Any) -> None:
-        """Configures the model for `fit` and `evaluate`.
-
-        Args:
-            optimizer: a Keras optimizer or its name; the paper's where absent.
-            metrics: names (`"ndcg_100"`, `"recall_20"`, `"rmse"`, …) or metrics, measured on
-                validation and test data; see `kerasrec.metrics.get`.
-            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, … as in Keras.
-
-        Raises:
-            ValueError: a `loss` or `weighted_metrics` are given, or a name is unknown.
-        """
-        if kwargs.get("loss") is not None:
-            raise ValueError(f"{type(self).__name__} brings its own loss (compute_loss): leave `loss` out")
-        if kwargs.get("weighted_metrics") is not None:
-            raise ValueError(
-                "`weighted_metrics` have no meaning here: give `metrics`, which rank or rate held-out rows"
-            )
-        self.untracked.metrics = self.chosen_metrics(metrics)
-        super().compile(optimizer=self.default_optimizer() if optimizer is None else optimizer, **kwargs)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss and the compiled metrics."""
-        return [*super().metrics, *self.untracked.metrics]
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        config: dict[str, Any] | None = super().get_compile_config()
-        if config:  # of a model that was not compiled there is none
-            config["metrics"] = [keras.saving.serialize_keras_object(m) for m in self.untracked.metrics]
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
-
-    def batches(
-        self,
-        data: Interactions | HeldOut,
-        batch_size: int | None = None,
-        shuffle: bool = False,
-        steps: int | None = None,
-    ) -> Batches:
-        """The batches of a table or of a held-out part, rows the way this model wants them; `steps` of them an epoch.
-
-        Raises:
-            ValueError: the table has another number of columns than the model, or rows that it does not know.
-        """
-        size = self.default_batch_size if batch_size is None else batch_size
-        held_out = data if isinstance(data, HeldOut) else HeldOut(data)
-        held_out = held_out.T if self.rows == "items" else held_out
-        columns = held_out.inputs.n_items
-        if columns != self.n_columns:
-            raise ValueError(
-                f"the data has {columns:,} columns, this {type(self).__name__} {self.n_columns:,}: "
-                "use the catalogue it was made for (`Interactions.with_catalogue`)"
-            )
-        made = Batches(
-            held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered, steps
-        )
-        if self.n_known_rows is not None and made.rows.max(initial=-1) >= self.n_known_rows:
-            raise ValueError(
-                f"the data has {made.inputs.n_users:,} {self.rows}, this {type(self).__name__} knows "
-                f"{self.n_known_rows:,}: say which are whose (`HeldOut(inputs, targets, rows)`; -1 for a stranger)"
-            )
-        return made
-
-    def fit(
-        self,
-        x: Any = None,
-        y: Any = None,
-        batch_size: int | None = None,
-        epochs: int = 1,
-        verbose: Any = "auto",
-        callbacks: Any = None,
-        validation_split: float = 0.0,
-        validation_data: Any = None,
-        shuffle: bool = True,
-        **kwargs: Any,
-    ) -> Any:
-        """Trains as `keras.Model.fit` does.
-
-        Args:
-            x: `Interactions`, or anything Keras takes that yields the batch format.
-            y: leave out: a row is its own target.
-            batch_size: rows a batch.
-            epochs: passes over the rows.
-            verbose: as in Keras.
-            callbacks: as in Keras.
-            validation_split: as in Keras.
-            validation_data: a `HeldOut` part of a split (`split.validation`), or batches of
-                (fold-in, held-out) rows. Fold-in items are masked before ranking. Keras' callbacks
-                that watch a figure of it need to be told the way: `EarlyStopping("val_ndcg_100", mode="max")`.
-            shuffle: whether rows come in a new order each epoch, drawn from `seed` and the epoch.
-            **kwargs: as in Keras. With `steps_per_epoch`, passes over `Interactions` go on from epoch to epoch.
-
-        Returns:
-            The Keras `History`.
-        """
-        refuse_split(x)
-        _refuse_table(validation_data, "validation_data")
-        if isinstance(x, Interactions):
-            made = self.batches(x, batch_size, shuffle, kwargs.pop("steps_per_epoch", None))
-            self._warn_of_another_run(len(made) * epochs)
-            callbacks = [*as_list(callbacks), _EpochOrder(made)]
-            x, batch_size, shuffle = for_backend(made), None, False
-        if isinstance(validation_data, HeldOut):
-            validation_data = for_backend(self.batches(validation_data, kwargs.pop("validation_batch_size", None)))
-        return super().fit(
-            x=x,
-            y=y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=verbose,
-            callbacks=callbacks,
-            validation_split=validation_split,
-            validation_data=validation_data,
-            shuffle=shuffle,
-            **kwargs,
-        )
-
-    # What these trace in a graph is not to outlive the model.
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with released():
-            return super().__call__(*args, **kwargs)
-
-    def train_step(self, *args: Any) -> Any:
-        with released():
-            return super().train_step(*args)
-
-    def _warn_of_another_run(self, steps: int) -> None:
-        if self.planned_steps not in (None, steps):
-            warnings.warn(
-                f"the model was sized for a run of {self.planned_steps:,} updates and this one has {steps:,}, so "
-                "whatever changes over a run will not end with it: give `for_interactions` the epochs and the "
-                "batch size of `fit`",
-                stacklevel=3,
-            )
-
-    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Means of the compiled metrics; `x` may be a `HeldOut` part of a split.
-
-        `kerasrec.evaluate` also gives standard errors and each row's figure.
-        """
-        _refuse_table(x, "x")
-        if isinstance(x, HeldOut):
-            x, batch_size = for_backend(self.batches(x, batch_size)), None
-        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
-
-    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Scores of all columns; `x` may be `Interactions`.
-
-        The answer for a whole table is a dense array of its shape: `recommend` keeps to the best k.
-        """
-        if isinstance(x, (Interactions, HeldOut)):
-            x, batch_size = for_backend(self.batches(x, batch_size)), None
-        return super().predict(x, batch_size=batch_size, **kwargs)
-
-    def check_learned(self) -> None:
-        """Refuses to answer where answers would mean nothing.
-
-        Raises:
-            ValueError: they would.
-        """
-
-    def observed_entries(self, observed: Batch | Tensor) -> Any:
-        """What was observed, for losses that take entries: `{"ids", "values"}`, or dense rows as `targets` has them."""
-        if not isinstance(observed, Mapping):
-            return self.dense_targets(observed)
-        return {"ids": observed["ids"], "values": observed.get("values", 1.0)}
+        """All arguments of the constructor, from `arguments`, the training table and the planned number of steps."""
+        return {"n_items": train.n_items, **cls.schedule_for(steps, arguments), **arguments}
 
     @classmethod
     def check_feedback(cls, table: Interactions) -> None:
-        """Refuses ratings that are all equal, of which a rating model would learn to repeat that one number.
+        """Refuses to train a rating model on ratings that are all equal.
 
         Raises:
-            ValueError: they are.
+            ValueError: all ratings are equal.
         """
         if cls.feedback == "ratings" and len(table) and table.values.min() == table.values.max():
             raise ValueError(
-                f"every rating is {table.values[0]:g}, so there is nothing for {cls.__name__} to predict: name the "
-                "column of the ratings (`value`), or take a model of likes such as EASE or MultVAE"
+                f"{cls.__name__} predicts ratings, and every value of the table is {table.values[0]:g}. "
+                "Fix: name the column of the ratings (`value`), or use a model of likes, for example EASE or MultVAE"
             )
+
+    def seed_for(self, name: str) -> int | None:
+        """A separate seed for each source of randomness. Equal seeds would give layers of one shape equal weights."""
+        return None if self.seed is None else zlib.crc32(f"{self.seed}/{name}".encode()) & 0x7FFFFFFF
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, read from the attributes of the same names."""
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        names = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+        state = ["seed", "planned_steps", "run_start", "columns_digest"]
+        return {**super().get_config(), **{name: getattr(self, name) for name in [*names, *state]}}
+
+    def get_build_config(self) -> None:
+        """None, because a model is built when it is constructed."""
+
+    # ---- what `call` and `compute_loss` of a model use --------------------------------------------
+
+    def observed(self, inputs: Batch | Tensor) -> SparseRows | DenseRows:
+        """The observed entries of a batch: their values for rating models, 1 each for models of likes."""
+        if isinstance(inputs, Mapping) and "rows" in inputs:
+            rows: SparseRows = inputs["rows"]
+            return rows
+        return observed_rows(inputs, use_values=self.feedback == "ratings")
+
+    def dense_inputs(self, inputs: Batch | Tensor) -> Tensor:
+        """Dense rows `(batch, n_columns)`, 0 where nothing was observed."""
+        rows = self.observed(inputs)
+        return rows.dense(self.n_columns) if isinstance(rows, SparseRows) else rows.values
+
+    def dense_targets(self, inputs: Batch | Tensor) -> Tensor:
+        """Dense rows `(batch, n_columns)`. Unobserved entries are `nan` for rating models and 0 for models of likes."""
+        missing = float("nan") if self.feedback == "ratings" else 0.0
+        rows = self.observed(inputs)
+        if isinstance(rows, SparseRows):
+            return rows.dense(self.n_columns, missing)
+        return ops.where(rows.known > 0, rows.values, missing)
 
     def regularization_losses(self) -> Tensor:
-        """Sum of weight decay and whatever `call` added with `add_loss`, scaled for distribution."""
-        # Keras scales these by the number of replicas, as it does not for an overridden compute_loss.
-        return super().compute_loss() if self.losses else 0.0
+        """Sum of the weight regularizers, scaled for distribution. Every `compute_loss` adds it."""
+        # Keras scales these by the number of replicas; it does not scale the result of an overridden compute_loss.
+        return ops.cast(super().compute_loss(), "float32") if self.losses else 0.0
 
-    def loss_from_call(self, y: Any, sample_weight: Any) -> Tensor:
-        """The loss of a training step whose `call` told all of it with `add_loss`, as it knows more than its answer.
+    def refuse_targets(self, y: Any) -> None:
+        """Refuses targets in `compute_loss` of a model whose rows are their own targets.
 
         Raises:
-            ValueError: there are targets or weights, which `call` has not seen.
+            ValueError: `y` is given.
         """
-        if y is not None or sample_weight is not None:
-            raise ValueError(
-                f"each row is its own target in this {type(self).__name__}: give `fit` rows only, no `y`, no weights"
-            )
-        return self.regularization_losses()
+        if y is not None:
+            raise ValueError(f"`y`: expected None, because each row is its own target in {type(self).__name__}")
 
-    def compute_metrics(self, x: Any, y: Any, y_pred: Tensor, sample_weight: Any = None) -> dict[str, Tensor]:
-        """Updates the compiled metrics where there is something held out (`y`).
-
-        Training batches have none: ranking them would cost more than the step itself.
-        """
-        if y is None:
-            return {"loss": next(m for m in self.metrics if m.name == "loss").result()}
-        compiled = self.untracked.metrics
-        ranked = [m for m in compiled if hasattr(m, "update_ranking")]
-        if ranked:
-            ranking = rank(self.mask_seen(y_pred, x), observed_rows(y), max(m.k for m in ranked))
-            for metric in ranked:
-                metric.update_ranking(ranking, sample_weight)
-        rated = [m for m in compiled if m not in ranked]
-        if rated:
-            target = self.dense_targets(y)
-            for metric in rated:
-                metric.update_state(target, y_pred, sample_weight)
-        return {m.name: m.result() for m in self.metrics}
-
-    # ---- answering ------------------------------------------------------------------------------
+    # ---- inference --------------------------------------------------------------------------------
 
     @property
-    def answering_weights(self) -> list[keras.Variable]:
-        """The weights that answers are made from, which are what an export holds; all of them, in most models."""
+    def inference_weights(self) -> list[keras.Variable]:
+        """The weights that scores are computed from, which an export contains. Default: all."""
         return list(self.weights)
-
-    def mask_seen(self, scores: Tensor, inputs: Batch | Tensor) -> Tensor:
-        """`scores` with -inf at the entries that `inputs` already holds."""
-        if isinstance(inputs, Mapping):
-            return exclude(scores, inputs["ids"])
-        return ops.where(ops.cast(inputs, "float32") == 0, ops.cast(scores, "float32"), float("-inf"))
 
     @property
     def n_known_rows(self) -> int | None:
-        """How many training rows the model knows something of beyond their entries; `None` where none."""
+        """The number of training rows for which the model has weights, or None if it has no weights per row."""
         return None
 
-    def as_user_model(self, train: Interactions) -> Recommender:
-        """The same model as one whose rows are users; only item-row models differ from it.
-
-        Args:
-            train: the table that the model learned from.
+    def check_fitted(self) -> None:
+        """Refuses to predict with a model that has no fitted weights.
 
         Raises:
-            ValueError: the model can tell that it learned from another table.
+            ValueError: the model has not been fitted.
+        """
+
+    def mask_seen(self, scores: Tensor, inputs: Batch | Tensor) -> Tensor:
+        """`scores` with -inf at the observed entries of `inputs`, float32."""
+        rows, scores = self.observed(inputs), ops.cast(scores, "float32")
+        if isinstance(rows, SparseRows):
+            return rows.scatter_add(scores, NOTHING)
+        return ops.where(rows.known > 0, NOTHING, scores)
+
+    def as_user_model(self, train: Interactions) -> Recommender:
+        """The model with users as rows. Only models of item rows return another model than themselves.
+
+        Args:
+            train: the training table.
+
+        Raises:
+            ValueError: `train` has another number of users than the model has weights for.
         """
         if self.n_known_rows not in (None, train.n_users):
             raise ValueError(
-                f"this {type(self).__name__} learned from {self.n_known_rows:,} users, not {train.n_users:,}: give the "
-                "table it learned from as `train`, so that it knows who is who"
+                f"this {type(self).__name__} has weights for {self.n_known_rows:,} users, and the table has "
+                f"{train.n_users:,}. Fix: pass the training table as `train`, which identifies the users"
             )
         return self
 
@@ -430,132 +246,100 @@ class Recommender(keras.Model):
         train: Interactions | None = None,
         batch_size: int | None = None,
     ) -> Recommendations:
-        """The best `k` items for users, without those they have already seen.
+        """The best `k` items of each user, without the items of the user's history.
 
         Args:
-            histories: what the users have seen. Its catalogue is the training table's.
-            k: how many items, 1 to the size of the catalogue.
-            users: ids of the users to answer, in this order; all of `histories` where absent.
-            exclude: ids of items never to return.
-            candidates: ids of the only items to return; all where empty.
-            train: the table that the model learned from, for models that know its users
-                (`"user_id" in serving_inputs`): users of `histories` are found in it by their ids, the
-                others are strangers. Where absent, `histories` is that table.
-            batch_size: users a batch, the model's default where absent; users × items scores never
-                exist all at once.
+            histories: the users' histories, with the catalogue of the training table.
+            k: number of items, 1 to the size of the catalogue.
+            users: ids of the users, in the order of the result. Default: all users of `histories`.
+            exclude: ids of items that must not be recommended.
+            candidates: ids of the only items that may be recommended. Default: all.
+            train: the training table, for models with weights per user (`"user_id" in serving_inputs`): users of
+                `histories` are found in it by id, all others are unknown users. Default: `histories`.
+            batch_size: users per batch. The users × items scores never exist at once.
 
         Returns:
             `item_ids` and `scores`, each `(n_users, k)`.
 
         Raises:
-            ValueError: `k` is out of range, an id is unknown, or the model did not learn from `train`.
+            TypeError: `histories` is not `Interactions`.
+            ValueError: `k` is out of range, an id is unknown, or the model was trained on another table than `train`.
         """
-        if not isinstance(histories, Interactions):
-            raise TypeError(
-                f"`histories` must be Interactions, as `split.test.inputs` and `Interactions.from_histories` are, not "
-                f"{type(histories).__name__}"
-            )
-        k = as_int_at_least(1, k=k)
-        if k > histories.n_items:
-            raise ValueError(f"`k` must be between 1 and {histories.n_items:,}, the number of items, not {k}")
-        penalty = np.zeros(histories.n_items, np.float32)
-        if len(candidates):
-            penalty[:] = NOTHING
-            penalty[_columns(histories, candidates, "candidates")] = 0.0
-        penalty[_columns(histories, exclude, "exclude")] = NOTHING
-        answering = self.as_user_model(histories if train is None else train)
-        table, rows = histories, None
-        if users is not None:
-            rows = _rows(histories, users)
-            if (rows < 0).any():
-                raise ValueError(f"`users` holds {users[int(np.argmin(rows))]!r}, who is not in `histories`")
-            table = histories.take_users(rows)
-        if train is not None:
-            rows = _rows(train, table.user_ids)
-        nothing = "" if histories.item_ids.dtype.kind in "US" else -1
-        if not table.n_users:
-            return Recommendations(np.full((0, k), nothing, histories.item_ids.dtype), np.empty((0, k), np.float32))
-        made = answering.batches(HeldOut(table, rows=rows), batch_size)
-        top = _TopK.cached(answering, k)
-        top.penalty.assign(penalty)
-        answers = list(top.predictions(made))
-        columns, scores = (np.concatenate([answer[name] for answer in answers]) for name in ("items", "scores"))
-        return Recommendations(np.where(columns < 0, nothing, histories.item_ids[columns]), scores)
+        return recommend(self, histories, k, users, exclude, candidates, train, batch_size)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "seed": self.seed}
+    # ---- what plots, explorer, export and pre-training use ------------------------------------------
 
+    def item_vectors(self, train: Interactions) -> FloatArray:
+        """One vector per item, `(n_items, dim)` float32, from which the model computes the item's score.
 
-class _TopK(BatchPredictor):
-    """A recommender's best items `(batch, k)`, without those in the history, and their scores."""
+        Args:
+            train: the training table.
 
-    def __init__(self, model: Recommender, k: int) -> None:
-        super().__init__(model)
-        self.k = k
-        # What no row may be given: 0, or -inf for an item that is banned from this answer.
-        self.penalty = self.add_weight(shape=(model.n_columns,), initializer="zeros", trainable=False, name="penalty")
+        Raises:
+            ValueError: the model has no item vectors (`has_item_vectors` is False).
+        """
+        raise ValueError(f"{type(self).__name__} has no item vectors. Fix: use a model with an output layer")
 
-    def call(self, inputs: dict[str, Batch]) -> dict[str, Tensor]:
-        x = inputs["x"]
-        scores = self.model.mask_seen(self.model(x, training=False), x) + self.penalty
-        items, best = top_k(scores, self.k)
-        return {"items": items, "scores": best}
+    @property
+    def code_layer(self) -> str | None:
+        """Name of the layer whose output is the code, or None."""
+        return None
+
+    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
+        """What each observed entry of one row adds to the training loss, or None if the loss is no such sum.
+
+        Args:
+            scores: `(n_columns,)`, the scores of the row.
+            columns: `(n,)`, the observed columns.
+            values: `(n,)`, their values.
+        """
+        return None
+
+    def layer_pairs(self) -> list[list[keras.layers.Layer]]:
+        """Layers of the encoder with the decoder layers that mirror them, the outermost first, for `pretrain`.
+
+        Raises:
+            ValueError: the model is not such a stack.
+        """
+        raise ValueError(f"{type(self).__name__} has no pairs of encoder and decoder layers to pre-train")
+
+    def truncated(self, depth: int) -> Recommender:
+        """A new model with the `depth` outermost layer pairs of this one, for `pretrain`."""
+        raise NotImplementedError
 
 
-class _EpochOrder(keras.callbacks.Callback):
-    """Tells the batches which epoch begins, so that a resumed run draws the orders it would have drawn."""
-
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.batches.epoch = epoch
-
-
-def refuse_split(given: Any) -> None:
-    """What `fit` is given is a table, and not all parts of a split.
+def hidden_widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
+    """The widths of a model's hidden layers, at least one.
 
     Raises:
-        TypeError: it is a split.
+        ValueError: `hidden_dims` is a number or empty.
     """
-    if isinstance(given, Split):
-        raise TypeError("`fit` learns from a table: give it `split.train`, and `validation_data=split.validation`")
-
-
-def _refuse_table(given: Any, name: str) -> None:
-    """A table says what was observed, and not what of it is to be found from the rest."""
-    if isinstance(given, (Interactions, Split)):
-        raise TypeError(
-            f"`{name}` must be a held-out part, as `split.validation` and `split.test` are, or "
-            f"`HeldOut(inputs, targets)`, not {type(given).__name__}"
-        )
-
-
-def _rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
-    """Rows of the users in a table, whatever the order of its rows; -1 for those it does not have."""
-    order = np.argsort(table.user_ids, kind="stable")
-    return np.append(order, -1)[lookup(table.user_ids[order], np.asarray(user_ids))]
-
-
-def _columns(table: Interactions, ids: Sequence[Any], name: str) -> IntArray:
-    columns = lookup(table.item_ids, np.asarray(ids)) if len(ids) else np.array([], np.int64)
-    if (columns < 0).any():
-        raise ValueError(f"`{name}` holds {ids[int(np.argmin(columns))]!r}, which is not an item of the catalogue")
-    return columns
-
-
-def widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
-    """The widths of a model's hidden layers, of which it must have one."""
     if isinstance(hidden_dims, int):
-        raise ValueError(f"`hidden_dims` must be a width a layer, as in ({hidden_dims},), not {hidden_dims}")
+        raise ValueError(f"`hidden_dims`: expected a width per layer, for example ({hidden_dims},), got {hidden_dims}")
     if not hidden_dims:
-        raise ValueError("`hidden_dims` must hold at least one width, as in (600,)")
+        raise ValueError("`hidden_dims`: expected at least one width, for example (600,), got none")
     return tuple(hidden_dims)
 
 
-def as_list(given: Any) -> list[Any]:
-    """What Keras takes as `callbacks` or `metrics` (none, one, or several) as a list."""
-    if given is None:
-        return []
-    return list(given) if isinstance(given, (list, tuple)) else [given]
+def build_in_sequence(layers: Sequence[keras.layers.Layer], width: int) -> int:
+    """Builds dense layers one after the other on an input of `width` columns; returns the width of the output."""
+    for layer in layers:
+        layer.build((None, width))
+        width = layer.units
+    return width
+
+
+def output_vectors(layer: keras.layers.Layer) -> FloatArray:
+    """The weights of a dense output layer as one vector per column, `(n_columns, dim)` float32."""
+    return np.ascontiguousarray(ops.convert_to_numpy(layer.kernel).T, np.float32)
+
+
+def negative_log_softmax(scores: FloatArray, columns: IntArray) -> EntryLosses:
+    """-log softmax(scores) at the columns, which a like adds to the multinomial loss."""
+    shifted = scores - scores.max()
+    return EntryLosses("-log softmax", np.log(np.exp(shifted).sum()) - shifted[columns])
+
+
+def squared_error(scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses:
+    """(value - score)² at the columns."""
+    return EntryLosses("squared error", np.square(values - scores[columns]))

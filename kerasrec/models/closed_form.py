@@ -90,12 +90,12 @@ class ClosedForm(Recommender):
         calls.on_train_end(logs)
         return history
 
-    def check_learned(self) -> None:
+    def check_fitted(self) -> None:
         if not self.built:  # Keras would build it, and zeros look like an answer
             raise ValueError(f"this {type(self).__name__} has learned nothing yet: call `fit` first, or load it")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        self.check_learned()
+        self.check_fitted()
         return super().__call__(*args, **kwargs)
 
     def compute_loss(

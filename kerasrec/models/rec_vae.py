@@ -142,7 +142,7 @@ class RecVAE(Recommender):
         self.step = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False, name="step")
 
     @property
-    def answering_weights(self) -> list[keras.Variable]:
+    def inference_weights(self) -> list[keras.Variable]:
         old = {id(w) for layer in self.old_encoder for w in layer.weights}
         return [w for w in self.weights if id(w) not in old]
 

@@ -156,9 +156,9 @@ class _Weights:
 
     def __init__(self, model: Recommender, dtype: str) -> None:
         halve = dtype != "float32"
-        matrices = [w for w in model.answering_weights if halve and len(w.shape) > 1 and w.dtype == "float32"]
+        matrices = [w for w in model.inference_weights if halve and len(w.shape) > 1 and w.dtype == "float32"]
         self.halved = [(w, tf.Variable(tf.cast(w.value, dtype), trainable=False)) for w in matrices]
-        self.whole = [w for w in model.answering_weights if not any(w is matrix for matrix in matrices)]
+        self.whole = [w for w in model.inference_weights if not any(w is matrix for matrix in matrices)]
 
     def saved(self) -> tf.Module:
         """All that is written."""

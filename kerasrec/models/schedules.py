@@ -1,0 +1,131 @@
+"""Schedules of one run: what changes over a run begins again with the next run."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasrec._registry import public
+from kerasrec.types import Tensor
+from kerasrec.validation import check_at_least
+
+
+@public
+class CosineDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """A learning rate that falls to 0 over one run and can begin at any optimizer step.
+
+        rate(t) = learning_rate · ½ (1 + cos(π · min(max(t - start, 0), steps) / steps))
+
+    `Recommender.fit` replaces the schedule of a finished run by that of the next run.
+
+    Args:
+        learning_rate: rate at the start.
+        steps: optimizer steps of the run.
+        start: optimizer step at which the run begins.
+
+    Example:
+        >>> from kerasrec.models.schedules import CosineDecay
+        >>> decay = CosineDecay(0.1, steps=10)
+        >>> [round(float(decay(step)), 3) for step in (0, 5, 10)]
+        [0.1, 0.05, 0.0]
+
+    Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR 2017.
+    """
+
+    def __init__(self, learning_rate: float, steps: int, start: int = 0) -> None:
+        check_at_least(1, steps=steps)
+        self.learning_rate = learning_rate
+        self.steps = steps
+        self.start = start
+
+    def __call__(self, step: Tensor) -> Tensor:
+        done = ops.cast(step, "float32") - float(self.start)
+        return self.learning_rate * 0.5 * (1.0 + ops.cos(math.pi * ops.clip(done / self.steps, 0.0, 1.0)))
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"learning_rate": self.learning_rate, "steps": self.steps, "start": self.start}
+
+
+class PlannedRuns(keras.Model):
+    """The part of `Recommender` that scales schedules to a run.
+
+    Attributes:
+        planned_steps: training steps of the current run, or None if no run was planned.
+        run_start: training step at which it began.
+    """
+
+    default_batch_size: int
+    planned_steps: int | None
+    run_start: int
+
+    @classmethod
+    def steps_for(cls, n_rows: int, epochs: int, batch_size: int | None = None) -> int:
+        """The number of training steps of `fit`: epochs · ⌈rows / batch size⌉."""
+        return epochs * -(-n_rows // (batch_size or cls.default_batch_size))
+
+    @classmethod
+    def schedule_for(cls, steps: int | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Constructor arguments that depend on the number of steps of a run; override it to scale schedules."""
+        return {}
+
+    @property
+    def updates_per_batch(self) -> int:
+        """How often the optimizer updates the weights for one batch of `fit`."""
+        return 1
+
+    def cosine_decay(self, rate: float) -> CosineDecay:
+        """A learning rate that falls from `rate` to 0 over the planned run.
+
+        Raises:
+            ValueError: no run was planned.
+        """
+        if self.planned_steps is None:
+            raise ValueError(
+                "no run is planned, so the length of the decay is unknown. Fix: "
+                f"`{type(self).__name__}.for_interactions(train, epochs=…, batch_size=…)`"
+            )
+        return CosineDecay(rate, self.planned_steps * self.updates_per_batch, self.run_start * self.updates_per_batch)
+
+    def plan_run(self, steps: int) -> None:
+        """Prepares the schedules for a `fit` of `steps` steps.
+
+        If the steps fit into the rest of the planned run, the run continues. Otherwise a new run begins: learning
+        rate and annealing start again, scaled to `steps`. Nothing changes if no run was planned.
+        """
+        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # of Keras' LossScaleOptimizer
+        done = int(optimizer.iterations) // self.updates_per_batch
+        if self.planned_steps is None:
+            if done and float(optimizer.learning_rate) == 0.0:
+                warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=3)
+            return
+        left = self.run_start + self.planned_steps - done
+        if steps <= left:
+            if steps < left and done == self.run_start:
+                warnings.warn(
+                    f"this run has {steps:,} steps and the model was planned for {self.planned_steps:,}, so its "
+                    "schedules will not end with it. Fix: pass the epochs and the batch size of `fit` to "
+                    "`for_interactions`",
+                    stacklevel=3,
+                )
+            return
+        self.planned_steps, self.run_start = steps, done
+        for name, value in self.schedule_for(steps, self.get_config()).items():
+            setattr(self, name, value)
+        self.reset_schedules()
+        schedule = optimizer._learning_rate  # the public property evaluates it
+        if isinstance(schedule, CosineDecay):
+            optimizer.learning_rate = self.cosine_decay(schedule.learning_rate)
+        self.train_function = None  # schedules are constants of the compiled training step
+
+    def reset_schedules(self) -> None:
+        """Sets the weights that count the steps of a run to 0; override it if the model has one."""
+
+    def annealed_values(self) -> dict[str, float]:
+        """The present values of what is annealed over a run, for example `{"beta": 0.1}`."""
+        return {}

@@ -1,0 +1,308 @@
+"""Training and evaluation: the adapter from tables to `keras.Model.fit`, `evaluate` and `predict`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import keras
+
+from kerasrec import metrics as kerasrec_metrics
+from kerasrec.data.batches import Batches, for_backend
+from kerasrec.data.catalogue import ids_digest
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
+from kerasrec.models.schedules import PlannedRuns
+from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
+from kerasrec.ops.gradients import released
+from kerasrec.ops.ranking import rank
+from kerasrec.optimizers import Adam
+from kerasrec.types import Tensor
+
+
+class Training(PlannedRuns):
+    """The part of `Recommender` that trains: Keras' own methods, which also accept tables and held-out parts."""
+
+    feedback: str
+    rows: str
+    ordered: bool
+    value_range: tuple[float, float] | None
+    n_columns: int
+    seed: int | None
+    columns_digest: str | None
+    untracked: SimpleNamespace
+
+    # ---- compilation ----------------------------------------------------------------------------
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """The optimizer of the paper, or of our recipe where that differs."""
+        return Adam(1e-3)
+
+    def default_metrics(self) -> list[str]:
+        """Names of the metrics that `compile` uses if none are given."""
+        return ["rmse"] if self.feedback == "ratings" else ["recall_20", "recall_50", "ndcg_100"]
+
+    @property
+    def monitor(self) -> str:
+        """The validation metric that chooses the best epoch."""
+        return "val_rmse" if self.feedback == "ratings" else "val_ndcg_100"
+
+    def metrics_for(self, metrics: str | Sequence[Any] | None) -> list[Any]:
+        """Metrics from names or metrics, the model's own for `None`. RMSE and MAE by name clip to `value_range`."""
+        names = self.default_metrics() if metrics is None else as_list(metrics)
+        result = [kerasrec_metrics.get(name) for name in names]
+        for name, metric in zip(names, result, strict=True):
+            if isinstance(name, str) and isinstance(metric, kerasrec_metrics.RatingMetric):
+                metric.value_range = self.value_range
+        return result
+
+    def compile(self, optimizer: Any = None, metrics: str | Sequence[Any] | None = None, **kwargs: Any) -> None:
+        """Configures the model for `fit` and `evaluate`.
+
+        Args:
+            optimizer: a Keras optimizer or its name. Default: `default_optimizer()`, the paper's.
+            metrics: names (`"ndcg_100"`, `"recall_20"`, `"rmse"`, …) or metrics, computed on validation and test data;
+                see `kerasrec.metrics.get`. Default: `default_metrics()`.
+            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, … as in Keras.
+
+        Raises:
+            ValueError: `loss` or `weighted_metrics` is given, or a name is unknown.
+        """
+        if kwargs.get("loss") is not None:
+            raise ValueError(f"`loss`: expected None, because {type(self).__name__} defines its loss in `compute_loss`")
+        if kwargs.get("weighted_metrics") is not None:
+            raise ValueError("`weighted_metrics`: expected None. Fix: pass `metrics`, which apply sample weights")
+        self.untracked.metrics = self.metrics_for(metrics)
+        super().compile(optimizer=self.default_optimizer() if optimizer is None else optimizer, **kwargs)
+
+    @property
+    def metrics(self) -> list[keras.metrics.Metric]:
+        """The loss and the compiled metrics."""
+        return [*super().metrics, *self.untracked.metrics]
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        config: dict[str, Any] | None = super().get_compile_config()
+        if config:  # empty for a model that was not compiled
+            config["metrics"] = [keras.saving.serialize_keras_object(m) for m in self.untracked.metrics]
+        return config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        if self.built:
+            self.optimizer.build(self.trainable_variables)
+
+    # ---- batches --------------------------------------------------------------------------------
+
+    def batches(
+        self,
+        data: Interactions | HeldOut,
+        batch_size: int | None = None,
+        shuffle: bool = False,
+        steps: int | None = None,
+    ) -> Batches:
+        """The batches of a table or of a held-out part, with the rows that this model reads.
+
+        Args:
+            data: the table or the held-out part.
+            batch_size: rows per batch. Default: `default_batch_size`.
+            shuffle: whether each pass has a new order of the rows.
+            steps: batches per epoch. Default: one pass.
+
+        Raises:
+            ValueError: the table has other columns than the model, or more rows than a model with weights per row.
+        """
+        size = self.default_batch_size if batch_size is None else batch_size
+        held_out = data if isinstance(data, HeldOut) else HeldOut(data)
+        held_out = held_out.T if self.rows == "items" else held_out
+        self.check_columns(held_out.inputs)
+        batches = Batches(
+            held_out.inputs, held_out.targets, size, shuffle, self.seed or 0, held_out.rows, self.ordered, steps
+        )
+        if self.n_known_rows is not None and batches.rows.max(initial=-1) >= self.n_known_rows:
+            raise ValueError(
+                f"the table has {batches.inputs.n_users:,} {self.rows}, and this {type(self).__name__} has weights for "
+                f"{self.n_known_rows:,}. Fix: pass each row's index in the training table, -1 for unknown "
+                f"{self.rows} (`HeldOut(inputs, targets, rows)`)"
+            )
+        return batches
+
+    def check_columns(self, table: Interactions) -> None:
+        """Refuses a table with other columns than the training table.
+
+        Raises:
+            ValueError: the number of columns or their ids differ.
+        """
+        if table.n_items != self.n_columns:
+            raise ValueError(
+                f"expected a table with {self.n_columns:,} columns (the catalogue of this {type(self).__name__}), got "
+                f"{table.n_items:,}. Fix: `table.with_catalogue(train.item_ids)`"
+            )
+        if self.columns_digest not in (None, ids_digest(table.item_ids)):
+            raise ValueError(
+                f"the table has {table.n_items:,} columns, as many as this {type(self).__name__}, but other ids than "
+                "its training table. Fix: `table.with_catalogue(train.item_ids)`, or train a new model"
+            )
+
+    # ---- fit, evaluate, predict -----------------------------------------------------------------
+
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int = 1,
+    ) -> Any:
+        """Trains as `keras.Model.fit` does, and accepts tables.
+
+        Args:
+            x: `Interactions`, a scipy sparse matrix, or anything that Keras accepts and that yields the batch format.
+            y: omit it with a table: a row is its own target.
+            batch_size: rows per batch.
+            epochs: number of the last epoch.
+            verbose: as in Keras.
+            callbacks: as in Keras.
+            validation_split: as in Keras; not with a table.
+            validation_data: a `HeldOut` part of a split (`split.validation`), or batches of (fold-in, held-out) rows.
+                Fold-in items are masked before ranking.
+            shuffle: whether each epoch has a new order of the rows, drawn from `seed` and the epoch.
+            class_weight: not supported.
+            sample_weight: as in Keras; not with a table.
+            initial_epoch: as in Keras.
+            steps_per_epoch: as in Keras. With a table, passes over the rows continue from epoch to epoch.
+            validation_steps: as in Keras.
+            validation_batch_size: as in Keras.
+            validation_freq: as in Keras.
+
+        Returns:
+            The Keras `History`.
+
+        Raises:
+            TypeError: `x` or `validation_data` has an unsupported type.
+            ValueError: an argument is not supported, or the table has other columns than the model.
+        """
+        x = as_table(x)
+        check_held_out(validation_data, "validation_data")
+        check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
+        if isinstance(x, Interactions):
+            batches = self.batches(x, batch_size, shuffle, steps_per_epoch)
+            self.columns_digest = ids_digest(batches.inputs.item_ids)
+            if self.compiled:
+                self.plan_run(len(batches) * (epochs - initial_epoch))
+            callbacks = [*as_list(callbacks), _EpochOrder(batches)]
+            x, batch_size, shuffle, steps_per_epoch = for_backend(batches), None, False, None
+        if isinstance(validation_data, HeldOut):
+            validation_data = for_backend(self.batches(validation_data, validation_batch_size))
+            validation_batch_size = None
+        return super().fit(
+            x=x,
+            y=y,
+            batch_size=batch_size,
+            epochs=epochs,
+            verbose=verbose,
+            callbacks=callbacks,
+            validation_split=validation_split,
+            validation_data=validation_data,
+            shuffle=shuffle,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
+        )
+
+    def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Means of the compiled metrics; `x` can be a `HeldOut` part of a split.
+
+        `kerasrec.evaluate` also returns standard errors and each row's value.
+
+        Raises:
+            TypeError: `x` is a table or a split.
+        """
+        check_held_out(x, "x")
+        if isinstance(x, HeldOut):
+            x, batch_size = for_backend(self.batches(x, batch_size)), None
+        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+
+    def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
+        """Scores of all columns; `x` can be `Interactions` or a scipy sparse matrix.
+
+        The result for a table is a dense array of its shape. `recommend` returns only the best k.
+        """
+        x = as_table(x)
+        if isinstance(x, (Interactions, HeldOut)):
+            x, batch_size = for_backend(self.batches(x, batch_size)), None
+        return super().predict(x, batch_size=batch_size, **kwargs)
+
+    # ---- steps ----------------------------------------------------------------------------------
+
+    def train_step(self, *args: Any) -> Any:
+        *state, data = args  # on JAX the state comes first
+        with released():
+            return super().train_step(*state, self.with_sparse_rows(data))
+
+    def test_step(self, *args: Any) -> Any:
+        *state, data = args
+        return super().test_step(*state, self.with_sparse_rows(data))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        with released():
+            return super().__call__(*args, **kwargs)
+
+    def with_sparse_rows(self, data: Any) -> Any:
+        """A batch, or a tuple of batches, with padded ids converted to sparse rows under `"rows"`, once per step."""
+        if isinstance(data, (tuple, list)):
+            return tuple(self.with_sparse_rows(batch) for batch in data)
+        if isinstance(data, Mapping) and "ids" in data and "rows" not in data:
+            return {**data, "rows": self.observed(data)}
+        return data
+
+    def compute_metrics(self, x: Any, y: Any, y_pred: Tensor, sample_weight: Any = None) -> dict[str, Tensor]:
+        """Updates the compiled metrics if there are held-out targets `y`.
+
+        Training batches have none: ranking them would take longer than the step itself.
+        """
+        if y is None or isinstance(y_pred, Mapping):
+            return {"loss": next(m for m in self.metrics if m.name == "loss").result()}
+        top_k = [m for m in self.untracked.metrics if isinstance(m, kerasrec_metrics.TopKMetric)]
+        if top_k:
+            ranking = rank(self.mask_seen(y_pred, x), self.observed(y), max(m.k for m in top_k))
+            for metric in top_k:
+                metric.update_ranking(ranking, sample_weight)
+        others = [m for m in self.untracked.metrics if m not in top_k]
+        if others:
+            targets = self.dense_targets(y)
+            for metric in others:
+                metric.update_state(targets, y_pred, sample_weight)
+        return {m.name: m.result() for m in self.metrics}
+
+
+class _EpochOrder(keras.callbacks.Callback):
+    """Sets the epoch of the batches, so that a resumed run draws the same orders as an uninterrupted one."""
+
+    def __init__(self, batches: Batches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.batches.epoch = epoch
+
+
+def as_list(argument: Any) -> list[Any]:
+    """The `callbacks` or `metrics` of Keras (None, one, or several) as a list."""
+    if argument is None:
+        return []
+    return list(argument) if isinstance(argument, (list, tuple)) else [argument]

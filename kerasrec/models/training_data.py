@@ -1,0 +1,74 @@
+"""What `Recommender.fit`, `evaluate` and `predict` accept beyond Keras' own inputs, and clear refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut, Split
+
+
+def as_table(x: Any) -> Any:
+    """`Interactions` from a scipy sparse matrix; other inputs are returned unchanged.
+
+    Raises:
+        TypeError: `x` is a split, a frame, or a sparse or ragged tensor.
+    """
+    if sp.issparse(x):
+        rows = sp.csr_array(x)
+        users, items = rows.nonzero()
+        values = np.asarray(rows[users, items]).ravel()
+        table = Interactions.from_arrays(users, items, values)
+        return table.with_shape(*rows.shape) if table.shape != rows.shape else table
+    if isinstance(x, Split):
+        raise TypeError("`x`: expected a table, got a Split. Fix: `fit(split.train, validation_data=split.validation)`")
+    kind = type(x).__name__
+    if kind in ("DataFrame", "LazyFrame", "Series"):
+        raise TypeError(f"`x`: expected Interactions, got a {kind}. Fix: `Interactions.from_frame(frame)`")
+    if kind in ("SparseTensor", "RaggedTensor", "BCOO", "BCSR"):
+        raise TypeError(f"`x`: expected Interactions or dense rows, got a {kind}. Fix: `Interactions.from_arrays(…)`")
+    return x
+
+
+def check_held_out(data: Any, argument: str) -> None:
+    """Refuses a table where a held-out part is needed.
+
+    Raises:
+        TypeError: `data` is a table, a sparse matrix or a split.
+    """
+    if isinstance(data, (Interactions, Split)) or sp.issparse(data):
+        raise TypeError(
+            f"`{argument}`: expected a held-out part, for example `split.validation`, `split.test` or "
+            f"`HeldOut(inputs, targets)`, got {type(data).__name__}"
+        )
+
+
+def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weight: Any, sample_weight: Any) -> None:
+    """Refuses arguments of `fit` that have no meaning for recommenders or for tables.
+
+    Raises:
+        ValueError: `class_weight` is given, or `y`, `validation_split` or `sample_weight` is given with a table.
+    """
+    if class_weight is not None:
+        raise ValueError("`class_weight`: expected None, because recommenders have no classes. Fix: `sample_weight`")
+    if not isinstance(table, Interactions):
+        return
+    if y is not None:
+        raise ValueError("`y`: expected None with Interactions, because each row is its own target")
+    if validation_split:
+        raise ValueError(
+            f"`validation_split`: expected 0 with Interactions, got {validation_split}. Fix: split the table with a "
+            "protocol, for example `HeldOutUsers().split(table)`, and pass `validation_data=split.validation`"
+        )
+    if sample_weight is not None:
+        raise ValueError(
+            "`sample_weight`: expected None with Interactions. Fix: pass dense rows, or batches (x, y, sample_weight)"
+        )
+
+
+def is_held_out(data: Any) -> bool:
+    """Whether `data` is a held-out part of a split."""
+    return isinstance(data, HeldOut)
