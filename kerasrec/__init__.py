@@ -2,92 +2,45 @@
 
 from typing import TYPE_CHECKING, Any
 
-from kerasrec import callbacks, layers, losses, metrics, optimizers
+from kerasrec import (
+    callbacks as callbacks,
+    layers as layers,
+    losses as losses,
+    metrics as metrics,
+    optimizers as optimizers,
+)
 from kerasrec.data import (
-    PROTOCOLS,
-    DataError,
-    HeldOut,
-    HeldOutUsers,
-    Interactions,
-    LeaveOneOut,
-    OwnItems,
-    RandomRatings,
-    Split,
-    TemporalUsers,
-    generate,
-    read,
+    PROTOCOLS as PROTOCOLS,
+    DataError as DataError,
+    HeldOut as HeldOut,
+    HeldOutUsers as HeldOutUsers,
+    Interactions as Interactions,
+    LeaveOneOut as LeaveOneOut,
+    OwnItems as OwnItems,
+    RandomRatings as RandomRatings,
+    Split as Split,
+    TemporalUsers as TemporalUsers,
+    generate as generate,
+    read as read,
 )
-from kerasrec.data.batches import batches
-from kerasrec.inference.comparison import Comparison, Evaluation, compare, evaluate
-from kerasrec.models import (
-    CDAE,
-    CFN,
-    EASE,
-    EASESGD,
-    EDLAE,
-    ELSA,
-    SVAE,
-    ZOO,
-    AutoRec,
-    DeepRec,
-    MultDAE,
-    MultVAE,
-    Popularity,
-    Recommendations,
-    Recommender,
-    RecVAE,
+from kerasrec.data.batches import batches as batches
+from kerasrec.inference import (
+    Comparison as Comparison,
+    Evaluation as Evaluation,
+    Recommendations as Recommendations,
+    compare as compare,
+    evaluate as evaluate,
 )
+from kerasrec.models.zoo import *  # noqa: F403 - every model of the registry, and `ZOO`
 
 if TYPE_CHECKING:
-    from kerasrec.saved_model import export_saved_model
+    from kerasrec.saved_model import export_saved_model as export_saved_model
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "CDAE",
-    "CFN",
-    "EASE",
-    "EASESGD",
-    "EDLAE",
-    "ELSA",
-    "PROTOCOLS",
-    "SVAE",
-    "ZOO",
-    "AutoRec",
-    "Comparison",
-    "DataError",
-    "DeepRec",
-    "Evaluation",
-    "HeldOut",
-    "HeldOutUsers",
-    "Interactions",
-    "LeaveOneOut",
-    "MultDAE",
-    "MultVAE",
-    "OwnItems",
-    "Popularity",
-    "RandomRatings",
-    "RecVAE",
-    "Recommendations",
-    "Recommender",
-    "Split",
-    "TemporalUsers",
-    "batches",
-    "callbacks",
-    "compare",
-    "evaluate",
-    "export_saved_model",
-    "generate",
-    "layers",
-    "losses",
-    "metrics",
-    "optimizers",
-    "read",
-]
-
 
 def __getattr__(name: str) -> Any:
-    # Imported on first use: it needs TensorFlow, which a machine that trains on JAX may not have.
+    # Imported on first use, because it needs TensorFlow, which a machine that trains on JAX may not have.
     if name == "export_saved_model":
         from kerasrec.saved_model import export_saved_model
 

@@ -344,8 +344,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     comparison        test figures with standard errors; several runs
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
     """  # noqa: D301 - click looks for the character \b itself
-    from kerasrec.plots import plots
-    from kerasrec.plots import run_plots as pictures
+    from kerasrec.plots import plots, run_plots as pictures
     from kerasrec.runs import Run
 
     if to.suffix not in (".png", ".svg", ".pdf"):

@@ -211,7 +211,7 @@ class _Rankings(BatchPredictor):
         self.k = k
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
-        x, y = inputs["x"], inputs["y"]
+        x, y = self.model.with_sparse_rows(inputs["x"]), inputs["y"]
         scores = self.model.mask_seen(self.model(x, training=False), x)
         return rank(scores, observed_rows(y), self.k)._asdict()
 

@@ -38,7 +38,7 @@ class TopK(BatchPredictor):
         self.k = k
 
     def call(self, inputs: dict[str, Batch]) -> dict[str, Tensor]:
-        batch = inputs["x"]
+        batch = self.model.with_sparse_rows(inputs["x"])
         scores = self.model.mask_seen(self.model(batch, training=False), batch) + inputs["mask"]
         items, best = top_k(scores, self.k)
         return {"items": items, "scores": best}

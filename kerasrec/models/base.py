@@ -15,6 +15,7 @@ from keras import ops
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.inference.recommend import Recommendations, recommend
+from kerasrec.layers import SampledLogits
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import NOTHING
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
@@ -330,8 +331,9 @@ def build_in_sequence(layers: Sequence[keras.layers.Layer], width: int) -> int:
 
 
 def output_vectors(layer: keras.layers.Layer) -> FloatArray:
-    """The weights of a dense output layer as one vector per column, `(n_columns, dim)` float32."""
-    return np.ascontiguousarray(ops.convert_to_numpy(layer.kernel).T, np.float32)
+    """The weights of an output layer as one vector per column, `(n_columns, dim)` float32."""
+    kernel = ops.convert_to_numpy(layer.kernel)
+    return np.ascontiguousarray(kernel if isinstance(layer, SampledLogits) else kernel.T, np.float32)
 
 
 def negative_log_softmax(scores: FloatArray, columns: IntArray) -> EntryLosses:

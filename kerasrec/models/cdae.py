@@ -1,4 +1,4 @@
-"""CDAE: a denoising autoencoder with a node of its own for each user. https://doi.org/10.1145/2835776.2835837."""
+"""CDAE: a denoising autoencoder with a weight vector for each user. https://doi.org/10.1145/2835776.2835837."""
 
 from __future__ import annotations
 
@@ -6,52 +6,51 @@ from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.losses import POINTWISE, PointwiseLoss
-from kerasrec.models.base import Recommender
-from kerasrec.ops.sparse_rows import observed_rows
-from kerasrec.types import Tensor
+from kerasrec.losses import OBJECTIVES, PointwiseLoss, RowMean
+from kerasrec.models.base import EntryLosses, Recommender
+from kerasrec.types import FloatArray, IntArray, Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
 class CDAE(Recommender):
-    """Collaborative denoising autoencoder: what a user likes, and who the user is.
+    """Collaborative denoising autoencoder of a user's likes, with a weight vector V_u ("user node") for each user.
 
         z_u = h(Wᵀ x̃_u + V_u + b),   f_u = o(W' z_u + b')
         minimise  1/m Σ_u [Σ_{i ∈ O_u ∪ S_u} ℓ(x_ui, f_ui) + reg/2 · ‖V_u‖²]
                   + reg/2 · (‖W‖² + ‖W'‖² + ‖b‖² + ‖b'‖²)
 
-    with m rows. x̃_u is the row with a share `dropout` of its likes masked out and the others scaled
-    by 1 / (1 - dropout); O_u are the user's likes and S_u a sample of what the user has not seen,
-    drawn anew for each row at each step. Scores come from the row as it is.
+    m is the number of users. x̃_u is the row with a share `dropout` of its likes masked out and the others scaled by
+    1 / (1 - dropout). O_u are the user's likes, and S_u is a sample of the other items (negatives), drawn for each
+    row at each step. At inference the input is the uncorrupted row.
 
-    Needs likes, a history and a user id. V_u is 0 for a user without one (`row` -1: a stranger to
-    the training table), who is answered by history alone.
+    Needs likes, a history and a user id. V_u is 0 for unknown users (`row` -1), who are scored by history alone.
 
     Args:
         n_items: size of the catalogue.
-        n_users: number of training users, each of whom has a row in V.
+        n_users: number of training users, each with a row in V.
         latent_dim: width of z, K (paper: 50).
-        activation: h, `"sigmoid"` or `None` for the identity (the paper tries both).
-        output_activation: o, likewise, under the square objective; the logistic one has its sigmoid
-            inside ℓ.
+        activation: h, `"sigmoid"` or None for the identity (the paper tries both).
+        output_activation: o, likewise, with the square objective; the logistic objective contains its sigmoid.
         objective: `"logistic"`, ℓ = log(1 + exp f) - x f, or `"square"`, ℓ = ½ (x - f)².
         dropout: q, the share of a row that is masked out (paper: 0.2 to 1, chosen on validation).
-        negatives: how many unseen items stand in the loss for each like (paper: 5); all where `None`.
+        negatives: negatives per like in the loss (paper: 5); None for all other items.
         tied: whether W' = W (the paper tries both).
-        user_node: whether there is a V; without it this is the paper's DAE, and it asks for a history only.
-        reg: λ of the decay (authors' code: 0.01, but on those rows of W alone that stand in a user's loss).
-        seed: seeds weights, corruption and sampling.
+        user_node: whether there is a V. Without it this is the paper's DAE, which needs a history only.
+        reg: λ of the weight decay (authors' code: 0.01, but only on the rows of W that occur in a user's loss).
+        seed: seed of weights, corruption and negatives.
 
     Shapes:
-        In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`, whose rows are strangers'.
-        Out: f `(batch, n_items)`, float32 under any dtype policy; logits under the logistic objective.
+        In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`, whose rows are unknown users'.
+        Out: f `(batch, n_items)`, float32 under any dtype policy; logits with the logistic objective.
 
     Raises:
-        ValueError: an argument is out of range, or a table has more users than there are nodes.
+        ValueError: an argument is out of range, or a table has more users than V has rows.
 
     Example:
         >>> from kerasrec import CDAE, Interactions, generate
@@ -61,21 +60,20 @@ class CDAE(Recommender):
         >>> _ = model.fit(table, epochs=1, batch_size=50, verbose=0)
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
-        >>> # User 7 is known, the other one is a stranger.
-        >>> asked = Interactions.from_histories([[3, 5], [8]], table, user_ids=[7, 10**6])
-        >>> model.recommend(asked, k=5, train=table).item_ids.shape
+        >>> # User 7 is a training user, the other user is unknown.
+        >>> histories = Interactions.from_histories([[3, 5], [8]], table, user_ids=[7, 10**6])
+        >>> model.recommend(histories, k=5, train=table).item_ids.shape
         (2, 5)
 
-    Differs from the paper in: mini-batches instead of single users. Each unseen item is drawn by itself, so
-    that there are 5 for each like on average, none twice. V_u decays when its user comes up, as in
-    the authors' code, and not at every step. Two replicas draw another sample than one process; with
-    `dropout=0, negatives=None` they learn what one learns.
+    Differs from the paper in: mini-batches instead of single users. Each negative is drawn independently, 5 per like
+    on average, none twice. V_u is regularised when its user is in the batch, as in the authors' code, not at every
+    step. Weights start Glorot-uniform; the authors' code draws them from other distributions. Two replicas draw other
+    negatives than one process; with `dropout=0, negatives=None` both compute the same.
 
     Source: Wu, DuBois, Zheng and Ester, Collaborative Denoising Auto-Encoders for Top-N Recommender
     Systems, WSDM 2016, and the authors' code (libcf).
     """
 
-    default_epochs = 100
     default_batch_size = 100
 
     def __init__(
@@ -95,12 +93,14 @@ class CDAE(Recommender):
         **kwargs: Any,
     ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
-        if objective not in POINTWISE:
-            raise ValueError(f"`objective` must be one of {', '.join(POINTWISE)}, not {objective!r}")
+        if objective not in OBJECTIVES:
+            raise ValueError(f"`objective`: expected one of {', '.join(OBJECTIVES)}, got {objective!r}")
         if objective == "logistic" and output_activation is not None:
-            raise ValueError('`output_activation` must be None under the "logistic" objective, which has its own')
-        if negatives is not None and negatives < 1:
-            raise ValueError(f"`negatives` must be at least 1, or None for all unseen items, not {negatives}")
+            raise ValueError(
+                f"`output_activation`: expected None with the logistic objective, got {output_activation!r}. "
+                "The objective contains the sigmoid"
+            )
+        check_at_least(1, negatives=negatives)
         self.n_items = n_items
         self.n_users = n_users
         self.latent_dim = latent_dim
@@ -113,72 +113,73 @@ class CDAE(Recommender):
         self.user_node = user_node
         self.reg = reg
 
-        # The layer scales what it keeps by 1 / (1 - q), as the paper does.
+        # Keras' dropout scales the remaining entries by 1 / (1 - q), as the paper does.
         self.corrupt = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), dtype="float32", name="corrupt")
-        self.sampling = keras.random.SeedGenerator(self.seed_for("negatives"))
+        self.negative_sampling = keras.random.SeedGenerator(self.seed_for("negatives"))
         self.pointwise = PointwiseLoss(objective)
+
+    def build(self, input_shape: Any = None) -> None:
+        def weight(name: str, shape: tuple[int, ...], initializer: Any, regularized: bool = True) -> Any:
+            decay = keras.regularizers.L2(self.reg / 2) if self.reg and regularized else None
+            # With 50 hidden units half precision would save nothing: float32 under any policy.
+            return self.add_weight(shape, initializer, "float32", autocast=False, regularizer=decay, name=name)
+
+        def glorot(name: str) -> Any:
+            return keras.initializers.GlorotUniform(self.seed_for(name))
+
+        items = (self.n_items, self.latent_dim)
+        self.kernel = weight("kernel", items, glorot("kernel"))
+        self.hidden_bias = weight("hidden_bias", (self.latent_dim,), "zeros")
+        self.output_kernel = self.kernel if self.tied else weight("output_kernel", items, glorot("output_kernel"))
+        self.bias = weight("bias", (self.n_items,), "zeros")
+        if self.user_node:
+            users = (self.n_users, self.latent_dim)
+            self.nodes = weight("nodes", users, glorot("nodes"), regularized=False)  # `compute_loss` regularises them
+
+    def nodes_of(self, inputs: Any) -> Tensor:
+        """V_u of each row, `(batch, latent_dim)`, 0 for unknown users."""
+        if not (self.user_node and isinstance(inputs, Mapping) and "row" in inputs):
+            return ops.zeros((1, self.latent_dim))
+        row = ops.cast(inputs["row"], "int32")
+        is_known = ops.expand_dims(ops.cast(row >= 0, "float32"), 1)
+        return is_known * ops.take(self.nodes, ops.maximum(row, 0), axis=0)
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        likes = self.observed(inputs)
+        corrupted = likes.with_values(self.corrupt(likes.values, training=training))
+        code = corrupted.matmul(ops.convert_to_tensor(self.kernel)) + self.nodes_of(inputs) + self.hidden_bias
+        code = keras.activations.get(self.activation)(code)
+        scores = ops.matmul(code, ops.transpose(self.output_kernel)) + self.bias
+        return keras.activations.get(self.output_activation)(scores)
+
+    def loss_weights(self, likes: Tensor, training: bool = True) -> Tensor:
+        """`(batch, n_items)`: 1 for likes and drawn negatives, 0 for other items; outside training the expectation."""
+        if self.negatives is None:
+            return ops.ones_like(likes)
+        n_likes = ops.sum(likes, axis=-1, keepdims=True)
+        probability = ops.minimum(1.0, self.negatives * n_likes / ops.maximum(self.n_items - n_likes, 1.0))
+        if not training:
+            return ops.where(likes > 0, 1.0, probability)
+        draws = keras.random.uniform(ops.shape(likes), seed=self.negative_sampling) < probability
+        return ops.where(likes > 0, 1.0, ops.cast(draws, "float32"))
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Tensor:
+        likes = self.dense_targets(x if y is None else y)
+        entry_loss = self.pointwise(
+            {"likes": likes, "weight": self.loss_weights(likes, training)}, y_pred, sample_weight
+        )
+        node_norms = self.reg / 2 * ops.sum(ops.square(self.nodes_of(x)), axis=-1)
+        return entry_loss + RowMean()(node_norms, node_norms) + self.regularization_losses()
 
     @classmethod
     def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"n_items": train.n_items, "n_users": train.n_users, **arguments}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """AdaGrad; its accumulator starts low, as gradients of means over rows are small."""
+        """AdaGrad at 0.1. Its accumulator starts at 1e-4, because gradients of means over rows are small."""
         return keras.optimizers.Adagrad(0.1, initial_accumulator_value=1e-4)
-
-    def build(self, input_shape: Any = None) -> None:
-        decay = keras.regularizers.L2(self.reg / 2) if self.reg else None
-
-        def weight(name: str, shape: tuple[int, ...], start: Any, regularizer: Any = decay) -> Any:
-            # With 50 hidden units half precision would save nothing: float32 under any policy.
-            return self.add_weight(shape, start, "float32", autocast=False, regularizer=regularizer, name=name)
-
-        def uniform(name: str) -> Any:
-            return keras.initializers.GlorotUniform(self.seed_for(name))
-
-        items = (self.n_items, self.latent_dim)
-        self.kernel = weight("kernel", items, uniform("kernel"))
-        self.hidden_bias = weight("hidden_bias", (self.latent_dim,), "zeros")
-        self.output_kernel = self.kernel if self.tied else weight("output_kernel", items, uniform("output_kernel"))
-        self.bias = weight("bias", (self.n_items,), "zeros")
-        if self.user_node:
-            nodes = (self.n_users, self.latent_dim)
-            self.nodes = weight("nodes", nodes, uniform("nodes"), regularizer=None)  # `call` lets them decay
-
-    def nodes_of(self, inputs: Any) -> Tensor:
-        """V_u of each row, `(batch, latent_dim)`, 0 for strangers."""
-        if not (self.user_node and isinstance(inputs, Mapping) and "row" in inputs):
-            return ops.zeros((1, self.latent_dim))
-        row = ops.cast(inputs["row"], "int32")
-        known = ops.expand_dims(ops.cast(row >= 0, "float32"), 1)
-        return known * ops.take(self.nodes, ops.maximum(row, 0), axis=0)
-
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
-        nodes = self.nodes_of(inputs)
-        self.add_loss(self.reg / 2 * ops.mean(ops.sum(ops.square(nodes), axis=-1)))
-        liked = observed_rows(inputs)
-        kept = liked.with_values(self.corrupt(liked.values, training=training))
-        code = kept.matmul(ops.convert_to_tensor(self.kernel)) + nodes + self.hidden_bias
-        code = keras.activations.get(self.activation)(code)
-        scores = ops.matmul(code, ops.transpose(self.output_kernel)) + self.bias
-        return keras.activations.get(self.output_activation)(scores)
-
-    def in_loss(self, likes: Tensor, training: bool = True) -> Tensor:
-        """`(batch, n_items)`: 1 for a like and for a drawn negative, 0 for others; outside training, the odds."""
-        if self.negatives is None:
-            return ops.ones_like(likes)
-        n_likes = ops.sum(likes, axis=-1, keepdims=True)
-        odds = ops.minimum(1.0, self.negatives * n_likes / ops.maximum(self.n_items - n_likes, 1.0))
-        if training:
-            drawn = ops.cast(keras.random.uniform(ops.shape(likes), seed=self.sampling) < odds, "float32")
-        return ops.where(likes > 0, 1.0, drawn if training else odds)
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        likes = self.dense_targets(x if y is None else y)
-        truth = {"likes": likes, "weight": self.in_loss(likes, training)}
-        return self.pointwise(truth, y_pred, sample_weight) + self.regularization_losses()
 
     @property
     def n_known_rows(self) -> int | None:
@@ -186,10 +187,14 @@ class CDAE(Recommender):
 
     @property
     def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """What a served request must tell."""
+        """A history, and a user id if there are user nodes."""
         return ("history", "user_id") if self.user_node else ("history",)
 
-    def get_config(self) -> dict[str, Any]:
-        names = ["n_items", "n_users", "latent_dim", "activation", "output_activation", "objective", "dropout"]
-        names += ["negatives", "tied", "user_node", "reg"]
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+    def item_vectors(self, train: Interactions) -> FloatArray:
+        return np.asarray(ops.convert_to_numpy(self.output_kernel), np.float32)
+
+    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
+        f = scores[columns]
+        if self.objective == "logistic":
+            return EntryLosses("logistic loss", np.logaddexp(0.0, f) - f)
+        return EntryLosses("half squared error", 0.5 * np.square(1.0 - f))

@@ -10,27 +10,33 @@ import numpy as np
 import scipy.sparse as sp
 from tqdm.auto import tqdm
 
+from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
-from kerasrec.models.base import Recommender, as_list, refuse_split
+from kerasrec.models.base import Recommender
+from kerasrec.models.training import as_list
+from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
+from kerasrec.ops.variables import assign_without_copy
 from kerasrec.types import Batch, FloatArray, Tensor
 
 
 class ClosedForm(Recommender):
     """Base of the models whose weights follow from the data in one step.
 
-    `fit` takes what any model's `fit` takes and ignores what has no meaning here (epochs, batch
-    size, optimizer). A subclass gives `build`, which makes one weight, `solve`, which says what it
-    is, and `call`.
+    `fit` has the arguments of every model's `fit` and ignores those without a meaning here (epochs, batch size,
+    optimizer). A subclass implements `build`, which creates one weight, `solve`, which computes it, and `call`. The
+    weight is created in `fit` or by `load_weights`, because it is as large as the memory that `solve` needs.
     """
 
+    closed_form = True
     default_epochs = 1
+    builds_at_construction = False
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         """The weight, from the binary matrix of likes.
 
         Args:
             rows: float32 `(n_users, n_items)`.
-            progress: a bar of 100 steps, to be moved with `update`.
+            progress: a bar of 100 steps, to advance with `update`.
 
         Returns:
             float32, of the weight's shape.
@@ -38,10 +44,10 @@ class ClosedForm(Recommender):
         raise NotImplementedError
 
     def check_memory(self) -> None:
-        """Refuses what this machine has no memory for.
+        """Refuses to solve a problem that does not fit into memory; override it in models with large problems.
 
         Raises:
-            MemoryError: it is so.
+            MemoryError: the problem does not fit into memory.
         """
 
     def fit(
@@ -55,6 +61,8 @@ class ClosedForm(Recommender):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool = True,
+        class_weight: Any = None,
+        sample_weight: Any = None,
         **kwargs: Any,
     ) -> Any:
         """Solves for the weights; see `Recommender.fit` for the arguments.
@@ -62,37 +70,55 @@ class ClosedForm(Recommender):
         Returns:
             A Keras `History` of one epoch.
         """
-        refuse_split(x)
+        x = as_table(x)
+        check_held_out(validation_data, "validation_data")
+        check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
+        if sample_weight is not None:
+            raise ValueError(f"`sample_weight`: expected None, because {type(self).__name__} weighs all users equally")
         if isinstance(x, Interactions):
-            self.batches(x)  # refuses a table with another number of columns
+            self.check_columns(x)
+            self.columns_digest = ids_digest(x.item_ids)
             rows = x.likes().matrix
         else:
-            rows = _stack(x, self.n_columns)
+            rows = _sparse_matrix(x, self.n_columns)
         self.check_memory()
-        looks = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
-        with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **looks) as bar:
-            solution = self.solve(rows, bar)
-        if not self.built:  # not before: the weight is as large as what was needed to solve for it
+        style = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
+        with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **style) as progress:
+            solution = self.solve(rows, progress)
+        if not self.built:
             self.build()
         (weight,) = self.weights
         assign_without_copy(solution, weight)
         history = keras.callbacks.History()
-        calls = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
-        calls.on_train_begin()
-        calls.on_epoch_begin(0)
+        callback_list = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
+        callback_list.on_train_begin()
+        callback_list.on_epoch_begin(0)
         logs = {}
         if validation_data is not None:
             if not self.compiled:
                 self.compile()
             result = self.evaluate(validation_data, return_dict=True, verbose=0)
             logs = {f"val_{name}": value for name, value in result.items()}
-        calls.on_epoch_end(0, logs)
-        calls.on_train_end(logs)
+        callback_list.on_epoch_end(0, logs)
+        callback_list.on_train_end(logs)
         return history
 
+    def load_weights(self, filepath: Any, **kwargs: Any) -> None:
+        """Creates the weight and loads it; see `keras.Model.load_weights`."""
+        if not self.built:
+            self.build()
+        super().load_weights(filepath, **kwargs)
+
+    def get_build_config(self) -> dict[str, Any] | None:  # type: ignore[override]
+        return {"built": True} if self.built else None
+
+    def build_from_config(self, config: dict[str, Any]) -> None:
+        if not self.built:
+            self.build()
+
     def check_fitted(self) -> None:
-        if not self.built:  # Keras would build it, and zeros look like an answer
-            raise ValueError(f"this {type(self).__name__} has learned nothing yet: call `fit` first, or load it")
+        if not self.built:  # Keras would build the model, and scores of 0 look like a result
+            raise ValueError(f"this {type(self).__name__} has not been fitted. Fix: call `fit`, or load a saved model")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.check_fitted()
@@ -101,38 +127,29 @@ class ClosedForm(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        """Mean squared error of the held-out (or the given) row, for `evaluate`; nothing is trained by it."""
+        """Mean squared error of the held-out (or the input) row, for `evaluate`. It trains nothing."""
         return keras.ops.mean(keras.ops.square(self.dense_targets(x if y is None else y) - y_pred))
 
 
-def assign_without_copy(array: FloatArray, variable: keras.Variable) -> None:
-    """Assigns `array`, not to be used again; without a copy on TensorFlow, which would make two on the way."""
-    if keras.backend.backend() == "tensorflow" and array.ctypes.data % 64 == 0:  # elsewhere TensorFlow would crash
-        import tensorflow as tf
-
-        variable.assign(tf.experimental.dlpack.from_dlpack(array.__dlpack__()))
-    else:
-        variable.assign(array)
-
-
-def _stack(batches: Any, n_columns: int) -> sp.csr_array:
-    """The likes in batches, dense or of padded ids, as one sparse matrix."""
+def _sparse_matrix(batches: Any, n_columns: int) -> sp.csr_array:
+    """The likes of batches, dense or of padded ids, as one sparse matrix."""
     if isinstance(batches, (np.ndarray, Mapping)):
         batches = [batches]
     if isinstance(batches, keras.utils.PyDataset):
-        made = batches
-        batches = (made[i] for i in range(len(made)))
-    parts = []
+        dataset = batches
+        batches = (dataset[i] for i in range(len(dataset)))
+    matrices = []
     for batch in batches:
         rows: Batch | Tensor = batch[0] if isinstance(batch, tuple) else batch
-        if not hasattr(rows, "keys"):
-            parts.append(sp.csr_array((np.asarray(rows) != 0).astype(np.float32)))
-            if parts[-1].shape[1] != n_columns:
-                raise ValueError(f"rows of {parts[-1].shape[1]} columns were given, {n_columns} are due")
+        if not isinstance(rows, Mapping):
+            dense = np.asarray(rows)
+            if dense.shape[1] != n_columns:
+                raise ValueError(f"expected rows with {n_columns} columns, got {dense.shape[1]}")
+            matrices.append(sp.csr_array((dense != 0).astype(np.float32)))
             continue
         ids = np.asarray(rows["ids"])
         observed = ids >= 0
         indptr = np.concatenate([[0], np.cumsum(observed.sum(1))])
         ones = np.ones(indptr[-1], np.float32)
-        parts.append(sp.csr_array((ones, ids[observed], indptr), shape=(len(ids), n_columns)))
-    return sp.vstack(parts, format="csr")
+        matrices.append(sp.csr_array((ones, ids[observed], indptr), shape=(len(ids), n_columns)))
+    return sp.vstack(matrices, format="csr")

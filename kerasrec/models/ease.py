@@ -10,10 +10,10 @@ from keras import ops
 from tqdm.auto import tqdm
 
 from kerasrec._registry import public
+from kerasrec.models.base import EntryLosses, squared_error
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.ops.inverse import bytes_to_invert, memory_limit, penalised_inverse, squares
-from kerasrec.ops.sparse_rows import observed_rows
-from kerasrec.types import FloatArray, Tensor
+from kerasrec.types import FloatArray, IntArray, Tensor
 
 
 @public
@@ -21,25 +21,33 @@ class EASE(ClosedForm):
     """Embarrassingly shallow autoencoder: item-item weights with a zero diagonal, solved exactly.
 
         minimise ‖X - X B‖² + reg · ‖B‖²  subject to diag(B) = 0
-        P = (XᵀX + reg · I)⁻¹,   B_ij = -P_ij / P_jj,   B_ii = 0
 
-    B is not symmetric and has negative weights; both matter for accuracy.
+    For a dense binary matrix X (users × items) the solution is
 
-    Needs likes and a history only. Memory: n_items² float32 for the weights, and as much again
-    while solving. Time: about n_items³ operations; n_users³ where there are fewer users than items, as
-    then (XXᵀ + reg · I)⁻¹ is inverted, from which P follows.
+        G = X.T @ X                                # how often two items are liked together
+        P = np.linalg.inv(G + reg * np.eye(len(G)))
+        B = -P / np.diag(P)                        # B_ij = -P_ij / P_jj
+        np.fill_diagonal(B, 0.0)
+        scores = X @ B
+
+    B is not symmetric and has negative weights; both matter for accuracy. `fit` computes the same in float32 by a
+    Cholesky factorisation, in place and from the sparse X.
+
+    Needs likes and a history only. Memory: n_items² float32 for the weights, and as much again while solving. Time:
+    about n_items³ operations. If there are fewer users than items, it is about n_users³: then (XXᵀ + reg · I)⁻¹ is
+    computed, from which P follows.
 
     Args:
         n_items: size of the catalogue.
         reg: λ (paper: ML-20M 500, Netflix 1000, Million Song 200).
-        seed: has no effect; every model takes it.
+        seed: no effect. Every model has this argument.
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: in `fit`, when `reg` is too small for the matrix to be inverted in float32.
-        MemoryError: in `fit`, when the machine is too small for the catalogue, before anything is begun.
+        ValueError: `reg` is not positive; in `fit`, `reg` is too small to invert the matrix in float32.
+        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
 
     Example:
         >>> from kerasrec import EASE, generate
@@ -59,7 +67,7 @@ class EASE(ClosedForm):
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         if not reg > 0:
-            raise ValueError(f"`reg` must be above 0, not {reg:g}: without it XᵀX cannot be inverted")
+            raise ValueError(f"`reg`: expected a number above 0, got {reg:g}. XᵀX alone cannot be inverted")
         self.n_items = n_items
         self.reg = reg
 
@@ -68,11 +76,11 @@ class EASE(ClosedForm):
         self.kernel = self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name="kernel")
 
     def check_memory(self) -> None:
-        needed, there = bytes_to_invert(self.n_items), memory_limit()
-        if needed > there:
+        needed, available = bytes_to_invert(self.n_items), memory_limit()
+        if needed > available:
             raise MemoryError(
-                f"{type(self).__name__} of {self.n_items:,} items needs {needed / 1e9:,.0f} GB, this machine has "
-                f"{there / 1e9:,.0f} GB: keep the items with more users (`Interactions.core`), or take MultVAE"
+                f"{type(self).__name__} of {self.n_items:,} items needs {needed / 1e9:,.0f} GB, and this machine has "
+                f"{available / 1e9:,.0f} GB. Fix: keep the items with more users (`Interactions.core`), or use ELSA"
             )
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
@@ -80,18 +88,21 @@ class EASE(ClosedForm):
             weights = penalised_inverse(rows, self.penalty(squares(rows)), progress)
         except np.linalg.LinAlgError:
             raise ValueError(
-                f"`reg` = {self.reg:g} is too small: the penalised XᵀX cannot be inverted in float32; raise `reg`"
+                f"`reg` = {self.reg:g} is too small: the matrix cannot be inverted in float32. Fix: raise `reg`"
             ) from None
         weights /= -np.diagonal(weights)
         np.fill_diagonal(weights, 0.0)
         return weights
 
     def penalty(self, item_counts: FloatArray) -> FloatArray:
-        """What is added to the diagonal of XᵀX, from how many users liked each item."""
+        """The diagonal that is added to XᵀX, from the number of users who liked each item."""
         return np.full_like(item_counts, self.reg)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return observed_rows(inputs).matmul(ops.convert_to_tensor(self.kernel))
+        return self.observed(inputs).matmul(ops.convert_to_tensor(self.kernel))
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_items": self.n_items, "reg": self.reg}
+    def item_vectors(self, train: Any) -> FloatArray:
+        return np.ascontiguousarray(ops.convert_to_numpy(self.kernel).T, np.float32)
+
+    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
+        return squared_error(scores, columns, np.ones(len(columns), np.float32))

@@ -1,7 +1,4 @@
-"""EDLAE: EASE under dropout, still in closed form.
-
-https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html.
-"""
+"""EDLAE: EASE with marginalised dropout. https://proceedings.neurips.cc/paper/2020/hash/e33d974aae13e4d877477d51d8bafdc4-Abstract.html."""
 
 from __future__ import annotations
 
@@ -14,13 +11,13 @@ from kerasrec.types import FloatArray
 
 @public
 class EDLAE(EASE):
-    """Emphasised denoising linear autoencoder of full rank: EASE that learns under dropout of its input.
+    """Denoising EASE: a zero-diagonal linear autoencoder whose input dropout is marginalised in closed form.
 
         minimise E_δ ‖X - (δ ⊙ X) B‖² + reg · ‖B‖²  subject to diag(B) = 0
         P = (XᵀX + Λ)⁻¹,   Λ = reg · I + p / (1 - p) · diag(XᵀX),   B_ij = -P_ij / P_jj,   B_ii = 0
 
-    where δ is 0 with probability p and 1 / (1 - p) otherwise. The mean over all masks is
-    an L2 penalty that grows with an item's popularity. EASE is p = 0.
+    δ is 0 with probability p and 1 / (1 - p) otherwise. The expectation over all masks is an L2 penalty that grows
+    with an item's popularity. EASE is p = 0.
 
     Needs likes and a history only. Memory and time are those of `EASE`.
 
@@ -28,13 +25,14 @@ class EDLAE(EASE):
         n_items: size of the catalogue.
         dropout: p, the share of the input that is dropped (paper: ML-20M and Netflix 0.33, Million Song 0.25).
         reg: λ (paper: ML-20M 300, Netflix 500, Million Song 70).
-        seed: has no effect; every model takes it.
+        seed: no effect. Every model has this argument.
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: `dropout` is not in [0, 1); in `fit`, when the matrix cannot be inverted in float32.
+        ValueError: `dropout` is not in [0, 1), or `reg` is not positive; in `fit`, the matrix cannot be inverted in
+            float32.
 
     Example:
         >>> from kerasrec import EDLAE, generate
@@ -54,11 +52,8 @@ class EDLAE(EASE):
     ) -> None:
         super().__init__(n_items, reg=reg, seed=seed, **kwargs)
         if not 0 <= dropout < 1:
-            raise ValueError(f"`dropout` must be at least 0 and below 1, not {dropout:g}")
+            raise ValueError(f"`dropout`: expected a number in [0, 1), got {dropout:g}")
         self.dropout = dropout
 
     def penalty(self, item_counts: FloatArray) -> FloatArray:
         return self.reg + self.dropout / (1 - self.dropout) * item_counts
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dropout": self.dropout}

@@ -1,41 +1,46 @@
-"""ELSA: a linear autoencoder of low rank, for catalogues too large for EASE. https://doi.org/10.1145/3523227.3551482."""
+"""ELSA: a low-rank linear autoencoder, for catalogues too large for EASE. https://doi.org/10.1145/3523227.3551482."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.layers import trains_in_bfloat16
+from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
-from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
-from kerasrec.types import Tensor
+from kerasrec.models.precision import product_dtype
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows
+from kerasrec.types import FloatArray, Tensor
 
 
 @public
 class ELSA(Recommender):
-    """Item-item weights A Aᵀ - I of low rank with a zero diagonal, learned by gradient descent.
+    """Item-item weights A Aᵀ - I of low rank with a zero diagonal, trained by gradient descent.
 
-    Row i of A is item i's vector, of length 1, which makes the diagonal 0. With f_u = x_u A Aᵀ - x_u it minimises,
-    averaged over users,
+    Row i of A is the vector of item i. It has length 1, which makes the diagonal 0. With f_u = x_u A Aᵀ - x_u the
+    model minimises, averaged over users,
 
         ‖ x_u / ‖x_u‖ - f_u / ‖f_u‖ ‖² = 2 - 2 cos(x_u, f_u)
 
-    Neither cosine nor gradient needs the scores of all items: with z = x A they follow from ‖z‖², the number of likes
-    and zᵀ (Aᵀ A) z. So the loss is exact, and a training step costs n_items · latent_dim² whatever the batch, which
-    can be large. It takes n_items · latent_dim weights where `EASE` has n_items².
+    The loss is computed without scoring all items: with z = x A, the cosine and its gradient follow from ‖z‖², the
+    number of likes and zᵀ (Aᵀ A) z. It is exact, and a training step costs n_items · latent_dim² for any batch size,
+    so that batches can be large. The model has n_items · latent_dim weights, `EASE` has n_items².
 
-    Needs likes and a history only: a user never seen in training is answered as well.
+    Needs likes and a history only: users that were not in training are scored as well.
 
     Args:
         n_items: size of the catalogue.
         latent_dim: length of an item's vector, the rank of the weights (authors' example: 256).
-        seed: seeds the vectors.
+        seed: seed of the vectors.
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
+
+    Raises:
+        ValueError: in `fit`, when it gets `y`.
 
     Example:
         >>> from kerasrec import ELSA, generate
@@ -46,7 +51,9 @@ class ELSA(Recommender):
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
 
-    Differs from the paper in: nothing known but the way in which the loss is worked out.
+    Differs from the paper in: the loss is computed without scoring all items. The authors' reproduction code applies
+    a ReLU to the scores and initialises A by He's normal distribution; here scores are linear and A starts
+    Glorot-uniform.
 
     Source: Vančura, Alves, Kasalický and Kordík, Scalable Linear Shallow Autoencoder for Collaborative Filtering,
     RecSys 2022, and the authors' code (recombee/ELSA).
@@ -59,54 +66,62 @@ class ELSA(Recommender):
         super().__init__(n_items, seed=seed, **kwargs)
         self.n_items = n_items
         self.latent_dim = latent_dim
-        self.cosine = keras.losses.CosineSimilarity()  # the negative of it
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Adam with Nesterov's momentum, at 0.1."""
-        return keras.optimizers.Nadam(0.1)
+        self.product_dtype = product_dtype()
+        self.negative_cosine = keras.losses.CosineSimilarity(dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(
             shape=(self.n_items, self.latent_dim),
             dtype="float32",
             initializer=keras.initializers.GlorotUniform(self.seed_for("kernel")),
-            autocast=False,  # lengths and ‖f‖² are sums and differences of many numbers: in float32 under any policy
+            autocast=False,  # ‖f‖² is a difference of large sums: float32 under any policy
             name="kernel",
         )
 
     @property
-    def output_kernel(self) -> Tensor:
-        """The items' vectors A, `(n_items, latent_dim)`."""
+    def unit_vectors(self) -> Tensor:
+        """The items' vectors A, `(n_items, latent_dim)`, of length 1."""
         kernel = ops.convert_to_tensor(self.kernel)
         return kernel * ops.rsqrt(ops.maximum(ops.sum(ops.square(kernel), axis=1, keepdims=True), 1e-12))
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code z = x A, `(batch, latent_dim)`."""
-        return observed_rows(inputs).matmul(self.output_kernel)
+        return self.observed(inputs).matmul(self.unit_vectors)
 
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
-        liked, vectors = observed_rows(inputs), self.output_kernel
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        likes, vectors = self.observed(inputs), self.unit_vectors
         if training:
-            code = liked.matmul(vectors, "bfloat16" if trains_in_bfloat16() else None)
-            self.add_loss(ops.mean(2.0 - 2.0 * self.cosines(liked, code, vectors)))
-            return code
-        scores = ops.matmul(liked.matmul(vectors), ops.transpose(vectors))
-        return scores - liked.values if isinstance(liked, DenseRows) else liked.scatter_add(scores, -liked.values)
-
-    def cosines(self, liked: SparseRows | DenseRows, code: Tensor, vectors: Tensor) -> Tensor:
-        """cos(x, f) of each row, `(batch,)`, without f; 0 for a row of nothing."""
-        gram = ops.matmul(ops.transpose(vectors), vectors)
-        squares = ops.sum(ops.square(code), axis=1)
-        product = squares - liked.counts  # x · f, as x · x A Aᵀ = ‖z‖²
-        norm = ops.sum(ops.matmul(code, gram) * code, axis=1) - 2.0 * squares + liked.counts  # ‖f‖²
-        return product * ops.rsqrt(ops.maximum(norm * liked.counts, 1e-12))
+            return {"code": likes.matmul(vectors, self.product_dtype), "vectors": vectors}
+        scores = ops.matmul(likes.matmul(vectors), ops.transpose(vectors))
+        return scores - likes.values if isinstance(likes, DenseRows) else likes.scatter_add(scores, -likes.values)
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        if training:
-            return self.loss_from_call(y, sample_weight)
-        return 2.0 + 2.0 * self.cosine(self.dense_targets(x if y is None else y), y_pred, sample_weight)
+        if not training:
+            return 2.0 + 2.0 * self.negative_cosine(self.dense_targets(x if y is None else y), y_pred, sample_weight)
+        self.refuse_targets(y)
+        rows = 2.0 - 2.0 * cosines(self.observed(x), y_pred["code"], y_pred["vectors"])
+        return RowMean()(rows, rows, sample_weight)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "n_items": self.n_items, "latent_dim": self.latent_dim}
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Adam with Nesterov's momentum, at 0.1."""
+        return keras.optimizers.Nadam(0.1)
+
+    def item_vectors(self, train: Any) -> FloatArray:
+        return np.asarray(ops.convert_to_numpy(self.unit_vectors), np.float32)
+
+
+def cosines(likes: SparseRows | DenseRows, code: Tensor, vectors: Tensor) -> Tensor:
+    """cos(x, x A Aᵀ - x) of each row, `(batch,)`, without computing x A Aᵀ; 0 for an empty row.
+
+    Args:
+        likes: x, with the values 1.
+        code: z = x A, `(batch, latent_dim)`.
+        vectors: A, `(n_items, latent_dim)`, with rows of length 1.
+    """
+    gram = ops.matmul(ops.transpose(vectors), vectors)
+    squares = ops.sum(ops.square(code), axis=1)
+    product = squares - likes.counts  # x · f, because x · x A Aᵀ = ‖z‖²
+    squared_norm = ops.sum(ops.matmul(code, gram) * code, axis=1) - 2.0 * squares + likes.counts  # ‖f‖²
+    return product * ops.rsqrt(ops.maximum(squared_norm * likes.counts, 1e-12))

@@ -2,55 +2,58 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import keras
-from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.layers import ends, xavier_dense
-from kerasrec.losses import MultinomialNLL
-from kerasrec.models.base import Recommender
+from kerasrec.layers import Logits, RowDense, SampledLogits, xavier_dense
+from kerasrec.losses import MultinomialNLL, RowMean
+from kerasrec.models.base import EntryLosses, Recommender, build_in_sequence, negative_log_softmax, output_vectors
+from kerasrec.models.precision import product_dtype
 from kerasrec.ops.sampled_softmax import sum_of_squares
-from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows, padded_ids
+from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows
 from kerasrec.optimizers import Adam
-from kerasrec.types import Tensor
+from kerasrec.types import FloatArray, IntArray, Tensor
 
 
 @public
 class MultDAE(Recommender):
-    """Denoising autoencoder for likes.
+    """Denoising autoencoder of a user's likes.
 
     Minimises, averaged over users,
 
         -Σ_i x_ui log softmax(f(x̃_u))_i + reg · Σ W²
 
-    where x̃_u is the L2-normalised row, corrupted by dropout (masking) or by Gaussian noise, f a stack
-    of dense layers, and the decay is on weights, not on biases. With `hidden_dims` it is a stacked
-    denoising autoencoder, which `kerasrec.models.pretraining.pretrain` can start layer by layer.
+    x̃_u is the L2-normalised row, corrupted by dropout (masking) or by Gaussian noise, and f is a stack of dense
+    layers. The decay is on weights, not on biases. With `hidden_dims` the model is a stacked denoising autoencoder,
+    which `kerasrec.models.pretraining.pretrain` can train layer by layer.
 
-    Needs likes and a history only: a user never seen in training is answered as well.
+    Needs likes and a history only: users that were not in training are scored as well.
 
     Args:
         n_items: size of the catalogue.
-        hidden_dims: widths of the encoder's layers before the code; the decoder has them in reverse
-            (paper: none, which makes the network n_items → 200 → n_items).
+        hidden_dims: widths of the encoder's layers before the code; the decoder has them in reverse (paper: none,
+            which makes the network n_items → 200 → n_items).
         latent_dim: width of the code (paper: 200).
         activation: of all layers but the last (paper: tanh).
         dropout: share of the input that is dropped in training (paper: 0.5).
-        noise: standard deviation of the Gaussian noise on each entry of the normalised row, zeros
-            too, in training (paper: 0; `dropout=0` makes it the only corruption).
-        reg: λ of the decay, on the whole Σ W² (reference code: 0.01 / 500). TensorFlow's `l2_loss`
-            is half of that sum, which the reference code makes up for by a factor of 2.
-        n_sampled: for large catalogues, how many items are sampled for each training batch in place of
-            all (paper: all): see `kerasrec.layers.SampledLogits`. The first and the last layer's
-            Σ W² is then estimated from the same sample, and a training step costs the same for any
-            size of the catalogue on TensorFlow's CPU.
-        seed: seeds weights and dropout.
+        noise: standard deviation of the Gaussian noise that training adds to each entry of the normalised row, zeros
+            included (paper: 0). With `dropout=0` it is the only corruption.
+        reg: λ of the decay, on the whole Σ W² (reference code: 0.01 / 500). TensorFlow's `l2_loss` is half of that
+            sum, for which the reference code compensates by a factor of 2.
+        n_sampled: for large catalogues, the number of items to sample for each training batch instead of using all
+            (paper: all), see `kerasrec.layers.SampledLogits`. Σ W² of the first and the last layer is estimated from
+            the same sample. On TensorFlow's CPU the cost of a training step then does not depend on the size of the
+            catalogue.
+        seed: seed of weights, dropout and noise.
 
     Shapes:
-        In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: logits
-        `(batch, n_items)`, float32.
+        In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: logits `(batch, n_items)`, float32.
+
+    Raises:
+        ValueError: `n_sampled` is below 2, or combined with `noise`, which changes all items.
 
     Example:
         >>> from kerasrec import MultDAE, generate
@@ -60,9 +63,6 @@ class MultDAE(Recommender):
         >>> _ = model.fit(table, epochs=1, batch_size=50, verbose=0)
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
-
-    Raises:
-        ValueError: `n_sampled` is below 2, or there is `noise` as well, which falls on all items.
 
     Differs from the paper in: nothing known. Also known as Multi-DAE.
 
@@ -87,7 +87,7 @@ class MultDAE(Recommender):
     ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         if n_sampled is not None and noise:
-            raise ValueError("`noise` falls on every item of the catalogue: leave it or `n_sampled` out")
+            raise ValueError(f"`noise`: expected 0 with `n_sampled`, got {noise:g}, because it changes all items")
         self.n_items = n_items
         self.hidden_dims = tuple(hidden_dims)
         self.latent_dim = latent_dim
@@ -98,31 +98,78 @@ class MultDAE(Recommender):
         self.n_sampled = n_sampled
 
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
-        self.blur = keras.layers.GaussianNoise(noise, seed=self.seed_for("noise"), dtype="float32", name="blur")
-        (first, *encoder), decoder = (*self.hidden_dims, latent_dim), tuple(reversed(self.hidden_dims))
-        rows, logits = ends(n_sampled, self.seed_for("sample"))
-        self.encoder = [self._dense(first, activation, "encoder_0", kind=rows, at_end=True)]
-        self.encoder += [self._dense(d, activation, f"encoder_{i}") for i, d in enumerate(encoder, 1)]
-        self.decoder = [self._dense(d, activation, f"decoder_{i}") for i, d in enumerate(decoder)]
-        self.logits = self._dense(n_items, None, "logits", kind=logits, at_end=True)
+        self.gaussian_noise = keras.layers.GaussianNoise(
+            noise, seed=self.seed_for("noise"), dtype="float32", name="noise"
+        )
+        decay = keras.regularizers.L2(reg) if reg else None  # Keras' L2 is the whole sum of squares
+        inner = {"kernel_regularizer": decay, "product_dtype": product_dtype()}
+        first, *others = (*self.hidden_dims, latent_dim)
+        if n_sampled is None:
+            self.encoder = [self._dense(first, activation, "encoder_0", layer=RowDense, **inner)]
+            self.logits = self._dense(n_items, None, "logits", layer=Logits, **{**inner, "dtype": "float32"})
+        else:  # `sampled_loss` estimates the decay of these two
+            self.encoder = [self._dense(first, activation, "encoder_0", layer=RowDense, sparse=True)]
+            sampled_logits = partial(SampledLogits, n_sampled=n_sampled, seed=self.seed_for("sample"))
+            self.logits = self._dense(n_items, None, "logits", layer=sampled_logits, dtype="float32")
+        self.encoder += [self._dense(units, activation, f"encoder_{i}", **inner) for i, units in enumerate(others, 1)]
+        decoder = enumerate(reversed(self.hidden_dims))
+        self.decoder = [self._dense(units, activation, f"decoder_{i}", **inner) for i, units in decoder]
         self.nll = MultinomialNLL()
 
-    def _dense(
-        self, units: int, activation: str | None, name: str, at_end: bool = False, **kwargs: Any
-    ) -> keras.layers.Layer:
-        if self.reg and not (at_end and self.n_sampled):
-            kwargs["kernel_regularizer"] = keras.regularizers.L2(self.reg)  # Keras' L2 is the whole sum of squares
-        return xavier_dense(units, activation, self.seed_for(name), name, **kwargs)
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Adam at 0.001, or where items are sampled lazy and at 0.002, which makes up for a noisier gradient."""
-        return Adam(1e-3) if self.n_sampled is None else Adam(2e-3, lazy=True)
+    def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Layer:
+        return xavier_dense(units, activation, self.seed_for(name), name, **{"dtype": self.dtype_policy, **kwargs})
 
     def build(self, input_shape: Any = None) -> None:
-        width = self.n_items
-        for layer in [*self.encoder, *self.decoder, self.logits]:
-            layer.build((None, width))
-            width = layer.units
+        build_in_sequence([*self.encoder, *self.decoder, self.logits], self.n_items)
+
+    def encode(self, inputs: Any, training: bool = False) -> Tensor:
+        """The code, `(batch, latent_dim)`."""
+        likes = self.observed(inputs)
+        if training and self.noise:
+            likes = observed_rows(self.dense_inputs(inputs))  # the noise changes unobserved entries as well
+        row = l2_normalize_rows(likes)
+        corrupted = self.gaussian_noise(self.drop(row.values, training=training), training=training)
+        first, *others = self.encoder
+        code = first(row.with_values(corrupted), training=training)
+        for layer in others:
+            code = layer(code, training=training)
+        return code
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        hidden = self.encode(inputs, training)
+        for layer in self.decoder:
+            hidden = layer(hidden, training=training)
+        if training and self.n_sampled is not None:
+            return {"hidden": hidden}
+        return self.logits(hidden) if self.n_sampled is not None else self.logits(hidden, training=training)
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Tensor:
+        likes = self.observed(x if y is None else y)
+        if not (training and self.n_sampled is not None):
+            return self.nll(likes, y_pred, sample_weight) + self.regularization_losses()
+        sample = self.logits.draw(likes)
+        rows = self.logits.nll(y_pred["hidden"], likes, sample)
+        decayed = (self.encoder[0], self.logits) if self.reg else ()
+        decay = sum(self.reg * sum_of_squares(layer.kernel, sample) for layer in decayed)
+        rows = rows + decay  # of every row, so that the mean over rows adds it once
+        return RowMean()(rows, rows, sample_weight) + self.regularization_losses()
+
+    def default_optimizer(self) -> keras.optimizers.Optimizer:
+        """Adam at 0.001; with `n_sampled` lazy Adam at 0.002, which compensates for the noisier gradient."""
+        return Adam(1e-3) if self.n_sampled is None else Adam(2e-3, lazy=True)
+
+    def item_vectors(self, train: Any) -> FloatArray:
+        return output_vectors(self.logits)
+
+    @property
+    def code_layer(self) -> str | None:
+        """The last layer of the encoder."""
+        return self.encoder[-1].name
+
+    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
+        return negative_log_softmax(scores, columns)
 
     def layer_pairs(self) -> list[list[keras.layers.Layer]]:
         decoder = [self.logits, *reversed(self.decoder)]
@@ -130,47 +177,5 @@ class MultDAE(Recommender):
 
     def truncated(self, depth: int) -> MultDAE:
         *hidden_dims, latent_dim = (*self.hidden_dims, self.latent_dim)[:depth]
-        stage: MultDAE = self.from_config({**self.get_config(), "hidden_dims": hidden_dims, "latent_dim": latent_dim})
-        stage.build()
-        return stage
-
-    def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        """The code, `(batch, latent_dim)`."""
-        liked = observed_rows(inputs)
-        if training and self.noise:
-            liked = observed_rows(self.dense_inputs(inputs))  # noise falls on what was not observed, too
-        row = l2_normalize_rows(liked)
-        corrupted = self.blur(self.drop(row.values, training=training), training=training)
-        first, *others = self.encoder
-        code = first(row.with_values(corrupted))
-        for layer in others:
-            code = layer(code)
-        return code
-
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
-        hidden = self.encode(inputs, training)
-        for layer in self.decoder:
-            hidden = layer(hidden)
-        if training and self.n_sampled is not None:
-            self.add_loss(self.sampled_loss(hidden, padded_ids(inputs)))
-            return hidden
-        return self.logits(hidden, training=training)
-
-    def sampled_loss(self, hidden: Tensor, ids: Tensor | None) -> Tensor:
-        """The loss, with the decay of the first and the last layer but not of those between, from a sample of items."""
-        sample = self.logits.draw(ids)
-        decay = sum(sum_of_squares(layer.kernel, sample) for layer in (self.encoder[0], self.logits)) if self.reg else 0
-        return ops.mean(self.logits(hidden, ids, sample)) + self.reg * decay
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        if training and self.n_sampled is not None:
-            return self.loss_from_call(y, sample_weight)
-        return (
-            self.nll(self.observed_entries(x if y is None else y), y_pred, sample_weight) + self.regularization_losses()
-        )
-
-    def get_config(self) -> dict[str, Any]:
-        names = ("n_items", "hidden_dims", "latent_dim", "activation", "dropout", "noise", "reg", "n_sampled")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        model: MultDAE = self.from_config({**self.get_config(), "hidden_dims": hidden_dims, "latent_dim": latent_dim})
+        return model

@@ -11,19 +11,19 @@ from kerasrec.models.base import Recommender
 def pretrain(
     model: Recommender, train: Interactions, epochs: int, batch_size: int | None = None, verbose: Any = "auto"
 ) -> None:
-    """Starts a stack of layers from the outside in, so that `fit` only has to tune it.
+    """Trains a stack of layers from the outside in, so that `fit` only fine-tunes it.
 
-    Stage d trains the network of the d outermost pairs of layers (an encoder layer and the decoder
-    layer that undoes it) by the model's own loss, corruption and optimizer; pairs of earlier stages
-    are held. Only the weights of `model` are changed, by the last stage.
+    Stage d trains a network of the d outermost layer pairs (an encoder layer and the decoder layer that mirrors it)
+    with the model's own loss, corruption and optimizer. The pairs of earlier stages are frozen. The weights of the
+    last stage become the weights of `model`.
 
-        n → 500 → n,   then   n → 500 → 250 → 500 → n   with the outer two held
+        n → 500 → n,   then   n → 500 → 250 → 500 → n   with the outer two frozen
 
     Args:
-        model: one of `AutoRec`, `CFN`, `MultDAE`, whose layers come in pairs of equal widths.
+        model: an `AutoRec`, `CFN` or `MultDAE`, whose layers form pairs of equal widths.
         train: the training table.
-        epochs: of each stage.
-        batch_size: of each stage, if not the model's default.
+        epochs: epochs of each stage.
+        batch_size: batch size of each stage. Default: the model's.
         verbose: as in `keras.Model.fit`.
 
     Raises:
@@ -39,27 +39,24 @@ def pretrain(
         >>> history = model.fit(table, epochs=5, verbose=0)
 
     Source: Bengio, Lamblin, Popovici and Larochelle, Greedy Layer-Wise Training of Deep Networks, NIPS
-    2006; Vincent et al., Stacked Denoising Autoencoders, JMLR 2010; as the AutoRec paper does for
-    its deep variant.
+    2006; Vincent et al., Stacked Denoising Autoencoders, JMLR 2010; as in the AutoRec paper for its deep variant.
     """
-    if not model.built:
-        model.build()
     n_rows = train.n_items if model.rows == "items" else train.n_users
-    learned: list[list[Any]] = []
+    trained: list[list[Any]] = []
     for depth in range(1, len(model.layer_pairs()) + 1):
         stage = model.truncated(depth)
-        stage.planned_steps = stage.steps_for(n_rows, epochs, batch_size)
-        for pair, weights in zip(stage.layer_pairs(), learned, strict=False):
-            _assign(pair, weights)
+        stage.planned_steps, stage.run_start = stage.steps_for(n_rows, epochs, batch_size), 0
+        for pair, weights in zip(stage.layer_pairs(), trained, strict=False):
+            _set_weights(pair, weights)
             for layer in pair:
                 layer.trainable = False
         stage.compile()
         stage.fit(train, epochs=epochs, batch_size=batch_size, verbose=verbose)
-        learned = [[layer.get_weights() for layer in pair] for pair in stage.layer_pairs()]
-    for pair, weights in zip(model.layer_pairs(), learned, strict=True):
-        _assign(pair, weights)
+        trained = [[layer.get_weights() for layer in pair] for pair in stage.layer_pairs()]
+    for pair, weights in zip(model.layer_pairs(), trained, strict=True):
+        _set_weights(pair, weights)
 
 
-def _assign(pair: list[Any], weights: list[Any]) -> None:
+def _set_weights(pair: list[Any], weights: list[Any]) -> None:
     for layer, values in zip(pair, weights, strict=True):
         layer.set_weights(values)

@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format
-from google.protobuf import wrappers_pb2 as wrappers
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2 as wrappers
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
 from kerasrec import EASE, generate
