@@ -1,4 +1,4 @@
-"""Names for the types that annotations repeat."""
+"""Names of types that many annotations use."""
 
 from collections.abc import Mapping
 from typing import Any, Protocol, TypeAlias
@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Tensor: TypeAlias = Any
-"""A tensor of the active backend, or whatever `keras.ops` accepts as one."""
+"""A tensor of the active backend, or anything that `keras.ops` converts to one."""
 
 Batch: TypeAlias = Mapping[str, Tensor]
 """`{"ids": (batch, length), "values": (batch, length), "row": (batch,)}`; see `kerasrec.data.batches`."""

@@ -1,4 +1,4 @@
-"""Our Adam is Keras' Adam, step by step."""
+"""`Adam` against Keras' Adam and, if lazy, against numpy, step by step."""
 
 import keras
 import numpy as np
@@ -18,7 +18,7 @@ from kerasrec.optimizers import Adam
         {"gradient_accumulation_steps": 3},
     ],
 )
-def test_steps_are_those_of_keras(settings):
+def test_steps_equal_those_of_keras(settings):
     rng = np.random.default_rng(0)
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 20)
     start = rng.normal(size=(7, 3)).astype(np.float32)
@@ -36,7 +36,7 @@ def test_steps_are_those_of_keras(settings):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_a_gradient_by_rows_is_applied_as_its_dense_form():
+def test_indexed_slices_are_applied_like_their_dense_form():
     tf = pytest.importorskip("tensorflow")
     weight = keras.Variable(np.ones((4, 2), np.float32))
     optimizer = Adam(0.1)
@@ -46,7 +46,7 @@ def test_a_gradient_by_rows_is_applied_as_its_dense_form():
 
 
 def lazy_adam(weight, gradients, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
-    """Adam row by row, in numpy; a row whose gradient is all 0 is left alone."""
+    """Adam row by row, in numpy; rows whose gradient is all 0 do not change."""
     weight, m, v = weight.astype(np.float64), np.zeros(weight.shape), np.zeros(weight.shape)
     for t, gradient in enumerate(gradients, 1):
         for row in np.flatnonzero(gradient.any(axis=1)):
@@ -59,7 +59,7 @@ def lazy_adam(weight, gradients, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
 
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("by_rows", [True, False])
-def test_lazy_moves_the_rows_that_have_a_gradient_and_no_others(by_rows, jit_compile):
+def test_lazy_changes_only_rows_that_have_a_gradient(by_rows, jit_compile):
     tf = pytest.importorskip("tensorflow")
     rng = np.random.default_rng(0)
     start = rng.normal(size=(9, 3)).astype(np.float32)
@@ -73,25 +73,25 @@ def test_lazy_moves_the_rows_that_have_a_gradient_and_no_others(by_rows, jit_com
 
     gradients = []
     for t in range(6):
-        indices = rng.choice([0, 2, 3, 7], size=5).astype(np.int32)  # some twice, which are summed
+        indices = rng.choice([0, 2, 3, 7], size=5).astype(np.int32)  # some twice: their gradients are added
         values = rng.normal(size=(5, 3)).astype(np.float32)
-        values[indices == 3 * (t % 2)] = 0.0  # there, but of no effect
+        values[indices == 3 * (t % 2)] = 0.0  # a slice of zeros, which changes nothing
         gradients.append(np.zeros((9, 3)))
         np.add.at(gradients[-1], indices, values)
         step(tf.constant(values), tf.constant(indices))
-    found = (weight, *optimizer.variables[2:])
-    for ours, theirs in zip(found, lazy_adam(start, gradients, 0.1), strict=True):
-        np.testing.assert_allclose(np.asarray(ours), theirs, rtol=1e-4, atol=1e-6)
+    variables = (weight, *optimizer.variables[2:])
+    for variable, expected in zip(variables, lazy_adam(start, gradients, 0.1), strict=True):
+        np.testing.assert_allclose(np.asarray(variable), expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(np.asarray(weight)[[1, 4, 5, 6, 8]], start[[1, 4, 5, 6, 8]])
 
 
 @pytest.mark.parametrize("setting", [{"amsgrad": True}, {"weight_decay": 0.1}, {"use_ema": True}])
-def test_lazy_refuses_what_moves_every_weight(setting):
-    with pytest.raises(ValueError, match=f"`lazy` leaves most weights as they are, which `{next(iter(setting))}`"):
+def test_lazy_raises_an_error_with_settings_that_change_every_weight(setting):
+    with pytest.raises(ValueError, match=f"expected `lazy` without `{next(iter(setting))}`"):
         Adam(lazy=True, **setting)
 
 
-def test_lazy_is_kept_with_the_optimizer():
-    again = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(3e-4, lazy=True)))
-    assert again.lazy
+def test_lazy_is_part_of_the_configuration():
+    restored = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(3e-4, lazy=True)))
+    assert restored.lazy
     assert not Adam.from_config(keras.optimizers.Adam().get_config()).lazy

@@ -1,1 +1,5 @@
-"""Operations that layers, losses and models compute with, in `keras.ops`, with faster TensorFlow kernels."""
+"""Operations that layers, losses and models compute with: `keras.ops`, plus faster TensorFlow versions."""
+
+from kerasrec.ops import gradient_lifetime
+
+gradient_lifetime.install()

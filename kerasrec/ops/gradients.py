@@ -1,8 +1,7 @@
-"""Gradients that are written by hand, where the backend's own would cost more."""
+"""Gradients written by hand: cheaper than automatic ones, or deterministic."""
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,69 +13,55 @@ from kerasrec.types import Tensor
 
 
 def custom_gradient(function: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callable[..., Any]:
-    """`keras.ops.custom_gradient`, on any backend, without holding on to what the gradient reads.
+    """`keras.ops.custom_gradient`, with one gradient signature for every backend.
 
     Args:
-        function: tensors → (value, gradient). The gradient takes the loss's gradient by each value and returns those
-            by the tensors.
+        function: maps tensors to `(value, gradient)`. `gradient` maps the loss's gradient by each value to its
+            gradients by the tensors.
 
     Returns:
-        Tensors → value.
+        A function that maps the tensors to `value`.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasrec.ops.gradients import custom_gradient
+        >>> halve_gradient = custom_gradient(lambda x: (x, lambda upstream: 0.5 * upstream))
+        >>> float(halve_gradient(np.float32(3.0)))
+        3.0
     """
 
-    def made(*tensors: Tensor) -> tuple[Any, Callable[..., Any]]:
+    def with_backend_gradient(*tensors: Tensor) -> tuple[Any, Callable[..., Any]]:
         value, gradient = function(*tensors)
 
-        def backend_gradient(*above: Tensor, upstream: Tensor = None) -> Any:
-            return gradient(*above) if upstream is None else gradient(upstream)
+        def backend_gradient(*upstreams: Tensor, upstream: Tensor = None) -> Any:
+            return gradient(*upstreams) if upstream is None else gradient(upstream)
 
         return value, backend_gradient
 
-    differentiable: Callable[..., Any] = ops.custom_gradient(made)
+    differentiable: Callable[..., Any] = ops.custom_gradient(with_backend_gradient)
+    return differentiable
 
-    def call(*tensors: Tensor) -> Any:
-        with released():
-            return differentiable(*tensors)
 
-    return call
+def duplicate(tensor: Tensor) -> tuple[Tensor, Tensor]:
+    """The same tensor twice, for two uses whose gradients are added first, in a fixed order.
+
+    TensorFlow adds the gradients of three uses in an order that depends on its threads, so that two runs with one seed
+    end with different weights. A sum of two has one result: `a + b = b + a`.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return tensor, tensor
+    import tensorflow as tf
+
+    @custom_gradient
+    def twice(tensor: Tensor) -> tuple[tuple[Tensor, Tensor], Any]:
+        copies = tf.identity(tensor), tf.identity(tensor)
+        return copies, lambda *upstreams: tf.reduce_sum(tf.stack(upstreams), axis=0)
+
+    copies: tuple[Tensor, Tensor] = twice(tensor)
+    return copies
 
 
 @contextmanager
 def released() -> Iterator[None]:
-    """A context whose custom gradients live as long as the graph that they belong to.
-
-    TensorFlow registers the gradient of each call in a graph under a name of its own, for good. The gradient
-    holds the graph, and the graph the weights: without this no trained model's memory is ever given back. Keras'
-    optimizers and TensorFlow's own functions (`silu`, say) have such gradients too.
-    """
-    if keras.backend.backend() != "tensorflow":
-        yield
-        return
-    import tensorflow as tf
-    from tensorflow.python.framework import ops as framework
-
-    # No public name: a TensorFlow that has it elsewhere keeps its graphs, as it does anyway.
-    registered = getattr(getattr(framework, "gradient_registry", None), "_registry", {})
-    before = set(registered)
+    """Does nothing: `kerasrec.ops.gradient_lifetime` applies to every graph. Remains until its callers are gone."""
     yield
-    graph = tf.compat.v1.get_default_graph()
-    while isinstance(getattr(graph, "outer_graph", None), tf.__internal__.FuncGraph):
-        graph = graph.outer_graph  # from a branch of a condition to what holds the condition
-    if not isinstance(graph, tf.__internal__.FuncGraph):
-        return
-    held = getattr(graph, "kerasrec_gradients", [])
-    for entry in (registered[name] for name in set(registered) - before):
-        if not isinstance(entry["type"], _Weak):
-            held.append(entry["type"])
-            entry["type"] = _Weak(entry["type"])
-    graph.kerasrec_gradients = held
-
-
-class _Weak:
-    """A function as long as something else holds it."""
-
-    def __init__(self, function: Callable[..., Any]) -> None:
-        self.function = weakref.ref(function)
-
-    def __call__(self, *arguments: Any) -> Any:
-        return self.function()(*arguments)  # type: ignore[misc]  # None only once the graph is gone

@@ -1,7 +1,8 @@
-"""What the machine and the backend are good at, which decides how the same figures are computed fastest."""
+"""Hardware and backend feature detection."""
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -20,22 +21,33 @@ def has_gpu() -> bool:
 
 
 @cache
-def multiplies_bfloat16() -> bool:
-    """Whether there are instructions for products of bfloat16 numbers that the backend uses.
+def has_fast_bfloat16() -> bool:
+    """Whether the hardware has instructions for products of bfloat16 numbers, and the backend uses them.
 
-    A GPU's tensor cores; and on TensorFlow a processor's AVX512-BF16 or AMX. Elsewhere such products are far slower
-    than with float32.
+    These are a GPU's tensor cores and, on TensorFlow, a CPU's AVX512-BF16 or AMX. Without them bfloat16 products are
+    far slower than float32 products.
     """
     if keras.backend.backend() == "tensorflow" and not has_gpu():
-        with suppress(OSError):  # not a Linux
+        with suppress(OSError):  # only Linux has this file
             return bool({"avx512_bf16", "amx_bf16"} & set(Path("/proc/cpuinfo").read_text().split()))
         return False
     return has_gpu()
 
 
+multiplies_bfloat16 = has_fast_bfloat16  # old name
+
+
 def in_xla() -> bool:
-    """Whether TensorFlow is tracing for XLA, which wants shapes that do not depend on the data."""
+    """Whether TensorFlow is tracing for XLA, which needs shapes that do not depend on the data."""
     import tensorflow as tf
     from tensorflow.python.ops.control_flow_util import GraphOrParentsInXlaContext
 
     return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def memory_limit() -> float:
+    """Bytes of memory of this machine, or of this container if it is limited to less; infinity if unknown."""
+    limits = [float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
+    with suppress(OSError, ValueError):  # outside a container, or in one without a limit ("max")
+        limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(limits, default=float("inf"))

@@ -1,4 +1,4 @@
-"""(XᵀX + Λ)⁻¹ of a sparse matrix of likes and a diagonal, from which EASE and EDLAE follow."""
+"""(XᵀX + Λ)⁻¹ of a sparse matrix X of likes and a diagonal Λ, from which EASE and EDLAE follow."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,18 +13,20 @@ from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
+from kerasrec.ops.hardware import memory_limit as memory_limit
+from kerasrec.ops.variables import ALIGNMENT
 from kerasrec.types import FloatArray
 
 BLOCK = 512
-"""Rows of a sparse matrix that are multiplied at a time, to spare memory."""
+"""Rows of a sparse matrix that are multiplied at a time, to save memory."""
 
-MANY_ROWS = 23_000
-"""With more, the Cholesky factorisation has one thread: OpenBLAS 0.3.30's threaded one crashes from 28,000 on at the
-latest, where 25,000 still went well (a matrix of 2 GiB has 23,170 rows). What follows it has all of them."""
+MAX_THREADED_ROWS = 23_000
+"""Larger matrices are factorised by one thread. OpenBLAS 0.3.30's threaded Cholesky factorisation crashes for 28,000
+rows, and did not crash for 25,000 (a matrix of 2 GiB has 23,170 rows). The inversion after it uses all threads."""
 
 
 def penalised_inverse(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -> FloatArray:
-    """(XᵀX + Λ)⁻¹, by a Cholesky factorisation of as many rows as there are items or users, whichever is less work.
+    """(XᵀX + Λ)⁻¹, by the Cholesky factorisation of a matrix of items or of users, whichever takes less work.
 
     Args:
         rows: X, float32 `(n_users, n_items)`.
@@ -34,129 +34,130 @@ def penalised_inverse(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -
         progress: a bar of 100 steps.
 
     Returns:
-        float32 `(n_items, n_items)`, row after row, at an address that TensorFlow takes as it is.
+        float32 `(n_items, n_items)`, C-contiguous and aligned, which `kerasrec.ops.variables.assign_without_copy` needs
+        to avoid a copy.
 
     Raises:
-        numpy.linalg.LinAlgError: the matrix cannot be inverted in float32.
+        numpy.linalg.LinAlgError: the matrix is singular in float32.
     """
-    by = by_users if users_are_less_work(rows, penalty) else by_items
-    seconds = seconds_to_invert(rows.shape[0 if by is by_users else 1])
-    if seconds > 2:  # LAPACK does not say how far it is
+    by_users = takes_less_work_by_users(rows, penalty)
+    seconds = seconds_to_invert(rows.shape[0 if by_users else 1])
+    if seconds > 2:  # LAPACK does not report progress
         progress.set_postfix_str(f"about {seconds:,.0f} s, {bytes_to_invert(rows.shape[1]) / 1e9:.1f} GB")
-    return by(rows, penalty, progress)
+    return (inverse_by_users if by_users else inverse_by_items)(rows, penalty, progress)
 
 
-def by_items(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -> FloatArray:
-    """`penalised_inverse` as it is written."""
-    matrix = gram(rows, progress, share=40)
+def inverse_by_items(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -> FloatArray:
+    """`penalised_inverse` by a factorisation of XᵀX + Λ."""
+    matrix = gram_matrix(rows, progress, share=40)
     matrix[np.diag_indices_from(matrix)] += penalty
     inverse = invert(matrix)
     progress.update(60)
     return inverse
 
 
-def by_users(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -> FloatArray:
+def inverse_by_users(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -> FloatArray:
     """`penalised_inverse` by Woodbury's identity: Λ^-½ (I - Yᵀ (I + YYᵀ)⁻¹ Y) Λ^-½ with Y = X Λ^-½."""
     root = np.sqrt(penalty).astype(np.float32)
-    columns = (rows @ sp.diags_array(1 / root)).T.tocsr()
-    matrix = gram(columns, progress, share=20)
+    columns = (rows @ sp.diags_array(1 / root)).T.tocsr()  # Yᵀ
+    matrix = gram_matrix(columns, progress, share=20)
     matrix[np.diag_indices_from(matrix)] += 1.0
     inner = invert(matrix)
     progress.update(40)
-    result = aligned(len(root))
+    result = aligned_matrix(len(root))
 
-    def some(block: slice) -> None:
+    def multiply(block: slice) -> None:
         result[block] = (columns @ -(columns[block] @ inner).T).T
 
-    in_blocks(some, len(root), progress, share=40)
+    for_each_block(multiply, len(root), progress, share=40)
     result[np.diag_indices_from(result)] += 1.0
     result /= root
     result /= root[:, None]
     return result
 
 
-def users_are_less_work(rows: sp.csr_array, penalty: FloatArray) -> bool:
-    """Whether `by_users` is faster, and loses nothing to rounding."""
+def takes_less_work_by_users(rows: sp.csr_array, penalty: FloatArray) -> bool:
+    """Whether `inverse_by_users` is faster than `inverse_by_items` and as accurate."""
     n_users, n_items = rows.shape
-    # An entry of X costs a pass over a row of either matrix, at a thirtieth of LAPACK's speed.
+    # Each entry of X costs a pass over a row of either matrix, at a thirtieth of LAPACK's speed.
     faster = n_users**3 + 30 * rows.nnz * (n_users + n_items) < n_items**3
-    # What is left of 1 where an item's users outweigh its penalty is rounded in proportion to them.
-    return bool(faster and (squares(rows) <= 100 * penalty).all())
+    # `inverse_by_users` subtracts from 1. An item with many users for its penalty leaves few digits of the difference.
+    return bool(faster and (gram_diagonal(rows) <= 100 * penalty).all())
 
 
-def squares(rows: sp.csr_array) -> FloatArray:
-    """The diagonal of XᵀX: how many users liked each item."""
+def gram_diagonal(rows: sp.csr_array) -> FloatArray:
+    """The diagonal of XᵀX, float32 `(n_items,)`: for likes, the number of users of each item."""
     return np.asarray(rows.power(2).sum(axis=0), np.float32).ravel()
 
 
-def gram(rows: sp.csr_array, progress: tqdm, share: float) -> FloatArray:
-    """XᵀX of a sparse float32 matrix as a dense one, which takes a share of the progress."""
-    columns = rows.T.tocsr()
-    result = aligned(rows.shape[1])
+squares = gram_diagonal  # old name
 
-    def some(block: slice) -> None:
+
+def gram_matrix(rows: sp.csr_array, progress: tqdm, share: float) -> FloatArray:
+    """XᵀX of a sparse float32 matrix, dense and in Fortran order; advances `progress` by `share`."""
+    columns = rows.T.tocsr()
+    result = aligned_matrix(rows.shape[1])
+
+    def multiply(block: slice) -> None:
         result[block] = (columns[block] @ rows).toarray()
 
-    in_blocks(some, len(result), progress, share)
-    return result.T  # symmetric; LAPACK works in place on Fortran order
+    for_each_block(multiply, len(result), progress, share)
+    return result.T  # the matrix is symmetric, and LAPACK works in place on Fortran order
 
 
-def in_blocks(work: Callable[[slice], None], n: int, progress: tqdm, share: float) -> None:
-    """Has n rows worked on a block at a time, some at once, as SciPy's products have one thread each."""
+def for_each_block(work: Callable[[slice], None], n: int, progress: tqdm, share: float) -> None:
+    """Calls `work` for each block of n rows, in threads, because each of SciPy's sparse products uses one thread."""
     blocks = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         for _ in pool.map(work, blocks):
             progress.update(share / len(blocks))
-    progress.refresh()  # it may stand still from here until LAPACK is through
+    progress.refresh()  # the bar stands still while LAPACK works
 
 
 def invert(matrix: FloatArray, rows: int | None = None) -> FloatArray:
-    """The inverse of a symmetric positive definite matrix of no negative numbers, in its own memory where possible.
+    """The inverse of a symmetric positive definite matrix without negative entries, in its own memory if possible.
 
     Args:
         matrix: float32 `(n, n)`, in Fortran order.
-        rows: how many to go about it as if there were; n where absent.
+        rows: number of rows by which the number of threads is chosen; n if omitted.
+
+    Returns:
+        float32 `(n, n)`, C-contiguous.
 
     Raises:
-        numpy.linalg.LinAlgError: it is singular, or too close to it for float32.
+        numpy.linalg.LinAlgError: the matrix is singular in float32, or nearly so.
     """
-    norm = matrix.sum(axis=0).max()  # of no negative numbers: the 1-norm
-    with threadpool_limits(1 if (rows or len(matrix)) > MANY_ROWS else None, "blas"):
+    norm = matrix.sum(axis=0).max()  # the 1-norm, as no entry is negative
+    with threadpool_limits(1 if (rows or len(matrix)) > MAX_THREADED_ROWS else None, "blas"):
         factor, failed = lapack.spotrf(matrix, lower=1, overwrite_a=1)
-    # Rounding may let a singular matrix through; what comes of it is noise.
+    # Rounding can hide that a matrix is singular. Its inverse would be noise.
     if failed or lapack.spocon(factor, norm, uplo="L")[0] < np.finfo(np.float32).eps:
-        raise np.linalg.LinAlgError("the matrix is singular in float32")
+        raise np.linalg.LinAlgError(
+            "expected an invertible matrix, got one that is singular in float32. Fix: increase the penalty."
+        )
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
-    for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would outweigh the matrix
+    for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would be larger than the matrix
         inverse[:column, column] = inverse[column, :column]
-    return inverse.T  # symmetric, so this turns its memory into row-major order
+    return inverse.T  # the matrix is symmetric, so the transpose only changes the memory order to C
 
 
-def aligned(n: int) -> FloatArray:
-    """An uninitialised float32 `(n, n)` at an address that TensorFlow takes as it is."""
-    memory = np.empty(4 * n * n + 64, np.uint8)
-    start = -memory.ctypes.data % 64
+def aligned_matrix(n: int) -> FloatArray:
+    """An uninitialised float32 `(n, n)` in C order, at an address that TensorFlow can use (`ALIGNMENT`)."""
+    memory = np.empty(4 * n * n + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + 4 * n * n].view(np.float32).reshape(n, n)
 
 
 def bytes_to_invert(n_items: int) -> float:
-    """Memory for the inverse, and as much for what it is made of or becomes."""
+    """Memory that the inverse takes, plus as much for the matrix it is computed from or the weights it becomes."""
     return 2 * 4 * n_items**2
 
 
-def memory_limit() -> float:
-    """Bytes of memory that this machine has, or this container may use."""
-    limits = [float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
-    with suppress(OSError, ValueError):  # no container, or one without a limit ("max")
-        limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(limits, default=float("inf"))
-
-
 def seconds_to_invert(n: int, trial: int = 3000) -> float:
-    """About how long `invert` takes, from a small matrix; 0 for one that is no larger."""
+    """Estimated seconds of `invert` for n rows, extrapolated from a matrix of `trial` rows; 0 if n is not larger."""
     if n <= trial:
         return 0.0
-    for size in (trial // 5, trial):  # the first one wakes the threads
+    for size in (trial // 5, trial):  # the first run starts the threads
         matrix = np.eye(size, dtype=np.float32, order="F")
         began = time.perf_counter()
         invert(matrix, rows=n)

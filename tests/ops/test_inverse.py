@@ -1,4 +1,4 @@
-"""The inverse that EASE and EDLAE follow from, by items and by users, against numpy in float64."""
+"""The inverse by items and by users, against numpy in float64; EASE and EDLAE follow from it."""
 
 import keras
 import numpy as np
@@ -9,10 +9,11 @@ from tqdm.auto import tqdm
 
 from kerasrec import EASE, EDLAE, generate
 from kerasrec.ops import inverse
+from kerasrec.ops.variables import shares_memory_with_tensorflow
 
 
 def likes(n_users, n_items, seed=0):
-    """A long tail: item 0 is liked by most users, the last one by hardly any; the last column by nobody."""
+    """A long-tailed catalogue: most users like item 0, hardly any the last but one, and none the last."""
     rng = np.random.default_rng(seed)
     dense = rng.random((n_users, n_items)) < 0.8 / np.arange(1, n_items + 1) ** 0.7
     dense[:, -1] = False
@@ -23,41 +24,46 @@ def bar():
     return tqdm(total=100, disable=True)
 
 
-@pytest.mark.parametrize("way", [inverse.by_items, inverse.by_users])
+@pytest.mark.parametrize("function", [inverse.inverse_by_items, inverse.inverse_by_users])
 @pytest.mark.parametrize("shape", [(40, 150), (150, 40)])
 @pytest.mark.parametrize("block", [7, 1024])
-def test_both_ways_are_the_inverse(way, shape, block, monkeypatch):
+def test_both_functions_return_the_inverse(function, shape, block, monkeypatch):
     monkeypatch.setattr(inverse, "BLOCK", block)
     rows = likes(*shape)
     penalty = np.random.default_rng(1).uniform(1.0, 20.0, shape[1]).astype(np.float32)
     x = rows.toarray().astype(np.float64)
     expected = np.linalg.inv(x.T @ x + np.diag(penalty))
-    found = way(rows, penalty, bar())
-    assert found.dtype == np.float32
-    assert found.flags.c_contiguous
-    np.testing.assert_allclose(found, expected, atol=2e-6 * expected.max())
+    result = function(rows, penalty, bar())
+    assert result.dtype == np.float32
+    assert shares_memory_with_tensorflow(result, "float32")
+    np.testing.assert_allclose(result, expected, atol=2e-6 * expected.max())
 
 
 @pytest.mark.parametrize(
     ("shape", "reg", "expected"),
-    [((40, 400), 5.0, "by_users"), ((40, 400), 0.01, "by_items"), ((400, 40), 5.0, "by_items")],
+    [
+        ((40, 400), 5.0, "inverse_by_users"),
+        ((40, 400), 0.01, "inverse_by_items"),  # by users it would lose digits
+        ((400, 40), 5.0, "inverse_by_items"),
+    ],
 )
-def test_the_way_is_the_one_of_less_work_unless_it_would_lose_digits(shape, reg, expected, monkeypatch):
-    taken = []
-    for name in ("by_items", "by_users"):
-        way = getattr(inverse, name)
-        monkeypatch.setattr(inverse, name, lambda *given, name=name, way=way: taken.append(name) or way(*given))
-    estimated = []
+def test_the_function_of_less_work_is_used_unless_it_loses_digits(shape, reg, expected, monkeypatch):
+    used, estimated = [], []
+    for name in ("inverse_by_items", "inverse_by_users"):
+        function = getattr(inverse, name)
+        monkeypatch.setattr(
+            inverse, name, lambda *args, name=name, function=function: used.append(name) or function(*args)
+        )
     monkeypatch.setattr(inverse, "seconds_to_invert", lambda n: estimated.append(n) or 0.0)
     inverse.penalised_inverse(likes(*shape), np.full(shape[1], reg, np.float32), bar())
-    assert taken == [expected]
-    assert estimated == [shape[0 if expected == "by_users" else 1]]
+    assert used == [expected]
+    assert estimated == [shape[0 if expected == "inverse_by_users" else 1]]
 
 
 @pytest.mark.parametrize("model", [EASE(800, reg=20.0), EDLAE(800, dropout=0.4, reg=20.0)])
-def test_a_model_of_more_items_than_users_is_the_closed_form(model):
+def test_a_model_with_more_items_than_users_equals_the_closed_form(model):
     table = generate(n_users=60, n_items=800, seed=2).with_catalogue(np.arange(800))
-    assert inverse.users_are_less_work(table.likes().matrix, np.full(800, 20.0, np.float32))
+    assert inverse.takes_less_work_by_users(table.likes().matrix, np.full(800, 20.0, np.float32))
     model.fit(table, verbose=0)
     x = table.likes().matrix.toarray().astype(np.float64)
     counts = (x**2).sum(0)
@@ -68,13 +74,13 @@ def test_a_model_of_more_items_than_users_is_the_closed_form(model):
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (5, 3)])
-def test_a_matrix_that_is_singular_in_float32_is_refused(shape):
-    with pytest.raises(np.linalg.LinAlgError, match="singular"):
-        inverse.by_items(sp.csr_array(np.ones(shape, np.float32)), np.full(shape[1], 1e-9, np.float32), bar())
+def test_a_matrix_that_is_singular_in_float32_raises_an_error(shape):
+    with pytest.raises(np.linalg.LinAlgError, match="singular in float32"):
+        inverse.inverse_by_items(sp.csr_array(np.ones(shape, np.float32)), np.full(shape[1], 1e-9, np.float32), bar())
 
 
-@pytest.mark.parametrize(("many", "expected"), [(3, 1), (10**6, None)])
-def test_a_large_matrix_is_factorised_by_one_thread(many, expected, monkeypatch):
+@pytest.mark.parametrize(("max_threaded", "n_threads"), [(3, 1), (10**6, None)])
+def test_a_large_matrix_is_factorised_by_one_thread(max_threaded, n_threads, monkeypatch):
     used, spotrf = [], inverse.lapack.spotrf
 
     def spy(*args, **kwargs):
@@ -82,8 +88,8 @@ def test_a_large_matrix_is_factorised_by_one_thread(many, expected, monkeypatch)
         return spotrf(*args, **kwargs)
 
     before = {pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"}
-    monkeypatch.setattr(inverse, "MANY_ROWS", many)
+    monkeypatch.setattr(inverse, "MAX_THREADED_ROWS", max_threaded)
     monkeypatch.setattr(inverse.lapack, "spotrf", spy)
     matrix = np.asfortranarray(np.eye(4, dtype=np.float32) * 2)
     np.testing.assert_allclose(inverse.invert(matrix), np.eye(4) / 2)
-    assert used == [{expected} if expected else before]
+    assert used == [{n_threads} if n_threads else before]

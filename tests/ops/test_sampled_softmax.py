@@ -1,4 +1,4 @@
-"""The sampled softmax against numpy, its estimate in the mean, and that no step's cost grows with the catalogue."""
+"""The sampled softmax against numpy: its loss, its estimate without bias, and a cost that is independent of the catalogue."""
 
 import keras
 import numpy as np
@@ -9,7 +9,7 @@ from kerasrec import Interactions, MultDAE, MultVAE
 from kerasrec.inference.item_vectors import item_vectors
 from kerasrec.layers import RowDense, SampledLogits
 from kerasrec.losses import MultinomialNLL
-from kerasrec.ops.sampled_softmax import Sample, draw
+from kerasrec.ops.sampled_softmax import SampledItems, sample_items
 from kerasrec.ops.sparse_rows import from_padded_ids
 
 N_ITEMS, DIM = 40, 6
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 HIDDEN = RNG.normal(size=(4, DIM)).astype(np.float32)
 
 
-def layer_of(n_sampled, n_items=N_ITEMS):
+def sampled_logits(n_sampled, n_items=N_ITEMS):
     layer = SampledLogits(n_items, n_sampled, keras.initializers.RandomNormal(stddev=2.0, seed=1), "uniform", seed=2)
     layer.build((None, DIM))
     return layer
@@ -30,28 +30,28 @@ def logits_of(layer):
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_the_loss_is_the_formula(jit_compile):
-    layer = layer_of(8)
-    items = np.array([0, 2, 2, 3, 11, 17, 30, 39], np.int32)  # own ones of some rows, and one twice
+def test_the_loss_equals_the_formula(jit_compile):
+    layer = sampled_logits(8)
+    items = np.array([0, 2, 2, 3, 11, 17, 30, 39], np.int32)  # some are liked in some rows, and one occurs twice
     expected = RNG.uniform(0.1, 2.0, 8).astype(np.float32)
     f = logits_of(layer)
     loss = np.zeros(4)
     for u in range(4):
-        own = np.flatnonzero(LIKES[u])
+        liked = np.flatnonzero(LIKES[u])
         others = sum(np.exp(f[u, s]) / e for s, e in zip(items, expected, strict=True) if not LIKES[u, s])
-        loss[u] = -sum(f[u, i] - np.log(np.exp(f[u, own]).sum() + others) for i in own)
+        loss[u] = -sum(f[u, i] - np.log(np.exp(f[u, liked]).sum() + others) for i in liked)
 
     @tf.function(jit_compile=jit_compile)
-    def ours(hidden, ids, items, expected):
-        return layer(hidden, ids, Sample(items, expected))
+    def sampled_loss(hidden, ids, items, expected):
+        return layer(hidden, ids, SampledItems(items, expected))
 
-    np.testing.assert_allclose(ours(HIDDEN, IDS, items, expected), loss, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(sampled_loss(HIDDEN, IDS, items, expected), loss, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(layer(HIDDEN), f, atol=1e-4)
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_with_every_item_it_is_the_full_softmax_and_so_is_its_gradient(jit_compile):
-    layer, weights = layer_of(N_ITEMS), np.array([1.0, 2.0, 3.0, 0.5], np.float32)
+def test_a_sample_of_every_item_gives_the_full_softmax_and_its_gradient(jit_compile):
+    layer, weights = sampled_logits(N_ITEMS), np.array([1.0, 2.0, 3.0, 0.5], np.float32)
 
     @tf.function(jit_compile=jit_compile)
     def loss_and_gradients(sampled):
@@ -68,69 +68,68 @@ def test_with_every_item_it_is_the_full_softmax_and_so_is_its_gradient(jit_compi
 
     (loss, gradients), (full, full_gradients) = loss_and_gradients(True), loss_and_gradients(False)
     np.testing.assert_allclose(loss, full, rtol=1e-5)
-    for ours, theirs in zip(gradients, full_gradients, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-4)
-        assert abs(theirs.numpy()).max() > 0.1
+    for sampled_gradient, full_gradient in zip(gradients, full_gradients, strict=True):
+        np.testing.assert_allclose(sampled_gradient, full_gradient, atol=1e-4)
+        assert abs(full_gradient.numpy()).max() > 0.1
 
 
 @pytest.mark.parametrize("n", [2, 7, 20])
 def test_the_partition_is_estimated_without_bias(n):
     seed = keras.random.SeedGenerator(1)
-    mass = np.exp(RNG.normal(size=(3, N_ITEMS)))  # any numbers of the items will do
+    mass = np.exp(RNG.normal(size=(3, N_ITEMS)))  # any numbers, one per item
 
     @tf.function(reduce_retracing=True)
-    def one():
-        return draw(from_padded_ids(IDS), N_ITEMS, n, seed)
+    def sample():
+        return sample_items(from_padded_ids(IDS), N_ITEMS, n, seed)
 
-    drawn = [[part.numpy() for part in one()] for _ in range(1500)]
-    estimates = np.stack([(mass[:, items] / expected).sum(1) for items, expected in drawn])
+    samples = [[part.numpy() for part in sample()] for _ in range(1500)]
+    estimates = np.stack([(mass[:, items] / expected).sum(1) for items, expected in samples])
     error = estimates.std(0) / np.sqrt(len(estimates))
     assert (abs(estimates.mean(0) - mass.sum(1)) < 4 * error).all()
     assert (error < 0.05 * mass.sum(1)).all()
-    # Each item as often as expected, by the formula: half by the batch, half uniform.
+    # Each item occurs as often as the formula says: half by its share of the batch, half uniform.
     share = LIKES.sum(0) / LIKES.sum()
     expected = n // 2 * share + (n - n // 2) / N_ITEMS
-    seen = np.bincount(np.concatenate([items for items, _ in drawn]), minlength=N_ITEMS) / len(drawn)
-    np.testing.assert_allclose(seen, expected, atol=4 * np.sqrt(expected.max() / len(drawn)))
-    for items, told in drawn[:20]:
-        np.testing.assert_allclose(told, expected[items], rtol=1e-5)
+    observed = np.bincount(np.concatenate([items for items, _ in samples]), minlength=N_ITEMS) / len(samples)
+    np.testing.assert_allclose(observed, expected, atol=4 * np.sqrt(expected.max() / len(samples)))
+    for items, stored in samples[:20]:
+        np.testing.assert_allclose(stored, expected[items], rtol=1e-5)
         assert (np.diff(items) >= 0).all()
 
 
-def test_a_large_catalogue_is_drawn_from_end_to_end():
-    n_items = 30_000_000  # beyond what float32 counts
-    items, expected = (
-        np.asarray(part) for part in draw(from_padded_ids(IDS), n_items, 1000, keras.random.SeedGenerator(1))
-    )
+def test_a_sample_of_a_large_catalogue_covers_all_of_it():
+    n_items = 30_000_000  # float32 does not represent every integer of this size
+    sample = sample_items(from_padded_ids(IDS), n_items, 1000, keras.random.SeedGenerator(1))
+    items, expected = (np.asarray(part) for part in sample)
     uniform = items[~np.isin(items, IDS)]
     np.testing.assert_allclose(uniform, (np.arange(len(uniform)) + 0.5) * n_items / 500, atol=n_items / 500)
     assert len(set((uniform % 16).tolist())) == 16
     assert (expected > 0).all()
 
 
-def test_parts_are_equal_however_many():
-    """The place of a part times what is left of the catalogue is more than 32 bits hold from 93,000 parts on."""
+def test_strata_are_equal_however_many():
+    """From 93,000 strata on, the index of a stratum times the remainder of the catalogue overflows int32."""
     m, n_items = 100_000, 1_049_999
-    items, _ = draw(from_padded_ids(np.full((1, 1), 3)), n_items, 2 * m, keras.random.SeedGenerator(1))
+    items, _ = sample_items(from_padded_ids(np.full((1, 1), 3)), n_items, 2 * m, keras.random.SeedGenerator(1))
     items = np.asarray(items)
-    uniform = np.delete(items, np.flatnonzero(items == 3)[:m])  # half are from the batch, whose one entry is item 3
+    uniform = np.delete(items, np.flatnonzero(items == 3)[:m])  # the batch's half is its only entry, item 3
     np.testing.assert_allclose(uniform, (np.arange(m) + 0.5) * n_items / m, atol=n_items / m)
 
 
 def test_a_batch_without_entries_has_a_loss_of_0():
-    layer, ids = layer_of(10), np.full((4, 3), -1, np.int32)
+    layer, ids = sampled_logits(10), np.full((4, 3), -1, np.int32)
     np.testing.assert_array_equal(layer(HIDDEN, ids, layer.draw(ids)), np.zeros(4))
 
 
 def test_large_logits_do_not_overflow():
-    layer = layer_of(10)
+    layer = sampled_logits(10)
     assert np.isfinite(layer(1e4 * HIDDEN, IDS, layer.draw(IDS))).all()
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
-def test_a_sparse_row_layer_is_the_dense_one(jit_compile):
+def test_a_sparse_row_layer_equals_the_dense_one(jit_compile):
     x = {"ids": tf.constant(IDS)}
-    found = []
+    results = []
     for sparse in (True, False):
         layer = RowDense(5, "tanh", sparse=sparse, kernel_initializer=keras.initializers.GlorotUniform(1))
         layer.build((None, N_ITEMS))
@@ -142,10 +141,10 @@ def test_a_sparse_row_layer_is_the_dense_one(jit_compile):
                 total = tf.reduce_sum(output * tf.constant(np.arange(20.0).reshape(4, 5), tf.float32))
             return output, tf.convert_to_tensor(tape.gradient(total, layer.kernel.value))
 
-        found.append(output_and_gradient())
-        np.testing.assert_allclose(layer(tf.constant(LIKES, tf.float32)), found[-1][0], atol=1e-6)
-    for ours, theirs in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+        results.append(output_and_gradient())
+        np.testing.assert_allclose(layer(tf.constant(LIKES, tf.float32)), results[-1][0], atol=1e-6)
+    for of_sparse, of_dense in zip(*results, strict=True):
+        np.testing.assert_allclose(of_sparse, of_dense, atol=1e-5)
 
 
 MODELS = [(MultDAE, {"hidden_dims": (7,)}), (MultVAE, {"hidden_dims": (7,)})]
@@ -191,15 +190,15 @@ def test_no_tensor_of_a_training_step_is_as_large_as_the_catalogue(cls, argument
             ), op
     before = [w.numpy() for w in model.trainable_weights]
     assert np.isfinite(float(step(x)))
-    moved = [
+    n_changed_rows = [
         (w.numpy() != b).reshape(len(b), -1).any(1).sum() for w, b in zip(model.trainable_weights, before, strict=True)
     ]
     largest = len(np.unique(batch["ids"])) + 20
-    assert all(0 < n <= largest for n, b in zip(moved, before, strict=True) if len(b) == n_items)
+    assert all(0 < n <= largest for n, b in zip(n_changed_rows, before, strict=True) if len(b) == n_items)
 
 
 @pytest.mark.parametrize(("cls", "arguments"), MODELS)
-def test_a_model_that_samples_every_item_learns_as_one_that_samples_none(cls, arguments):
+def test_a_model_that_samples_every_item_learns_like_one_with_a_full_softmax(cls, arguments):
     table = likes(900)
     weights = None
     for n_sampled in (None, 900):
@@ -214,8 +213,8 @@ def test_a_model_that_samples_every_item_learns_as_one_that_samples_none(cls, ar
         if n_sampled is None:
             full = loss, after
     np.testing.assert_allclose(loss, full[0], rtol=1e-5)
-    for ours, theirs in zip(after, full[1], strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-5)
+    for of_sampled, of_full in zip(after, full[1], strict=True):
+        np.testing.assert_allclose(of_sampled, of_full, atol=1e-5)
     assert item_vectors(model, table).shape == (900, 7)
 
 
@@ -232,7 +231,7 @@ def test_bad_arguments(make, message):
         make()
 
 
-def test_what_a_sampled_step_cannot_learn_from_is_refused():
+def test_sampled_training_needs_id_lists_and_no_targets():
     model = MultDAE(N_ITEMS, latent_dim=4, n_sampled=5)
     model.build()
     model.compile()
@@ -242,13 +241,13 @@ def test_what_a_sampled_step_cannot_learn_from_is_refused():
         model.compute_loss({"ids": IDS}, {"ids": IDS}, model({"ids": IDS}, training=True))
 
 
-def test_the_default_optimizer_is_lazy_where_items_are_sampled():
+def test_the_default_optimizer_is_lazy_if_items_are_sampled():
     for cls, _ in MODELS:
         assert cls(30, n_sampled=5).default_optimizer().lazy
         assert not cls(30).default_optimizer().lazy
 
 
-def test_a_functional_model_knows_the_shape_of_either_answer():
+def test_the_symbolic_output_has_the_shape_of_logits_or_of_losses():
     hidden, ids = keras.Input((8,)), keras.Input((None,), dtype="int32")
     layer = SampledLogits(60, 10, seed=1)
     assert layer(hidden).shape == (None, 60)
