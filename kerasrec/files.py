@@ -1,0 +1,137 @@
+"""Atomic writes: a file or a folder appears under its name complete, or not at all.
+
+Each write goes to a hidden sibling of the target, which is renamed on success and removed on failure.
+Data are flushed to the disk before the rename, so that a crash of the machine leaves no truncated file either.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Literal, overload
+
+UNFINISHED = ".unfinished-"
+"""Prefix of the hidden names. A killed process leaves such a file or folder behind; it can be deleted."""
+
+
+@overload
+def atomic_file(path: str | Path, mode: Literal["wb"] = "wb") -> contextlib.AbstractContextManager[IO[bytes]]: ...
+@overload
+def atomic_file(path: str | Path, mode: Literal["w"]) -> contextlib.AbstractContextManager[IO[str]]: ...
+@contextmanager
+def atomic_file(path: str | Path, mode: Literal["wb", "w"] = "wb") -> Iterator[IO[Any]]:
+    r"""Opens a file that replaces `path` when the block ends without an exception.
+
+    Args:
+        path: target file. Missing parent folders are created.
+        mode: `"wb"` for bytes, or `"w"` for UTF-8 text, in which line ends are written unchanged.
+
+    Yields:
+        The open file. `file.name` has the suffix of `path`, for a writer that needs a path.
+
+    Raises:
+        IsADirectoryError: `path` is a folder.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "metrics.json"
+        >>> with atomic_file(path, "w") as file:
+        ...     characters = file.write("{}")
+        ...     path.exists()
+        False
+        >>> path.read_text()
+        '{}'
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"expected a file, got the folder {path}. Fix: add a file name")
+    with _hidden_sibling(path) as hidden:
+        text = {} if mode == "wb" else {"encoding": "utf-8", "newline": ""}
+        with hidden.open(mode, **text) as file:  # type: ignore[call-overload]
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        hidden.replace(path)
+
+
+@contextmanager
+def atomic_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
+    """Creates a folder that takes the name `path` when the block ends without an exception.
+
+    Other users can read it, unlike one of `tempfile.mkdtemp`: a server often runs as another user than the writer.
+
+    Args:
+        path: target folder. Missing parent folders are created.
+        replace: if True, a folder that exists at `path` is replaced.
+
+    Yields:
+        The hidden folder to write in.
+
+    Raises:
+        FileExistsError: `path` exists, at the start or at the end, and `replace` is False.
+    """
+    path = Path(path)
+    if path.exists() and not replace:
+        raise _exists(path)
+    with _hidden_sibling(path) as hidden:
+        hidden.mkdir()
+        yield hidden
+        for file in hidden.rglob("*"):
+            _flush(file)
+        _rename_folder(hidden, path, replace)
+
+
+@contextmanager
+def _hidden_sibling(path: Path) -> Iterator[Path]:
+    """A free hidden name beside `path`; on failure, what was created there is removed, new parent folders included."""
+    missing_parents = [parent for parent in path.parents if not parent.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Some writers choose the format by the suffix. The full name could exceed the limit of 255 bytes.
+    hidden = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}-{path.name[-40:]}")
+    try:
+        yield hidden
+    except BaseException:
+        if hidden.is_dir():
+            shutil.rmtree(hidden, ignore_errors=True)
+        else:
+            hidden.unlink(missing_ok=True)
+        for parent in missing_parents:
+            with contextlib.suppress(OSError):  # another writer uses it
+                parent.rmdir()
+        raise
+
+
+def _rename_folder(hidden: Path, path: Path, replace: bool) -> None:
+    """Renames `hidden` to `path`; no system call replaces a folder that is not empty."""
+    replaced = hidden.with_name(f"{hidden.name}-old")
+    if replace:
+        with contextlib.suppress(FileNotFoundError):
+            path.rename(replaced)
+    try:
+        hidden.rename(path)
+    except OSError as error:
+        if replaced.exists():
+            replaced.rename(path)
+        if path.exists() and not replace:
+            raise _exists(path) from error
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    """Writes a file's data to the disk, where the platform can flush a file that is open for reading."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _exists(path: Path) -> FileExistsError:
+    return FileExistsError(f"expected a free name, got {path}, which exists. Fix: choose another name, or remove it")
