@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, Self
 
 import keras
-import numpy as np
 from tqdm.auto import tqdm
 
 from kerasrec.data.batches import Batches
+from kerasrec.ops.graph import compile_for_any_shape
 from kerasrec.types import Array, RecommenderLike
 
 
@@ -27,8 +26,8 @@ class BatchPredictor(keras.Model):
     def __init__(self, model: RecommenderLike) -> None:
         super().__init__(autocast=False, dtype="float32", name=type(self).__name__.strip("_").lower())
         self.model = model
-        self.untracked = SimpleNamespace(functions={})
         self.built = True
+        self.predict_any_shape = compile_for_any_shape(self)
 
     @classmethod
     def cached(cls, model: RecommenderLike, *arguments: Any) -> Self:
@@ -57,17 +56,4 @@ class BatchPredictor(keras.Model):
             **arrays: further inputs of `call`, the same for each batch.
         """
         for i in tqdm(range(len(batches)), "predicting", unit="batch", delay=2, leave=False, disable=not verbose):
-            yield self._predict({**dict(zip(("x", "y"), batches[i], strict=False)), **arrays})
-
-    def _predict(self, inputs: dict[str, Any]) -> dict[str, Array]:
-        if keras.backend.backend() != "tensorflow":
-            return self.predict_on_batch(inputs)
-        import tensorflow as tf
-
-        # One graph for batches of any shape. Keras' own `predict` traces each of the first few shapes, which takes
-        # longer than ranking thousands of users.
-        spec = tf.nest.map_structure(lambda array: tf.TensorSpec([None] * array.ndim, array.dtype), inputs)
-        functions = self.untracked.functions
-        if str(spec) not in functions:
-            functions[str(spec)] = tf.function(self, input_signature=[spec])
-        return tf.nest.map_structure(np.asarray, functions[str(spec)](inputs))
+            yield self.predict_any_shape({**dict(zip(("x", "y"), batches[i], strict=False)), **arrays})

@@ -15,7 +15,6 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.schedules import PlannedRuns
 from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
-from kerasrec.ops.gradients import released
 from kerasrec.ops.ranking import rank
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
@@ -251,16 +250,11 @@ class Training(PlannedRuns):
 
     def train_step(self, *args: Any) -> Any:
         *state, data = args  # on JAX the state comes first
-        with released():
-            return super().train_step(*state, self.with_sparse_rows(data))
+        return super().train_step(*state, self.with_sparse_rows(data))
 
     def test_step(self, *args: Any) -> Any:
         *state, data = args
         return super().test_step(*state, self.with_sparse_rows(data))
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with released():
-            return super().__call__(*args, **kwargs)
 
     def with_sparse_rows(self, data: Any) -> Any:
         """A batch, or a tuple of batches, with padded ids converted to sparse rows under `"rows"`, once per step."""
