@@ -1,7 +1,7 @@
 """Names of types that many annotations use."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,3 +38,14 @@ class RecommenderLike(Protocol):
     def as_user_model(self, train: Any) -> Any: ...
     def check_fitted(self) -> None: ...
     def metrics_for(self, metrics: Any) -> list[Any]: ...
+
+
+@runtime_checkable
+class PlansRuns(Protocol):
+    """A model whose schedules belong to a run, as every `kerasrec.models.Recommender`."""
+
+    def run_plan(self) -> dict[str, Any]:
+        """The current run, as JSON values."""
+
+    def continue_run(self, planned_steps: int | None, run_start: int) -> None:
+        """Restores the schedules of the run that `run_plan` described."""

@@ -154,7 +154,7 @@ def evaluate(
                 metric.update_ranking(ranking)
                 means[metric.name] = float(metric.result())
     roots = tuple(metric.name for metric in rating if isinstance(metric, RMSE))
-    rating_users = np.zeros(0, np.int64)
+    rating_users: IntArray = np.zeros(0, np.int64)
     if rating:
         targets = _held_out_ratings(model, held_out, batch_size, verbose)
         rating_users = targets.users

@@ -8,8 +8,8 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.layers.dense import Logits
-from kerasrec.ops.log_partitions import sum_of_log_partitions
 from kerasrec.ops.gradients import custom_gradient
+from kerasrec.ops.log_partitions import sum_of_log_partitions
 from kerasrec.types import Tensor
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.losses.likelihoods import LIKELIHOODS
+from kerasrec.losses.likelihoods import LIKELIHOODS, GaussianNLL
 from kerasrec.losses.row_loss import RowLoss
 from kerasrec.types import Tensor
 from kerasrec.validation import check_at_least
@@ -80,8 +80,7 @@ class NegativeELBO(RowLoss):
         self.likelihood = likelihood
         self.beta = beta
         self.observed_weight = observed_weight
-        arguments = {"observed_weight": observed_weight} if likelihood == "gaussian" else {}
-        self.nll = LIKELIHOODS[likelihood](**arguments)
+        self.nll = GaussianNLL(observed_weight) if likelihood == "gaussian" else LIKELIHOODS[likelihood]()
         self.accepts_sparse_rows = self.nll.accepts_sparse_rows
 
     def call(self, y_true: Any, y_pred: dict[str, Tensor]) -> Tensor:

@@ -123,7 +123,7 @@ class LogisticNLL(RowLoss):
         return ops.sum(ops.softplus(y_pred) - y_true * y_pred, axis=-1)
 
 
-LIKELIHOODS: dict[str, type[RowLoss]] = {
+LIKELIHOODS: dict[str, Any] = {
     "multinomial": MultinomialNLL,
     "gaussian": GaussianNLL,
     "logistic": LogisticNLL,

@@ -86,7 +86,7 @@ class AutoRec(Recommender):
         self.output_activation = output_activation
         self.reg = reg
         self.dropout = dropout
-        self.value_range = None if value_range is None else tuple(value_range)
+        self.value_range = None if value_range is None else (value_range[0], value_range[1])
 
         first, *others = self.hidden_dims
         hidden = {"activation": activation, "dtype": self.dtype_policy}

@@ -14,7 +14,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.models.base import Recommender
 from kerasrec.models.training import as_list
-from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
+from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.variables import assign_without_copy
 from kerasrec.types import Batch, FloatArray, Tensor
 
@@ -50,7 +50,7 @@ class ClosedForm(Recommender):
             MemoryError: the problem does not fit into memory.
         """
 
-    def fit(
+    def fit(  # type: ignore[override]  # the arguments that it ignores are in `kwargs`
         self,
         x: Any = None,
         y: Any = None,
@@ -77,7 +77,8 @@ class ClosedForm(Recommender):
             raise ValueError(f"`sample_weight`: expected None, because {type(self).__name__} weighs all users equally")
         if isinstance(x, Interactions):
             self.check_columns(x)
-            self.columns_digest = ids_digest(x.item_ids)
+            if not isinstance(x, MatrixTable):
+                self.columns_digest = ids_digest(x.item_ids)
             rows = x.likes().matrix
         else:
             rows = _sparse_matrix(x, self.n_columns)

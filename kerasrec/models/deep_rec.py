@@ -88,7 +88,7 @@ class DeepRec(Recommender):
         self.activation = activation
         self.dropout = dropout
         self.refeeds = refeeds
-        self.value_range = None if value_range is None else tuple(value_range)
+        self.value_range = None if value_range is None else (value_range[0], value_range[1])
 
         first, *others = self.hidden_dims
         self.encoder = [self._dense(first, "encoder_0", RowDense, product_dtype=product_dtype())]
@@ -161,7 +161,8 @@ class DeepRec(Recommender):
                 loss = self.squared_error(targets, output, sample_weight)
                 return self.optimizer.scale_loss(loss), (loss, output, other_variables)
 
-        inputs, targets, first = x, ratings, None
+        inputs, targets = x, ratings
+        first: Any = None
         for _ in range(1 + self.refeeds):
             gradients, (loss, output, other_variables) = jax.grad(loss_of, has_aux=True)(
                 weights, other_variables, inputs, targets

@@ -94,8 +94,8 @@ class MultVAE(AnnealedVAE):
         super().__init__(n_items, seed=seed, **kwargs)
         if n_sampled is not None and likelihood != "multinomial":
             raise ValueError(
-                f"`n_sampled`: expected None with the {likelihood} likelihood, got {n_sampled}. It estimates the softmax "
-                "of the multinomial likelihood"
+                f"`n_sampled`: expected None with the {likelihood} likelihood, got {n_sampled}. It estimates the "
+                "softmax of the multinomial likelihood"
             )
         if n_sampled is not None and reg:
             raise ValueError(

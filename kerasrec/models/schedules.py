@@ -98,7 +98,7 @@ class PlannedRuns(keras.Model):
         If the steps fit into the rest of the planned run, the run continues. Otherwise a new run begins: learning
         rate and annealing start again, scaled to `steps`. Nothing changes if no run was planned.
         """
-        optimizer = getattr(self.optimizer, "inner_optimizer", self.optimizer)  # of Keras' LossScaleOptimizer
+        optimizer = inner_optimizer(self.optimizer)
         done = int(optimizer.iterations) // self.updates_per_batch
         if self.planned_steps is None:
             if done and float(optimizer.learning_rate) == 0.0:
@@ -114,10 +114,24 @@ class PlannedRuns(keras.Model):
                     stacklevel=3,
                 )
             return
-        self.planned_steps, self.run_start = steps, done
-        for name, value in self.schedule_for(steps, self.get_config()).items():
-            setattr(self, name, value)
         self.reset_schedules()
+        self.continue_run(steps, done)
+
+    def run_plan(self) -> dict[str, Any]:
+        """The current run: `planned_steps` and `run_start`."""
+        return {"planned_steps": self.planned_steps, "run_start": self.run_start}
+
+    def continue_run(self, planned_steps: int | None, run_start: int) -> None:
+        """Scales all schedules to a run of `planned_steps` steps that began at step `run_start`.
+
+        `Checkpoints.restore` calls it, so that a resumed run has the schedules of the interrupted one.
+        """
+        if (planned_steps, run_start) == (self.planned_steps, self.run_start):
+            return
+        self.planned_steps, self.run_start = planned_steps, run_start
+        for name, value in self.schedule_for(planned_steps, self.get_config()).items():
+            setattr(self, name, value)
+        optimizer = inner_optimizer(self.optimizer)
         schedule = optimizer._learning_rate  # the public property evaluates it
         if isinstance(schedule, CosineDecay):
             optimizer.learning_rate = self.cosine_decay(schedule.learning_rate)
@@ -129,3 +143,10 @@ class PlannedRuns(keras.Model):
     def annealed_values(self) -> dict[str, float]:
         """The present values of what is annealed over a run, for example `{"beta": 0.1}`."""
         return {}
+
+
+def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer inside Keras' `LossScaleOptimizer`, which mixed_float16 adds; any other optimizer itself."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return optimizer.inner_optimizer
+    return optimizer

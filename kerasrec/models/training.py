@@ -14,7 +14,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.schedules import PlannedRuns
-from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
+from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.ranking import rank
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
@@ -137,6 +137,8 @@ class Training(PlannedRuns):
                 f"expected a table with {self.n_columns:,} columns (the catalogue of this {type(self).__name__}), got "
                 f"{table.n_items:,}. Fix: `table.with_catalogue(train.item_ids)`"
             )
+        if isinstance(table, MatrixTable):  # its columns have no ids
+            return
         if self.columns_digest not in (None, ids_digest(table.item_ids)):
             raise ValueError(
                 f"the table has {table.n_items:,} columns, as many as this {type(self).__name__}, but other ids than "
@@ -197,7 +199,8 @@ class Training(PlannedRuns):
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             batches = self.batches(x, batch_size, shuffle, steps_per_epoch)
-            self.columns_digest = ids_digest(batches.inputs.item_ids)
+            if not isinstance(x, MatrixTable):
+                self.columns_digest = ids_digest(batches.inputs.item_ids)
             if self.compiled:
                 self.plan_run(len(batches) * (epochs - initial_epoch))
             callbacks = [*as_list(callbacks), _EpochOrder(batches)]

@@ -8,21 +8,35 @@ import numpy as np
 import scipy.sparse as sp
 
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut, Split
+from kerasrec.data.splits import Split
+
+
+class MatrixTable(Interactions):
+    """The table of a scipy sparse matrix, whose rows and columns have numbers, not ids."""
+
+    @classmethod
+    def from_matrix(cls, matrix: Any) -> MatrixTable:
+        """A table with an entry for each non-zero element of a matrix `(n_users, n_items)`."""
+        rows = sp.csr_array(matrix, copy=True)
+        rows.sum_duplicates()
+        rows.eliminate_zeros()
+        n_users, n_items = rows.shape
+        return cls(rows.indptr, rows.indices, rows.data, None, np.arange(n_users), np.arange(n_items))
+
+    @property
+    def T(self) -> MatrixTable:  # noqa: N802 (as in numpy)
+        """The transposed table."""
+        return MatrixTable.from_matrix(self.matrix.T)
 
 
 def as_table(x: Any) -> Any:
-    """`Interactions` from a scipy sparse matrix; other inputs are returned unchanged.
+    """A table of a scipy sparse matrix. Other inputs are returned unchanged.
 
     Raises:
         TypeError: `x` is a split, a frame, or a sparse or ragged tensor.
     """
     if sp.issparse(x):
-        rows = sp.csr_array(x)
-        users, items = rows.nonzero()
-        values = np.asarray(rows[users, items]).ravel()
-        table = Interactions.from_arrays(users, items, values)
-        return table.with_shape(*rows.shape) if table.shape != rows.shape else table
+        return MatrixTable.from_matrix(x)
     if isinstance(x, Split):
         raise TypeError("`x`: expected a table, got a Split. Fix: `fit(split.train, validation_data=split.validation)`")
     kind = type(x).__name__
@@ -67,8 +81,3 @@ def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weigh
         raise ValueError(
             "`sample_weight`: expected None with Interactions. Fix: pass dense rows, or batches (x, y, sample_weight)"
         )
-
-
-def is_held_out(data: Any) -> bool:
-    """Whether `data` is a held-out part of a split."""
-    return isinstance(data, HeldOut)
