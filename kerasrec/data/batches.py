@@ -16,7 +16,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasrec.data.interactions import Interactions, flat_rows
+from kerasrec.data.csr import positions_of_rows
+from kerasrec.data.interactions import Interactions
 from kerasrec.ops.hardware import has_gpu
 from kerasrec.types import Array, IntArray
 from kerasrec.validation import as_int_at_least
@@ -171,7 +172,7 @@ def for_backend(made: Batches) -> Any:
 
 def pad(table: Interactions, rows: IntArray) -> dict[str, Array]:
     """`{"ids", "values"}` of the given rows, padded with -1 and 0 to a common length."""
-    positions, indptr = flat_rows(table.indptr, rows)
+    positions, indptr = positions_of_rows(table.indptr, rows)
     counts = np.diff(indptr)
     width = bucket(int(counts.max(initial=0)))
     # The flat position of each entry in the padded array: its row's start, then its place in the row.
