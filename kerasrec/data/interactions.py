@@ -19,7 +19,7 @@ from kerasrec.data.summary import summary
 from kerasrec.data.times import TimeFormat
 from kerasrec.types import Array, BoolArray, IntArray
 
-CONTENT = ("indptr", "items", "values", "times", "user_ids", "item_ids")
+_CONTENT = ("indptr", "items", "values", "times", "user_ids", "item_ids")
 """The attributes that two equal tables share."""
 
 
@@ -337,13 +337,13 @@ class Interactions:
 
     def _copy(self, **changes: Any) -> Interactions:
         """Returns a copy with some of the constructor's arguments changed."""
-        names = (*CONTENT, "item_titles", "duplicates")
+        names = (*_CONTENT, "item_titles", "duplicates")
         return Interactions(**{name: changes.get(name, getattr(self, name)) for name in names})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Interactions):
             return NotImplemented
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in CONTENT)
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _CONTENT)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -13,8 +13,8 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.source import find_path
 from kerasrec.types import Array, FloatArray
 
-FILES = {"items": "movies.dat", "users": "users.dat"}
-N_FIELDS = {"items": 3, "users": 5}
+_FILES = {"items": "movies.dat", "users": "users.dat"}
+_N_FIELDS = {"items": 3, "users": 5}
 """Fields of a line: `id::title::genres`, or `id::gender::age::occupation::zip code`."""
 
 
@@ -59,18 +59,18 @@ def side_information(data: str | Path, table: Interactions, of: str = "items") -
         ValueError: `of` is neither `"items"` nor `"users"`.
         DataError: The folder has no such file, or a line is invalid.
     """
-    if of not in FILES:
+    if of not in _FILES:
         raise ValueError(f"expected `of` to be 'items' or 'users', got {of!r}. Fix: pass one of them")
     folder = find_path(data)
-    file = None if folder is None else folder / FILES[of]
+    file = None if folder is None else folder / _FILES[of]
     if file is None or not file.is_file():
-        raise DataError(f"{data}: expected a folder with {FILES[of]}, got none. Fix: pass the folder of MovieLens 1M")
+        raise DataError(f"{data}: expected a folder with {_FILES[of]}, got none. Fix: pass the folder of MovieLens 1M")
     tokens: dict[Any, list[str]] = {}
     for number, line in enumerate(file.read_text("latin-1").splitlines(), 1):
         fields = line.split("::")
-        if len(fields) != N_FIELDS[of] or not fields[0].isdecimal():
+        if len(fields) != _N_FIELDS[of] or not fields[0].isdecimal():
             raise DataError(
-                f"{file}, line {number}: expected an integer id and {N_FIELDS[of] - 1} other fields between '::', got "
+                f"{file}, line {number}: expected an integer id and {_N_FIELDS[of] - 1} other fields between '::', got "
                 f"{line[:60]!r}. Fix: correct the line or download the file again"
             )
         user_features = zip(("gender", "age", "occupation"), fields[1:4], strict=False)
