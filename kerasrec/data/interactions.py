@@ -168,13 +168,11 @@ class Interactions:
             catalogue: the table whose items are the columns; usually the training table.
             values: finite ratings, parallel to `histories`. If omitted, every value is 1.
             user_ids: ids of the users, for models with per-user weights. If omitted, users are
-                numbered from one above the largest user id of `catalogue`, so that none of them is
-                mistaken for a training user.
+                numbered above the largest user id of `catalogue`: none of them is a training user.
 
         Raises:
-            ValueError: A history is not a list; item ids are strings and the catalogue's are
-                integers, or the reverse; `values` or `user_ids` are not parallel to `histories`; or
-                a value is not finite.
+            ValueError: A history is not a list or has ids of another type than the catalogue; `values`
+                or `user_ids` are not parallel to `histories`; or a value is not finite.
 
         Example:
             >>> from kerasrec import Interactions

@@ -61,7 +61,7 @@ class DelimitedFile:
             DataError: There are no interactions, no columns for users and items, or no unique separators.
         """
         skip = next(i for i, line in enumerate(head) if line.strip())
-        excel_line = re.fullmatch(r"sep=(.)", head[skip])  # tells Excel the separator
+        excel_line = re.fullmatch(r"sep=(.)", head[skip])  # Excel reads it
         if excel_line:
             skip += 1
             separator = options.separator or excel_line[1]
