@@ -88,7 +88,7 @@ def atomic_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
 
 @contextmanager
 def _hidden_sibling(path: Path) -> Iterator[Path]:
-    """A free hidden name beside `path`; on failure, what was created there is removed, new parent folders included."""
+    """Yields a free hidden name beside `path`. On failure, removes what was created there, and new parent folders."""
     missing_parents = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     # Some writers choose the format by the suffix. The full name could exceed the limit of 255 bytes.

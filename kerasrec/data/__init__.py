@@ -1,20 +1,12 @@
-"""Interactions, the readers that make them, and the splits that cut them."""
+"""Data: tables of interactions, readers of files, splits by the published protocols, and batches."""
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.protocols import PROTOCOLS, HeldOutUsers, LeaveOneOut, OwnItems, RandomRatings, TemporalUsers
 from kerasrec.data.readers import read
 from kerasrec.data.side import multi_hot, side_information
-from kerasrec.data.splits import (
-    PROTOCOLS,
-    HeldOut,
-    HeldOutUsers,
-    LeaveOneOut,
-    OwnItems,
-    RandomRatings,
-    Split,
-    TemporalUsers,
-)
+from kerasrec.data.splits import HeldOut, Split
 
 __all__ = [
     "PROTOCOLS",

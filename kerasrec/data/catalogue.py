@@ -1,4 +1,4 @@
-"""A digest of a catalogue, by which models recognise the items they were trained on."""
+"""A digest of a catalogue. A model stores the digest of its items and rejects tables with other items."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import hashlib
 
 import numpy as np
 
+from kerasrec.data.ids import has_strings
 from kerasrec.types import Array
 
 
 def ids_digest(ids: Array) -> str:
-    """A digest of ids and their order, as 16 hexadecimal digits. Integer and string ids differ.
+    """Returns a digest of ids and their order: 16 hexadecimal digits. Integer and string ids have different digests.
 
     Example:
         >>> import numpy as np
@@ -18,8 +19,8 @@ def ids_digest(ids: Array) -> str:
         >>> ids_digest(np.array([1, 2])) == ids_digest(np.array([2, 1]))
         False
     """
-    if ids.dtype.kind in "iu":
-        content = b"int" + np.ascontiguousarray(ids, np.int64).tobytes()
-    else:
+    if has_strings(ids):
         content = b"str" + "\0".join(ids.tolist()).encode("utf-8", "surrogatepass")
+    else:
+        content = b"int" + np.ascontiguousarray(ids, np.int64).tobytes()
     return hashlib.sha256(content).hexdigest()[:16]

@@ -1,5 +1,5 @@
-"""The error of data that cannot be used as it is."""
+"""The error for data that cannot be used."""
 
 
 class DataError(ValueError):
-    """Data that cannot be read or split: what is wrong, where, and what to do about it."""
+    """The data cannot be read or split. The message states the place, the expected and actual content, and the fix."""

@@ -1,4 +1,4 @@
-"""Who rated, liked or bought what, and when: the one container that all data passes through."""
+"""The container for all data: who rated, liked or bought what, and when."""
 
 from __future__ import annotations
 
@@ -9,28 +9,37 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 
-from kerasrec.data.columns import TimeFormat, arrays, fault, of_frame
-from kerasrec.types import Array, IntArray
+from kerasrec.data.arrays import as_finite, check_parallel, read_only
+from kerasrec.data.columns import as_arrays, frame_columns
+from kerasrec.data.csr import indptr_of, order_by_row, order_of_latest, positions_of_rows, sorted_matrix, time_order
+from kerasrec.data.faults import data_error
+from kerasrec.data.histories import rows_of_histories, unknown_user_ids
+from kerasrec.data.ids import factorize, lookup
+from kerasrec.data.summary import summary
+from kerasrec.data.times import TimeFormat
+from kerasrec.types import Array, BoolArray, IntArray
+
+_CONTENT = ("indptr", "items", "values", "times", "user_ids", "item_ids")
+"""The attributes that two equal tables share."""
 
 
 class Interactions:
     """An immutable table of interactions: a sparse users × items matrix with ids and times.
 
-    Row `u` holds the items of user `u` in the order of the file they came from. An entry is an
-    observation whatever its value: a rating of 0 is a rating.
+    Row `u` holds the items of user `u` in the order of the input. Every entry is an observation,
+    whatever its value: a rating of 0 is a rating.
 
-    Build one with `Interactions.from_arrays`, `Interactions.from_frame`, or a reader
-    (`kerasrec.read`).
+    Create one with `kerasrec.read`, `Interactions.from_arrays` or `Interactions.from_frame`.
 
     Attributes:
-        user_ids: `(n_users,)` the users' original ids (int64 or str), ascending.
-        item_ids: `(n_items,)` the items' original ids (int64 or str), ascending.
+        user_ids: `(n_users,)` original ids of the users (int64 or str), ascending.
+        item_ids: `(n_items,)` original ids of the items (int64 or str), ascending.
         indptr: `(n_users + 1,)` int64; row `u` is the slice `indptr[u]:indptr[u + 1]`.
         items: `(n,)` int32, the column of each interaction.
         values: `(n,)` float32, the value of each interaction (1 for a like).
         times: `(n,)` int64, seconds since 1970, or `None`.
         item_titles: `(n_items,)` str, or `None`.
-        duplicates: how many repeated (user, item) pairs were dropped when it was built.
+        duplicates: number of interactions dropped because a later one repeats their (user, item) pair.
 
     Example:
         >>> from kerasrec import Interactions
@@ -53,13 +62,13 @@ class Interactions:
         item_titles: Array | None = None,
         duplicates: int = 0,
     ) -> None:
-        self.indptr = _frozen(indptr, np.int64)
-        self.items = _frozen(items, np.int32)
-        self.values = _frozen(values, np.float32)
-        self.times = None if times is None else _frozen(times, np.int64)
-        self.user_ids = _frozen(user_ids)
-        self.item_ids = _frozen(item_ids)
-        self.item_titles = None if item_titles is None else _frozen(item_titles)
+        self.indptr = read_only(indptr, np.int64)
+        self.items = read_only(items, np.int32)
+        self.values = read_only(values, np.float32)
+        self.times = None if times is None else read_only(times, np.int64)
+        self.user_ids = read_only(user_ids)
+        self.item_ids = read_only(item_ids)
+        self.item_titles = None if item_titles is None else read_only(item_titles)
         self.duplicates = duplicates
 
     @classmethod
@@ -71,44 +80,30 @@ class Interactions:
         times: Any = None,
         titles: dict[Any, str] | None = None,
     ) -> Interactions:
-        """Builds a table from parallel arrays, one entry an interaction.
+        """Creates a table from parallel arrays with one entry for each interaction.
 
-        A (user, item) pair that occurs again replaces the earlier one (the later in time, or in
-        the order given where there are no times); `duplicates` says how many were dropped.
+        If a (user, item) pair is repeated, the table keeps the latest interaction, or the last one
+        in the arrays if `times` is omitted. `duplicates` counts the others.
 
         Args:
-            users: `(n,)` ids, integers or strings. "" and -1 are taken: they pad histories.
+            users: `(n,)` ids, integers or strings. "" and -1 are reserved for padding.
             items: `(n,)` ids, likewise.
-            values: `(n,)` finite numbers; 1 for each where absent.
-            times: `(n,)` seconds since 1970, or numpy dates, optional.
-            titles: item id → title, optional.
+            values: `(n,)` finite numbers. If omitted, every value is 1.
+            times: `(n,)` seconds since 1970, or numpy dates. If omitted, the table has no times.
+            titles: item id → title.
 
         Raises:
-            ValueError: the arrays are empty, differ in length, or hold a value or an id that is
-                missing or not finite.
+            ValueError: The arrays are empty or differ in length; or an id, a value or a time is
+                missing, not finite, or of the wrong type.
         """
-        user_ids, user = _factorize(users, "users")
-        item_ids, item = _factorize(items, "items")
-        n = len(user)
-        value = np.ones(n, np.float32) if values is None else _finite(values, "values", np.float32)
-        time = None if times is None else _finite(times, "times", np.int64)
-        for name, array in (("items", item), ("values", value), ("times", time)):
-            if array is not None and len(array) != n:
-                raise ValueError(f"`{name}` has {len(array):,} entries, `users` has {n:,}: they must be parallel")
-        if n == 0:
-            raise ValueError("no interactions: `users` is empty")
-
-        order = _group(user, len(user_ids))
-        repeated = _repeated(user, item, time, len(user_ids), len(item_ids))
-        if len(repeated):
-            keep = np.ones(n, bool)
-            keep[repeated] = False
-            order = order[keep[order]]
-        indptr = np.zeros(len(user_ids) + 1, np.int64)
-        np.cumsum(np.bincount(user[order], minlength=len(user_ids)), out=indptr[1:])
-        item_titles = None
-        if titles is not None:
-            item_titles = np.array([titles.get(i, "") for i in item_ids.tolist()])
+        user_ids, user = factorize(users, "users")
+        item_ids, item = factorize(items, "items")
+        value = np.ones(len(user), np.float32) if values is None else as_finite(values, "values", np.float32)
+        time = None if times is None else as_finite(times, "times", np.int64)
+        check_parallel("users", user, items=item, values=value, times=time)
+        if not len(user):
+            raise ValueError("expected at least one interaction, got empty arrays. Fix: check the source of the arrays")
+        order, indptr = order_of_latest(user, item, time, len(user_ids), len(item_ids))
         return cls(
             indptr,
             item[order],
@@ -116,8 +111,8 @@ class Interactions:
             None if time is None else time[order],
             user_ids,
             item_ids,
-            item_titles,
-            len(repeated),
+            None if titles is None else np.array([titles.get(i, "") for i in item_ids.tolist()]),
+            len(user) - len(order),
         )
 
     @classmethod
@@ -131,27 +126,29 @@ class Interactions:
         time_unit: str = "s",
         date_format: str | None = None,
     ) -> Interactions:
-        """Builds a table from a data frame, of pandas or anything with columns by name, as `kerasrec.read` does.
+        """Creates a table from a data frame of pandas, or of any library whose frames have named columns.
+
+        The rules are those of `kerasrec.read`.
 
         Args:
-            frame: the data frame, one row an interaction.
-            user: name of the column of user ids; guessed from usual names where absent, like the others.
+            frame: the data frame, one row for each interaction.
+            user: name of the column of user ids. If omitted, the first column with a usual name; also for the others.
             item: name of the column of item ids.
-            value: name of the column of ratings or counts; every value is 1 without such a column.
+            value: name of the column of ratings or counts. Without such a column, every value is 1.
             time: name of the column of times: numbers, dates, or dates as text.
-            time_unit: of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
-            date_format: of dates as text, if they are not written as ISO has it: `"%d/%m/%Y %H:%M"`.
+            time_unit: unit of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
+            date_format: format of dates as text, as for `datetime.strptime`: `"%d/%m/%Y %H:%M"`. If omitted, ISO.
 
         Raises:
-            DataError: a column is missing, or its content is bad.
+            DataError: A column does not exist, or a cell is missing or invalid.
         """
         times = TimeFormat(time_unit, date_format)
-        given = {"user": user, "item": item, "value": value, "time": time}
-        columns, names = of_frame(frame, {role: name for role, name in given.items() if name is not None})
+        arguments = {"user": user, "item": item, "value": value, "time": time}
+        columns, names = frame_columns(frame, {role: name for role, name in arguments.items() if name is not None})
         try:
-            return cls.from_arrays(**arrays(columns, times))
+            return cls.from_arrays(**as_arrays(columns, times))
         except ValueError as error:
-            raise fault("the frame", columns, names, times, error) from None
+            raise data_error("the frame", columns, names, times, error) from None
 
     @classmethod
     def from_histories(
@@ -161,22 +158,21 @@ class Interactions:
         values: Sequence[Sequence[float]] | None = None,
         user_ids: Sequence[Any] | None = None,
     ) -> Interactions:
-        """Builds a table from one list of item ids a user, over another table's catalogue.
+        """Creates a table with one row for each history, over the catalogue of another table.
 
-        Ids outside the catalogue are left out, as a served model does, and a history may be empty.
+        Ids outside the catalogue are ignored, as in an exported model. A history may be empty. If a
+        history repeats an item, the table keeps its last value.
 
         Args:
-            histories: item ids, oldest first.
-            catalogue: the table whose items are the columns, as a rule the training table.
-            values: finite ratings, parallel to `histories`; 1 each where absent.
-            user_ids: whose they are, for models that know their training users. Where absent, users
-                are numbered in the order given, past the users of `catalogue`: nobody is taken for
-                one of them.
+            histories: lists of item ids, oldest first.
+            catalogue: the table whose items are the columns; usually the training table.
+            values: finite ratings, parallel to `histories`. If omitted, every value is 1.
+            user_ids: ids of the users, for models with per-user weights. If omitted, users are
+                numbered above the largest user id of `catalogue`: none of them is a training user.
 
         Raises:
-            ValueError: a row of `values` is not as long as its history or not finite, `values` or
-                `user_ids` are not as many as the histories, or item ids are strings where the
-                catalogue's are integers, or the other way round.
+            ValueError: A history is not a list or has ids of another type than the catalogue; `values`
+                or `user_ids` are not parallel to `histories`; or a value is not finite.
 
         Example:
             >>> from kerasrec import Interactions
@@ -184,40 +180,11 @@ class Interactions:
             >>> Interactions.from_histories([[30, 10], [99]], train).counts
             array([2, 0])
         """
-        for user, row in enumerate(histories):
-            if isinstance(row, str) or not hasattr(row, "__len__"):
-                raise ValueError(f"history {user} is {row!r}: give a list of item ids for each user")
-        values = [[1.0] * len(row) for row in histories] if values is None else values
-        if user_ids is None:
-            numbered = catalogue.user_ids.dtype.kind in "iu" and catalogue.n_users > 0
-            whose = np.arange(len(histories)) + (catalogue.user_ids.max() + 1 if numbered else 0)
-        else:
-            whose = np.asarray(user_ids)
-        for name, rows in (("user_ids", whose), ("values", values)):
-            if len(rows) != len(histories):
-                raise ValueError(f"`{name}` has {len(rows)} entries for {len(histories)} histories: give one each")
-        columns, kept = [], []
-        for user, (row, row_values) in enumerate(zip(histories, values, strict=True)):
-            if len(row) != len(row_values):
-                raise ValueError(f"history {user} has {len(row)} items but {len(row_values)} values: give one each")
-            finite = _finite(row_values, f"values[{user}]", np.float32)
-            last = dict(zip(row, finite, strict=True))  # of an item that stands twice, the last value
-            given = np.array(list(last)) if last else catalogue.item_ids[:0]
-            if (given.dtype.kind in "US") != (catalogue.item_ids.dtype.kind in "US"):
-                kind = "strings" if catalogue.item_ids.dtype.kind in "US" else "integers"
-                raise ValueError(f"history {user} holds {row[0]!r}, but the item ids of this catalogue are {kind}")
-            found = lookup(catalogue.item_ids, given)
-            columns.append(found[found >= 0])
-            kept.append(np.array(list(last.values()), np.float32)[found >= 0])
-        return cls(
-            np.cumsum([0, *map(len, columns)]),
-            np.concatenate([[], *columns]),
-            np.concatenate([[], *kept]),
-            None,
-            whose,
-            catalogue.item_ids,
-            catalogue.item_titles,
-        )
+        n = len(histories)
+        ids = unknown_user_ids(n, catalogue.user_ids) if user_ids is None else np.asarray(user_ids)
+        check_parallel("histories", histories, user_ids=ids)
+        indptr, items, item_values = rows_of_histories(histories, values, catalogue.item_ids)
+        return cls(indptr, items, item_values, None, ids, catalogue.item_ids, catalogue.item_titles)
 
     @property
     def n_users(self) -> int:
@@ -239,301 +206,144 @@ class Interactions:
 
     @property
     def counts(self) -> IntArray:
-        """`(n_users,)` int64: how many interactions each user has."""
+        """`(n_users,)` int64: number of interactions of each user."""
         return np.diff(self.indptr)
 
     @property
     def item_counts(self) -> IntArray:
-        """`(n_items,)` int64: how many interactions each item has."""
+        """`(n_items,)` int64: number of interactions of each item."""
         return np.bincount(self.items, minlength=self.n_items)
 
     @property
     def users(self) -> IntArray:
-        """`(n,)` int32: the row of each interaction, beside `items`, `values` and `times`."""
+        """`(n,)` int32: the row of each interaction, parallel to `items`, `values` and `times`."""
         return np.repeat(np.arange(self.n_users, dtype=np.int32), self.counts)
+
+    @property
+    def places(self) -> IntArray:
+        """`(n,)` int64: the position of each interaction within its row, from 0."""
+        return np.arange(len(self)) - self.indptr[self.users]
 
     @cached_property
     def is_binary(self) -> bool:
-        """Whether every value is 1, so that the values say nothing."""
+        """Whether every value is 1."""
         return bool(np.all(self.values == 1))
 
     @property
     def density(self) -> float:
-        """Share of the users × items pairs that were observed."""
+        """Share of the (user, item) pairs that are observed."""
         return len(self) / (self.n_users * self.n_items)
 
     @cached_property
     def matrix(self) -> sp.csr_array:
-        """The values as a `(n_users, n_items)` float32 CSR matrix, an explicit 0 kept as an entry."""
-        index = np.int32 if len(self) < np.iinfo(np.int32).max else np.int64
-        m = sp.csr_array((self.values.copy(), self.items.astype(index), self.indptr.astype(index)), shape=self.shape)
-        m.sort_indices()
-        return m
+        """The values as a `(n_users, n_items)` float32 CSR matrix, in which a value of 0 is an explicit entry."""
+        return sorted_matrix(self.indptr, self.items, self.values, self.shape)
 
     @cached_property
-    def T(self) -> Interactions:  # noqa: N802 (numpy's name for it)
-        """The table with the two sides exchanged: what was an item is now a user.
-
-        Titles, which belong to items, are left behind.
-        """
-        order = _group(self.items, self.n_items)
-        indptr = np.zeros(self.n_items + 1, np.int64)
-        np.cumsum(self.item_counts, out=indptr[1:])
+    def T(self) -> Interactions:  # noqa: N802 (numpy's name)
+        """The transposed table: its rows are items. It has no titles, since these belong to columns."""
+        order = order_by_row(self.items, self.n_items)
         times = None if self.times is None else self.times[order]
+        indptr = indptr_of(self.item_counts)
         return Interactions(indptr, self.users[order], self.values[order], times, self.item_ids, self.user_ids)
 
     def in_time_order(self) -> Interactions:
-        """The same table with each user's interactions from oldest to newest.
-
-        Equal times keep the order of the file; without times the table itself is returned.
-        """
-        if self.times is None:
-            return self
-        users = self.users
-        if not ((self.times[1:] < self.times[:-1]) & (users[1:] == users[:-1])).any():
-            return self
-        order = np.argsort(self.times, kind="stable")
-        return self._reordered(order[_group(users[order], self.n_users)])
+        """Returns the table with each user's interactions in stable order of time; unchanged if it has no times."""
+        order = None if self.times is None else time_order(self.users, self.times, self.n_users)
+        return self if order is None else self._take(order)
 
     def likes(self) -> Interactions:
-        """The same table with every value 1."""
-        if self.is_binary:
-            return self
-        return self._with(values=np.ones(len(self), np.float32))
+        """Returns the table with every value set to 1."""
+        return self if self.is_binary else self._copy(values=np.ones(len(self), np.float32))
 
     def at_least(self, value: float) -> Interactions:
-        """Keeps the interactions whose value is at least `value`; users and items left bare go."""
+        """Returns the interactions with a value of at least `value`, without users and items that have none left."""
         return self.select(self.values >= value)
 
     def core(self, users: int = 1, items: int = 1) -> Interactions:
-        """Keeps users with at least `users` items and items with at least `items` users.
+        """Returns the users with at least `users` items and the items with at least `items` users.
 
-        Removing one side can bring the other below its bound, so this is repeated until nothing
-        changes (`core(5, 5)` is the 5-core).
+        Removing users can leave an item with too few users, and the reverse, so both rules are
+        applied until nothing changes: `core(5, 5)` is the 5-core.
         """
         table = self
         while True:
-            keep = (table.counts >= users)[table.users] & (table.item_counts >= items)[table.items]
-            if keep.all():
+            mask = (table.counts >= users)[table.users] & (table.item_counts >= items)[table.items]
+            if mask.all():
                 return table
-            table = table.select(keep)
+            table = table.select(mask)
 
-    def select(self, keep: Array, compact: bool = True) -> Interactions:
-        """Keeps the interactions where the boolean array `keep` `(n,)` is true.
+    def select(self, mask: BoolArray, compact: bool = True) -> Interactions:
+        """Returns the interactions where `mask` is True.
 
         Args:
-            keep: which interactions to keep, in the order of `items`.
-            compact: also drop the users and items that have none left.
+            mask: `(n,)` bool, parallel to `items`.
+            compact: whether to drop the users and items that have no interactions left.
         """
-        users = self.users[keep]
-        counts = np.bincount(users, minlength=self.n_users)
-        indptr = np.concatenate(([0], np.cumsum(counts)))
-        times = None if self.times is None else self.times[keep]
-        table = self._with(indptr=indptr, items=self.items[keep], values=self.values[keep], times=times)
-        if not compact:
-            return table
-        table = table.take_users(np.flatnonzero(counts))
-        return table.with_catalogue(table.item_ids[table.item_counts > 0])
+        counts = np.bincount(self.users[mask], minlength=self.n_users)
+        table = self._take(mask, indptr=indptr_of(counts))
+        return table.take_users(np.flatnonzero(counts)).without_bare_items() if compact else table
 
     def take_users(self, rows: Sequence[int] | IntArray) -> Interactions:
-        """The table of the given rows, in the given order; the columns stay."""
+        """Returns the given rows in the given order, over the same catalogue."""
         rows = np.asarray(rows, dtype=np.int64)
-        order, indptr = flat_rows(self.indptr, rows)
-        return self._reordered(order, indptr=indptr, user_ids=self.user_ids[rows])
+        positions, indptr = positions_of_rows(self.indptr, rows)
+        return self._take(positions, indptr=indptr, user_ids=self.user_ids[rows])
+
+    def without_bare_items(self) -> Interactions:
+        """Returns the table without the items that have no interactions."""
+        return self.with_catalogue(self.item_ids[self.item_counts > 0])
 
     def with_catalogue(self, item_ids: Array) -> Interactions:
-        """The table over another catalogue: interactions with items outside it are dropped.
+        """Returns the table over another catalogue, without the interactions of items outside it.
 
         Args:
-            item_ids: `(n,)` the new catalogue, ascending (another table's `item_ids`). Users with
-                nothing left keep an empty row.
+            item_ids: `(n_items,)` the new catalogue, ascending: another table's `item_ids`. Users
+                without an interaction keep an empty row.
 
         Raises:
-            ValueError: `item_ids` is not ascending.
+            ValueError: `item_ids` is not ascending or repeats an id.
         """
         if (item_ids[1:] <= item_ids[:-1]).any():
-            raise ValueError("`item_ids` must be ascending and distinct: sort them (`numpy.unique`)")
-        column = lookup(item_ids, self.item_ids)
-        items = column[self.items]
-        keep = items >= 0
-        counts = np.bincount(self.users[keep], minlength=self.n_users)
+            raise ValueError(
+                "expected ascending, distinct `item_ids`, got another order or repeated ids. "
+                "Fix: pass numpy.unique(item_ids)"
+            )
+        items = lookup(item_ids, self.item_ids)[self.items]
+        mask = items >= 0
         titles = None
         if self.item_titles is not None:
-            there = lookup(self.item_ids, item_ids)
-            titles = np.where(there >= 0, self.item_titles[there], "")
-        return self._with(
-            indptr=np.concatenate(([0], np.cumsum(counts))),
-            items=items[keep],
-            values=self.values[keep],
-            times=None if self.times is None else self.times[keep],
+            columns = lookup(self.item_ids, item_ids)
+            titles = np.where(columns >= 0, self.item_titles[columns], "")
+        return self._take(
+            mask,
+            indptr=indptr_of(np.bincount(self.users[mask], minlength=self.n_users)),
+            items=items[mask],
             item_ids=item_ids,
             item_titles=titles,
         )
 
     def row(self, user: int) -> IntArray:
-        """The columns of one user, in the order of the file."""
+        """Returns the columns of the interactions of row `user`, in the order of the input."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
-    def _reordered(self, order: IntArray, **changes: Any) -> Interactions:
-        times = None if self.times is None else self.times[order]
-        return self._with(items=self.items[order], values=self.values[order], times=times, **changes)
+    def _take(self, positions: IntArray | BoolArray, **changes: Any) -> Interactions:
+        """Returns a copy with the interactions at `positions` and with some of the constructor's arguments changed."""
+        times = None if self.times is None else self.times[positions]
+        entries = {"items": self.items[positions], "values": self.values[positions], "times": times}
+        return self._copy(**{**entries, **changes})
 
-    def _with(self, **changes: Any) -> Interactions:
-        """A copy with some of the constructor's arguments changed."""
-        names = ("indptr", "items", "values", "times", "user_ids", "item_ids", "item_titles", "duplicates")
+    def _copy(self, **changes: Any) -> Interactions:
+        """Returns a copy with some of the constructor's arguments changed."""
+        names = (*_CONTENT, "item_titles", "duplicates")
         return Interactions(**{name: changes.get(name, getattr(self, name)) for name in names})
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Interactions):
             return NotImplemented
-        names = ("indptr", "items", "values", "times", "user_ids", "item_ids")
-        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in names)
+        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _CONTENT)
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        if len(self) == 0:
-            return f"Interactions({self.n_users:,} users × {self.n_items:,} items, empty)"
-        what = "likes" if self.is_binary else f"values {self.values.min():g} to {self.values.max():g}"
-        parts = [
-            f"{self.n_users:,} users × {self.n_items:,} items",
-            f"{len(self):,} interactions",
-            f"density {self.density:.2%}",
-            what,
-        ]
-        if self.times is not None:
-            first, last = (np.datetime64(int(t), "s").astype("datetime64[D]") for t in _range(self.times))
-            parts.append(f"{first} to {last}")
-        if self.duplicates:
-            parts.append(f"{self.duplicates:,} repeated pairs, the last of each kept")
-        return f"Interactions({', '.join(parts)})"
-
-
-def lookup(vocabulary: Array, ids: Array) -> IntArray:
-    """The position of each of `ids` in the ascending `vocabulary`, -1 where it is not in it.
-
-    Args:
-        vocabulary: `(n,)` distinct ids, ascending.
-        ids: `(m,)` ids of the same type (integers or strings).
-
-    Returns:
-        `(m,)` int64.
-    """
-    vocabulary, ids = np.asarray(vocabulary), np.asarray(ids)
-    if len(vocabulary) == 0 or (vocabulary.dtype.kind in "US") != (ids.dtype.kind in "US"):
-        return np.full(len(ids), -1, np.int64)
-    at = np.minimum(np.searchsorted(vocabulary, ids), len(vocabulary) - 1)
-    return np.where(vocabulary[at] == ids, at, -1)
-
-
-def flat_rows(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntArray]:
-    """Positions of the entries of the given CSR rows one after another, and their own indptr."""
-    counts = indptr[rows + 1] - indptr[rows]
-    ends = np.concatenate(([0], np.cumsum(counts)))
-    positions = np.arange(ends[-1]) + np.repeat(indptr[rows] - ends[:-1], counts)
-    return positions, ends
-
-
-def _frozen(array: Array, dtype: Any = None) -> Array:
-    array = np.asarray(array, dtype=dtype).view()
-    array.flags.writeable = False
-    return array
-
-
-def _range(array: Array) -> tuple[Any, Any]:
-    return array.min(), array.max()
-
-
-def _finite(numbers: Any, name: str, dtype: Any) -> Array:
-    array = np.asarray(numbers)
-    if array.dtype.kind == "M":
-        array = np.where(np.isnat(array), np.nan, array.astype("datetime64[s]").astype(np.float64))
-    if array.dtype.kind not in "iufb":
-        try:
-            array = array.astype(np.float64)
-        except (TypeError, ValueError, OverflowError):  # the last: an integer that no float can hold
-            raise ValueError(f"`{name}` must be numbers of at most 64 bits, not {array.dtype}") from None
-    with np.errstate(over="ignore", invalid="ignore"):  # what does not fit is reported below
-        result = array.astype(dtype)
-    bad = ~np.isfinite(array) | ~np.isfinite(result)
-    if result.dtype.kind == "i":  # there, what does not fit wraps around
-        bad |= np.abs(array.astype(np.float64)) >= 2.0**63 if array.dtype.kind == "f" else (result < 0) & (array > 0)
-    if bad.any():
-        at = int(np.argmax(bad))
-        raise ValueError(
-            f"`{name}` holds {array[at]} at position {at}, which is not finite or too large for {result.dtype}: "
-            "drop that interaction or mend it"
-        )
-    return result
-
-
-def _factorize(ids: Any, name: str) -> tuple[Array, IntArray]:
-    """Distinct ids in ascending order and the index of each entry, by hashing (sorting is slower)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    column = _id_column(ids, name)
-    if column.null_count:
-        at = int(np.argmax(column.is_null().to_numpy()))
-        raise ValueError(f"`{name}` holds no id at position {at} ({column.null_count:,} are missing): drop them")
-    encoded = pc.dictionary_encode(column).unify_dictionaries().combine_chunks()
-    integers = pa.types.is_integer(column.type)
-    found = encoded.dictionary.to_numpy(zero_copy_only=False).astype(np.int64 if integers else np.str_)
-    padding = found == -1 if integers else np.char.strip(found) == ""
-    if padding.any():
-        raise ValueError(f"`{name}` holds the id {found[padding][0].item()!r}, which is taken for padding: rename it")
-    ascending = np.argsort(found, kind="stable")
-    rank = np.empty(len(found), np.int32)
-    rank[ascending] = np.arange(len(found), dtype=np.int32)
-    return found[ascending], rank[encoded.indices.to_numpy()]
-
-
-def _id_column(ids: Any, name: str) -> Any:
-    """Ids as a `pyarrow.ChunkedArray` of int64 or strings."""
-    import pyarrow as pa
-
-    column = ids
-    if not isinstance(ids, (pa.Array, pa.ChunkedArray)):
-        # numpy would turn what is missing from a list of strings into the string "nan".
-        array = ids if isinstance(ids, (list, tuple)) else np.asarray(ids)
-        try:
-            column = pa.array(array if len(array) else np.array([], np.int64), from_pandas=True)
-        except pa.ArrowException:
-            raise ValueError(f"`{name}` mixes integers, strings or other things: use one kind") from None
-        except OverflowError:
-            largest = max((int(i) for i in array if isinstance(i, (int, np.integer))), key=abs)
-            raise ValueError(f"`{name}` holds the id {largest}, which is no 64-bit integer: rename it") from None
-    if isinstance(column, pa.Array):
-        column = pa.chunked_array([column])
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if pa.types.is_binary(column.type):
-        column = column.cast(pa.string())
-    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type) or column.null_count:
-        return column
-    if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
-        try:  # pandas turns integers into floats when a column has gaps elsewhere
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid as error:
-            raise ValueError(f"`{name}` holds an id that is no 64-bit integer: {error}") from None
-    raise ValueError(f"`{name}` must be integers or strings, not {column.type}")
-
-
-def _group(rows: IntArray, n_rows: int) -> IntArray:
-    """The stable order that brings entries of one row together, by counting instead of comparing."""
-    n = len(rows)
-    ones = np.broadcast_to(np.int8(1), n)
-    return sp.csr_array((ones, rows, np.arange(n + 1)), shape=(n, n_rows)).tocsc().indices
-
-
-def _repeated(user: IntArray, item: IntArray, time: Array | None, n_users: int, n_items: int) -> IntArray:
-    """Positions of the entries that a later one of the same (user, item) pair replaces."""
-    order = _group(item, n_items)
-    order = order[_group(user[order], n_users)]
-    same = (user[order[1:]] == user[order[:-1]]) & (item[order[1:]] == item[order[:-1]])
-    if time is not None and same.any():
-        # Only entries of repeated pairs need sorting by time; their pairs stand in the same places afterwards.
-        among = np.flatnonzero(np.append(same, False) | np.insert(same, 0, False))
-        some = order[among]
-        order[among] = some[np.lexsort((time[some], item[some], user[some]))]
-    return order[:-1][same]
+        return f"Interactions({summary(self)})"

@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kerasrec.data.interactions import Interactions, lookup
+from kerasrec.data.ids import lookup
+from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.runs import Run

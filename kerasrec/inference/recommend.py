@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasrec.data.interactions import Interactions, lookup
+from kerasrec.data.ids import lookup
+from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.inference.batch_predictor import BatchPredictor
 from kerasrec.ops.ranking import NOTHING, top_k

@@ -33,7 +33,8 @@ import kerasrec
 from kerasrec import models, plots
 from kerasrec.callbacks import Checkpoints, EpochBar, TrainingMetrics, read_history, write_history
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import PROTOCOLS, Split, SplitProtocol
+from kerasrec.data.protocols import PROTOCOLS
+from kerasrec.data.splits import Split, SplitProtocol
 from kerasrec.inference.evaluation import Evaluation, evaluate
 from kerasrec.models.base import Recommender
 from kerasrec.models.closed_form import ClosedForm
@@ -46,7 +47,7 @@ class RunConfig:
     Attributes:
         model: name of the model, a key of `kerasrec.models.ZOO`.
         data: what `kerasrec.read` was given.
-        protocol: name of the protocol, a key of `kerasrec.data.splits.PROTOCOLS`.
+        protocol: name of the protocol, a key of `kerasrec.data.protocols.PROTOCOLS`.
         seed: seeds the weights, the order of the rows and everything drawn in training.
         epochs: passes over the training rows.
         batch_size: rows a batch.

@@ -389,7 +389,7 @@ def test_what_is_warned_of_names_options(tmp_path):
     with warnings.catch_warnings(action="always"):
         done = run("train", "popularity", "--data", tmp_path / "x.csv", *told, "--out", tmp_path / "out")
     (warning,) = [line for line in done.output.splitlines() if "no times" in line]
-    assert warning.startswith("Warning: ") and "name its column of times (--time)" in warning
+    assert warning.startswith("Warning: ") and "pass the name of the column of times as --time" in warning
     assert "UserWarning" not in done.output
 
 
@@ -506,8 +506,10 @@ def test_explore_answers_until_it_is_told_to_stop(runs, how):
 
 def test_a_sentence_names_the_option_that_sets_it(tmp_path):
     (tmp_path / "a.csv").write_text("buyer,item\n1,2\n")
-    assert refused("data", "describe", tmp_path / "a.csv").endswith("its columns are buyer, item: name one (--user)")
-    assert "has no column 'Buyer' (--user)" in refused("data", "describe", tmp_path / "a.csv", "--user", "Buyer")
+    message = refused("data", "describe", tmp_path / "a.csv")
+    assert message.endswith("got the columns buyer, item. Fix: pass the name of one of them as --user")
+    message = refused("data", "describe", tmp_path / "a.csv", "--user", "Buyer")
+    assert "expected a column 'Buyer' (--user), got the columns buyer, item. Fix: " in message
 
 
 def test_training_says_what_the_protocol_left_of_the_data(tmp_path):

@@ -1,0 +1,72 @@
+"""Checked and read-only numpy arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any
+
+import numpy as np
+
+from kerasrec.types import Array
+
+
+def read_only(array: Any, dtype: Any = None) -> Array:
+    """Returns a read-only view of `array`, converted to `dtype`."""
+    view = np.asarray(array, dtype=dtype).view()
+    view.flags.writeable = False
+    return view
+
+
+def check_parallel(name: str, reference: Sized, **arrays: Sized | None) -> None:
+    """Checks that the arrays which are not `None` have as many entries as the argument called `name`.
+
+    Raises:
+        ValueError: An array has another length.
+    """
+    for argument, array in arrays.items():
+        if array is not None and len(array) != len(reference):
+            raise ValueError(
+                f"expected `{argument}` with {len(reference):,} entries, one for each of `{name}`, "
+                f"got {len(array):,}. Fix: make them parallel"
+            )
+
+
+def as_finite(numbers: Any, name: str, dtype: Any) -> Array:
+    """Converts numbers, or numpy dates as seconds since 1970, to `dtype` without overflow.
+
+    Args:
+        numbers: `(n,)` numbers or dates.
+        name: name of the argument, for the error message.
+        dtype: a float or integer type of numpy.
+
+    Returns:
+        `(n,)` of type `dtype`.
+
+    Raises:
+        ValueError: An entry is not a number, is not finite, or is outside the range of `dtype`.
+    """
+    array = np.asarray(numbers)
+    if array.dtype.kind == "M":
+        array = np.where(np.isnat(array), np.nan, array.astype("datetime64[s]").astype(np.float64))
+    if array.dtype.kind not in "iufb":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError, OverflowError):  # OverflowError: an integer beyond the range of float64
+            raise ValueError(
+                f"expected numbers of at most 64 bits in `{name}`, got {array.dtype}. Fix: convert the numbers"
+            ) from None
+    with np.errstate(over="ignore", invalid="ignore"):  # overflow is reported below
+        converted = array.astype(dtype)
+    bad = ~np.isfinite(array) | ~np.isfinite(converted)
+    if converted.dtype.kind == "i":  # integers wrap around instead of becoming infinite
+        if array.dtype.kind == "f":
+            bad |= np.abs(array.astype(np.float64)) >= 2.0**63
+        else:
+            bad |= (converted < 0) & (array > 0)
+    if bad.any():
+        position = int(np.argmax(bad))
+        raise ValueError(
+            f"expected finite numbers within the range of {converted.dtype} in `{name}`, got {array[position]} at "
+            f"position {position}. Fix: correct that interaction or drop it"
+        )
+    return converted

@@ -1,0 +1,46 @@
+"""Leave-one-out: each user's last item."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kerasrec.data.errors import DataError
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.protocols.steps import split_rows, warn_without_times
+from kerasrec.data.splits import Split
+
+MIN_ITEMS = 3
+"""The fewest items of a user for one each in training, validation and test."""
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The last item of each user is for test, and the one before it for validation.
+
+    Items are in time order (without times, in the order of the input). Every interaction is a like,
+    whatever its value. At test time, the model receives the validation item as well. All items of
+    users with fewer than 3 items are for training.
+
+    Source: He et al., Neural Collaborative Filtering, 2017, section 4.1.
+    """
+
+    name: ClassVar[str] = "leave-one-out"
+
+    def split(self, interactions: Interactions) -> Split:
+        """Splits a table.
+
+        Raises:
+            DataError: All users have fewer than 3 items.
+        """
+        warn_without_times(interactions)
+        likes = interactions.likes().in_time_order()
+        is_long = likes.counts >= MIN_ITEMS
+        if not is_long.any():
+            raise DataError(
+                f"{self.name}: expected a user with at least {MIN_ITEMS} items, got at most {likes.counts.max()}. "
+                "Fix: use more data or another protocol"
+            )
+        n_later = (likes.counts[likes.users] - 1) - likes.places  # of each interaction: later items of its user
+        in_test, in_validation = (is_long[likes.users] & (n_later == n) for n in (0, 1))
+        return Split(*split_rows(likes, in_validation, in_test), self)

@@ -1,0 +1,127 @@
+"""Steps that several protocols share."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from kerasrec.data.errors import DataError
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
+from kerasrec.types import BoolArray, IntArray
+
+MIN_ITEMS_TO_HOLD_OUT = 5
+"""Held-out users with fewer items in the training catalogue have inputs and no targets."""
+
+
+def check_shares(**shares: float) -> None:
+    """Checks that each argument is a share.
+
+    Raises:
+        ValueError: An argument is not between 0 and 1.
+    """
+    for name, share in shares.items():
+        if not 0 < share < 1:
+            raise ValueError(
+                f"expected `{name}` above 0 and below 1, got {share}. Fix: pass a share, for example 0.2 for 20 %"
+            )
+
+
+def warn_without_times(interactions: Interactions) -> None:
+    """Warns that a table without times is taken in the order of the input."""
+    if interactions.times is None:
+        warnings.warn(
+            "the interactions have no times, so the order of the file is used as their time order. Fix: pass the name "
+            "of the column of times as `time`, if the file has one",
+            stacklevel=3,
+        )
+
+
+def likes_of(interactions: Interactions, min_value: float) -> Interactions:
+    """Returns the interactions of at least `min_value`, with every value 1. If all values are 1, all are likes.
+
+    Raises:
+        DataError: All values are below `min_value`.
+    """
+    if interactions.is_binary:
+        return interactions
+    likes = interactions.at_least(min_value)
+    if not len(likes):
+        raise DataError(
+            f"expected values of at least {min_value:g}, got a maximum of {interactions.values.max():g}. "
+            "Fix: lower `min_value`"
+        )
+    return likes.likes()
+
+
+def check_enough_users(protocol: str, n_users: int, held_out: int, thresholds: str) -> None:
+    """Checks that users are left for training.
+
+    Args:
+        protocol: name of the protocol, for the message.
+        n_users: number of users.
+        held_out: number of users for validation, and again for test.
+        thresholds: how to keep more users. Below 3 users, no `held_out` leaves one for training.
+
+    Raises:
+        DataError: `n_users` is at most `2 * held_out`.
+    """
+    if n_users <= 2 * held_out:
+        raise DataError(
+            f"{protocol}: expected more than {2 * held_out:,} users, {held_out:,} each for validation and test, got "
+            f"{n_users:,}. Fix: {thresholds if n_users < 3 else 'lower `held_out`'}"
+        )
+
+
+def split_users(
+    likes: Interactions, held_out: int, seed: int, targets_of: Callable[[Interactions], BoolArray]
+) -> tuple[Interactions, HeldOut, HeldOut]:
+    """Divides the users at random into training, validation and test.
+
+    The catalogue contains the items of the training users.
+
+    Args:
+        likes: the table, with more than `2 * held_out` users.
+        held_out: number of users for validation, and again for test.
+        seed: seed of the permutation of the users. They are drawn as in the published code.
+        targets_of: returns which interactions `(n,)` of a table of held-out users are targets.
+
+    Returns:
+        The training table, validation and test.
+    """
+    n_train = likes.n_users - 2 * held_out
+    order = np.random.RandomState(seed).permutation(likes.n_users)
+    train = likes.take_users(np.sort(order[:n_train])).without_bare_items()
+
+    def held_out_part(rows: IntArray) -> HeldOut:
+        table = likes.take_users(np.sort(rows)).with_catalogue(train.item_ids)
+        is_target = targets_of(table)
+        inputs, targets = (table.select(mask, compact=False) for mask in (~is_target, is_target))
+        return HeldOut(inputs, targets, np.full(held_out, -1))
+
+    return train, held_out_part(order[n_train : n_train + held_out]), held_out_part(order[n_train + held_out :])
+
+
+def split_rows(
+    likes: Interactions, in_validation: BoolArray, in_test: BoolArray
+) -> tuple[Interactions, HeldOut, HeldOut]:
+    """Divides the interactions of each user into training, validation and test.
+
+    All users stay. The catalogue contains the items of the training table. At test time, a model
+    receives the validation items as well.
+
+    Args:
+        likes: the table.
+        in_validation: `(n,)` which interactions are for validation.
+        in_test: `(n,)` which interactions are for test.
+
+    Returns:
+        The training table, validation and test.
+    """
+    train = likes.select(~in_validation & ~in_test, compact=False).without_bare_items()
+    before_test, validation, test = (
+        likes.select(mask, compact=False).with_catalogue(train.item_ids) for mask in (~in_test, in_validation, in_test)
+    )
+    return train, HeldOut(train, validation), HeldOut(before_test, test)

@@ -1,0 +1,164 @@
+"""The entry point `read`: finds the data and chooses the reader of its format."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kerasrec.data.errors import DataError
+from kerasrec.data.generated import generate
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.readers import parquet
+from kerasrec.data.readers.delimited import DelimitedFile
+from kerasrec.data.readers.lists import check_is_list, read_lists
+from kerasrec.data.readers.movielens import RATINGS_AND_TITLES, read_titles
+from kerasrec.data.readers.options import ReadOptions
+from kerasrec.data.readers.source import SourceFile, find_path
+from kerasrec.data.times import TimeFormat
+
+SPLIT_LISTS = ("train.txt", "valid.txt", "test.txt")
+"""Files of one data set, published as lists in time order."""
+
+LISTS = "users.dat"
+"""The file of lists in CiteULike."""
+
+TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", *parquet.SUFFIXES, ".txt", ".dat", ".data")
+
+
+def read(
+    data: str | Path,
+    *,
+    user: str | None = None,
+    item: str | None = None,
+    value: str | None = None,
+    time: str | None = None,
+    separator: str | None = None,
+    decimal: str | None = None,
+    layout: str | None = None,
+    time_unit: str = "s",
+    date_format: str | None = None,
+) -> Interactions:
+    """Reads interactions from a file, a folder, an archive or a named data set.
+
+    Formats:
+
+    - MovieLens folders and zips (`ratings.dat`, `u.data` or `ratings.csv`), with the items' titles
+    - CSV, TSV and Parquet tables with a header
+    - text tables without a header: `user item [value [time]]`
+    - lists with one user in each line: `user item item …` or `count item item …`
+
+    If a (user, item) pair is repeated, the table keeps the latest interaction, or the last one in the
+    file if there are no times. Spaces around the fields of a text file are ignored, and so are lines
+    that contain only separators.
+
+    Args:
+        data: the first of these that exists: `"generated"` (`kerasrec.data.generate()`), a path, a
+            name in the folder `$KERASREC_DATA`, a data set of TensorFlow Datasets, for example
+            `"movielens/latest-small-ratings"`.
+        user: name of the column of user ids. If omitted, the first column with a usual name; also for the others.
+        item: name of the column of item ids.
+        value: name of the column of ratings or counts. Without such a column, every value is 1.
+        time: name of the column of times: numbers or dates.
+        separator: the character between columns. If omitted, it is inferred from the first line.
+        decimal: the decimal separator of values, `"."` or `","`. If omitted, it is inferred from the first lines.
+        layout: layout of lists: `"user-items"`, or `"count-items"`, in which line n, from 0, belongs to
+            user n. If omitted, it is `"count-items"` if the first number of every line is the number of the others.
+        time_unit: unit of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
+        date_format: format of dates, as for `datetime.strptime`: `"%d/%m/%Y %H:%M"`. If omitted, ISO. A
+            date without a zone is UTC.
+
+    Returns:
+        The interactions, with each user's in the order of the file.
+
+    Raises:
+        DataError: The data does not exist, an option is invalid, or the content is invalid.
+
+    Example:
+        >>> from kerasrec.data import read
+        >>> read("generated").n_users
+        2000
+    """
+    columns = {"user": user, "item": item, "value": value, "time": time}
+    options = ReadOptions(
+        {role: name for role, name in columns.items() if name is not None},
+        separator,
+        decimal,
+        layout,
+        TimeFormat(time_unit, date_format),
+    )
+    if not isinstance(data, (str, os.PathLike)):
+        raise DataError(
+            f"expected a path or a name as `data`, got {type(data).__name__}. "
+            "Fix: pass data frames to `Interactions.from_frame`"
+        )
+    if data == "generated":
+        return generate()
+    path = find_path(data)
+    if path is None:
+        from kerasrec.data.tfds import read_tfds  # TensorFlow Datasets is not needed for other data
+
+        return read_tfds(str(data))
+    try:
+        if path.is_dir():
+            return _read_folder(path, {p.name: SourceFile(p) for p in sorted(path.iterdir()) if p.is_file()}, options)
+        if path.suffix == ".zip":
+            return _read_folder(path, _zip_members(path), options)
+        return _read_file(SourceFile(path), options)
+    # zipfile raises RuntimeError if an archive is encrypted.
+    except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, RuntimeError) as error:
+        raise DataError(
+            f"{path}: expected a complete archive, got an error ({error}). Fix: download it again, or unpack it"
+        ) from None
+    except OSError as error:
+        raise DataError(
+            f"{path}: expected a readable file, got an error ({error.strerror or error}). Fix: check its permissions"
+        ) from None
+
+
+def _zip_members(path: Path) -> dict[str, SourceFile]:
+    """Returns name without folders → file, for the files in a zip archive."""
+    with zipfile.ZipFile(path) as archive:
+        members = [name for name in archive.namelist() if not name.endswith("/") and not name.startswith("__MACOSX/")]
+    return {name.rpartition("/")[2]: SourceFile(path, name) for name in members}
+
+
+def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptions) -> Interactions:
+    """Reads the files of a folder or archive that form one data set."""
+    files = {name: file for name, file in files.items() if not name.startswith("._")}  # macOS stores attributes there
+    for ratings, titles in RATINGS_AND_TITLES.items():
+        if ratings in files:
+            return _read_file(files[ratings], options, read_titles(files[titles]) if titles in files else None)
+    if SPLIT_LISTS[0] in files:
+        return read_lists([files[name] for name in SPLIT_LISTS if name in files], options.layout)
+    if LISTS in files:
+        return read_lists([files[LISTS]], options.layout)
+    tables = [file for name, file in files.items() if name.endswith(TABLE_SUFFIXES) and not name.startswith("README")]
+    if len(tables) == 1:
+        return _read_file(tables[0], options)
+    if tables and all(file.name.endswith(parquet.SUFFIXES) for file in tables):
+        return parquet.read_parquet(path, tables, options)
+    raise DataError(
+        f"{path}: expected {', '.join((*RATINGS_AND_TITLES, SPLIT_LISTS[0], LISTS))} or a single table, got "
+        f"{', '.join(sorted(files)) or 'no files'}. Fix: pass the path of a file"
+    )
+
+
+def _read_file(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | None = None) -> Interactions:
+    """Reads a file as Parquet, as lists or as a delimited table."""
+    if file.name.endswith(parquet.SUFFIXES):
+        return parquet.read_parquet(file, [file], options)
+    head = file.head()
+    first_line = next(line for line in head if line.strip())
+    only_integers = re.fullmatch(r"[\d ]+", first_line.strip()) is not None
+    if options.layout:
+        return read_lists([file], options.layout)
+    if only_integers and not options.separator and not options.columns:
+        check_is_list(file)
+        return read_lists([file], None)
+    return DelimitedFile.sniff(file, head, options).read(titles)

@@ -1,0 +1,53 @@
+"""The options of `kerasrec.read` that describe a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kerasrec.data.errors import DataError
+from kerasrec.data.times import TimeFormat
+
+DECIMALS = (".", ",")
+LAYOUTS = ("user-items", "count-items")
+"""Layouts of lists with one user in a line: `user item item …` or `count item item …`."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How a file is to be read. `None` means that the reader infers it.
+
+    Attributes:
+        columns: role (user, item, value, time) → name of its column.
+        separator: the character between columns.
+        decimal: the decimal separator of values.
+        layout: layout of lists, one of `LAYOUTS`.
+        times: the notation of times.
+
+    Raises:
+        DataError: An option has an invalid value.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    separator: str | None = None
+    decimal: str | None = None
+    layout: str | None = None
+    times: TimeFormat = field(default_factory=TimeFormat)
+
+    def __post_init__(self) -> None:
+        if self.layout not in (None, *LAYOUTS):
+            raise DataError(
+                f"expected `layout` to be one of {', '.join(LAYOUTS)}, got {self.layout!r}. Fix: omit it for tables"
+            )
+        if self.separator is not None and len(self.separator) != 1:
+            raise DataError(
+                f"expected one character as `separator`, got {self.separator!r}. "
+                "Fix: omit it, if the file's columns are separated by '::'"
+            )
+        if self.decimal not in (None, *DECIMALS):
+            raise DataError(f"expected `decimal` to be '.' or ',', got {self.decimal!r}. Fix: pass one of them")
+        if self.layout and self.columns:
+            raise DataError(
+                f"expected names of columns or the layout of a list, got `{next(iter(self.columns))}` and `layout`. "
+                "Fix: omit one of them"
+            )

@@ -1,0 +1,31 @@
+"""A table in one line: sizes, values, dates and dropped rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from kerasrec.data.interactions import Interactions
+
+
+def summary(table: Interactions) -> str:
+    """Returns the sizes of a table, the range of its values and times, and the number of dropped interactions.
+
+    Example:
+        >>> from kerasrec import Interactions
+        >>> summary(Interactions.from_arrays([1, 2, 2], [7, 7, 7], times=[0, 86_400, 86_401]))
+        '2 users × 1 items, 2 interactions, density 100.00%, likes, 1970-01-01 to 1970-01-02, 1 repeated pairs dropped'
+    """
+    sizes = f"{table.n_users:,} users × {table.n_items:,} items"
+    if not len(table):
+        return f"{sizes}, empty"
+    values = "likes" if table.is_binary else f"values {table.values.min():g} to {table.values.max():g}"
+    phrases = [sizes, f"{len(table):,} interactions", f"density {table.density:.2%}", values]
+    if table.times is not None:
+        first, last = np.array([table.times.min(), table.times.max()]).astype("M8[s]").astype("M8[D]")
+        phrases.append(f"{first} to {last}")
+    if table.duplicates:
+        phrases.append(f"{table.duplicates:,} repeated pairs dropped")
+    return ", ".join(phrases)
