@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -21,6 +22,17 @@ from kerasrec.ops.ranking import NOTHING
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
 from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
+
+
+def _once(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` that does nothing if the model is built."""
+
+    @wraps(build)
+    def build_once(self: Any, input_shape: Any = None) -> None:
+        if not self.built:
+            build(self, input_shape)
+
+    return build_once
 
 
 class EntryLosses(NamedTuple):
@@ -103,6 +115,11 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
         # Outside Keras' tracking: compiled metrics and predictors are not weights of the model.
         self.untracked = SimpleNamespace(metrics=[])
         self.predictor_cache = SimpleNamespace(predictors={})
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _once(cls.build)  # callers who build a model as any Keras model need not know that it is built
 
     @classmethod
     def for_interactions(

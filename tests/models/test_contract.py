@@ -203,8 +203,8 @@ def test_nobody_gets_no_answers(case):
         ({"k": 0}, "`k`"),
         ({"k": N_ITEMS + 1}, "`k`"),
         ({"users": [10**6]}, "`users`"),
-        ({"exclude": [123]}, "`exclude` holds 123"),
-        ({"candidates": [123]}, "`candidates` holds 123"),
+        ({"exclude": [123]}, "`exclude`: 123"),
+        ({"candidates": [123]}, "`candidates`: 123"),
     ],
 )
 def test_bad_questions_are_refused(case, question, message):
