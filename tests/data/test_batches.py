@@ -72,7 +72,7 @@ def test_epochs_of_so_many_steps_go_on_in_the_pass_over_all_rows(steps):
         passes.on_epoch_end()
     for batch, expected in zip(told[:28], due, strict=True):
         np.testing.assert_array_equal(batch, expected)
-    with pytest.raises(ValueError, match="`steps_per_epoch` must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="`steps_per_epoch`: expected at least 1, got 0"):
         Batches(big, steps=0)
 
 

@@ -286,9 +286,9 @@ def test_nothing_to_leave_out():
 @pytest.mark.parametrize("make, message", [
     (lambda: RandomRatings(test=1.0), "`test` must be a share between 0 and 1, not 1.0"),
     (lambda: OwnItems(share=0), "`share` must be a share"),
-    (lambda: HeldOutUsers(held_out=0), "`held_out` must be at least 1, not 0"),
-    (lambda: HeldOutUsers(held_out=1.5), "`held_out` must be a whole number, not 1.5"),
-    (lambda: TemporalUsers(min_items=0), "`min_items` must be at least 1"),
+    (lambda: HeldOutUsers(held_out=0), "`held_out`: expected at least 1, got 0"),
+    (lambda: HeldOutUsers(held_out=1.5), "`held_out`: expected an integer, got 1.5"),
+    (lambda: TemporalUsers(min_items=0), "`min_items`: expected at least 1"),
 ])  # fmt: skip
 def test_bad_settings(make, message):
     with pytest.raises(ValueError, match=message):

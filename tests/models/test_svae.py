@@ -259,5 +259,5 @@ def test_rows_of_like_length_share_a_training_batch():
 
 @pytest.mark.parametrize(("cls", "name"), [(SVAE, "beta"), (MultVAE, "beta"), (SVAE, "k"), (MultVAE, "anneal_steps")])
 def test_weights_that_make_no_sense_are_refused(cls, name):
-    with pytest.raises(ValueError, match=f"`{name}` must be at least {int(name != 'beta')}, not -1"):
+    with pytest.raises(ValueError, match=f"`{name}`: expected at least {int(name != 'beta')}, got -1"):
         cls(5, **{name: -1})

@@ -1,4 +1,4 @@
-"""The sampled softmax against numpy: its loss, its estimate without bias, and a cost that is independent of the catalogue."""
+"""The sampled softmax: loss against numpy, unbiased estimate, cost independent of the catalogue."""
 
 import keras
 import numpy as np
@@ -221,7 +221,7 @@ def test_a_model_that_samples_every_item_learns_like_one_with_a_full_softmax(cls
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MultDAE(30, n_sampled=1), "`n_sampled` must be at least 2, not 1"),
+        (lambda: MultDAE(30, n_sampled=1), "`n_sampled`: expected at least 2, got 1"),
         (lambda: MultDAE(30, n_sampled=5, noise=0.1), "`noise` falls on every item"),
         (lambda: MultVAE(30, n_sampled=5, likelihood="gaussian"), "`n_sampled` estimates a softmax"),
     ],
