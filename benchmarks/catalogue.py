@@ -1,12 +1,12 @@
-"""Training on larger and larger catalogues: the full softmax beside the sampled one, seconds a step and peak memory.
+"""Training on larger and larger catalogues: seconds per step and peak memory of the full and the sampled softmax.
 
     python benchmarks/catalogue.py
     python benchmarks/catalogue.py --model mult_vae --items 1000000 --softmax sampled
-    python benchmarks/catalogue.py --model elsa                     # which has no softmax
+    python benchmarks/catalogue.py --model elsa                     # has no softmax
     python benchmarks/catalogue.py --items 5000 20000 60000 200000 1000000 --picture catalogue.png
 
-Prints a Markdown table. Each line is a process of its own, which trains on generated rows of about 70 likes of a
-long-tailed catalogue. The first steps, in which TensorFlow traces, do not count.
+Prints a Markdown table. Each row of it comes from a new process, which trains on generated rows of about 70 likes in a
+long-tailed catalogue. The first three steps, in which TensorFlow traces, do not count.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import time
 import numpy as np
 
 BATCH_SIZE, LIKES = 500, 70
-HEADER = "| model | items | softmax | parameters | seconds a step | peak memory, GB |\n|---|---|---|---|---|---|"
+HEADER = "| model | items | softmax | parameters | seconds per step | peak memory, GB |\n|---|---|---|---|---|---|"
 
 
 def main() -> None:
@@ -32,43 +32,42 @@ def main() -> None:
     parser.add_argument("--items", type=int, nargs="+", default=[20_000, 200_000, 1_000_000])
     parser.add_argument("--softmax", nargs="+", default=["full", "sampled"], choices=["full", "sampled"])
     parser.add_argument("--n-sampled", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=20, help="of which the first three do not count")
-    parser.add_argument("--picture", help="also draw seconds a step against items into this file")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
+    parser.add_argument("--steps", type=int, default=20, help="including the first three, which do not count")
+    parser.add_argument("--picture", help="also plot seconds per step against items into this file")
+    parser.add_argument("--measure", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(**json.loads(options.one))))
+    if options.measure:
+        print(json.dumps(measure(**json.loads(options.measure))))
         return
     print(HEADER, flush=True)
     points: dict[str, list[tuple[float, float]]] = {}
     for n_items in options.items:
         for softmax in ["none"] if options.model == "elsa" else options.softmax:
             n_sampled = options.n_sampled if softmax == "sampled" else None
-            asked = {"name": options.model, "n_items": n_items, "n_sampled": n_sampled, "steps": options.steps}
-            command = [sys.executable, __file__, "--one", json.dumps(asked)]
-            done = subprocess.run(
-                command, capture_output=True, text=True, env={"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
-            )
-            what = softmax if n_sampled is None else f"{n_sampled:,} sampled"
-            if done.returncode:
-                print(f"| {options.model} | {n_items:,} | {what} | | did not fit | |", flush=True)
-                print(done.stderr[-2000:], file=sys.stderr)
+            arguments = {"name": options.model, "n_items": n_items, "n_sampled": n_sampled, "steps": options.steps}
+            command = [sys.executable, __file__, "--measure", json.dumps(arguments)]
+            environment = {"TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
+            process = subprocess.run(command, capture_output=True, text=True, env=environment)
+            label = softmax if n_sampled is None else f"{n_sampled:,} sampled"
+            if process.returncode:
+                print(f"| {options.model} | {n_items:,} | {label} | | failed, see stderr | |", flush=True)
+                print(process.stderr[-2000:], file=sys.stderr)
                 continue
-            found = json.loads(done.stdout.splitlines()[-1])
-            points.setdefault(f"{options.model}, {what}", []).append((n_items, found["seconds"]))
+            result = json.loads(process.stdout.splitlines()[-1])
+            points.setdefault(f"{options.model}, {label}", []).append((n_items, result["seconds"]))
             print(
-                f"| {options.model} | {n_items:,} | {what} | {found['parameters']:,} "
-                f"| {found['seconds']:.3f} | {found['gigabytes']:.1f} |",
+                f"| {options.model} | {n_items:,} | {label} | {result['parameters']:,} "
+                f"| {result['seconds']:.3f} | {result['gigabytes']:.1f} |",
                 flush=True,
             )
     if options.picture:
         from kerasrec.plots import costs
 
-        costs(points, size="items", unit="s a training step").savefig(options.picture, dpi=150)
+        costs(points, size="items", unit="s per training step").savefig(options.picture, dpi=150)
 
 
 def measure(name: str, n_items: int, n_sampled: int | None, steps: int) -> dict[str, float]:
-    """One line: the median step, and the most memory that the process held."""
+    """One row of the table: the number of parameters, the median step and the peak memory of this process."""
     import keras
 
     from kerasrec import Interactions

@@ -1,9 +1,10 @@
-"""One contestant, one job, one process: prints JSON. Run by the tables beside it, each in its own environment.
+"""One job of one contestant in one process: prints seconds and peak memory as JSON. `compare.py` starts it.
 
-    python contestants.py train|solve|rank kerasrec|bare|torch|recbole DATA.npz OPTIONS.json
+    python contestants.py train|solve|rank kerasrec|bare|torch|recbole DATA.npz OPTIONS
 
-`DATA.npz` has the rows, `indptr` and `items`, `n_items`, and which items `rank` holds out, `held`. All do the same
-maths: Mult-VAE of n → 600 → 200 → 600 → n, Adam, β = .2; EASE; five metrics at 20.
+`DATA.npz` contains the rows as `indptr` and `items`, `n_items`, and a mask `held_out` of the items. `OPTIONS` is JSON:
+`{"batch": 500, "epochs": 3, "reg": 500.0}`. All contestants compute the same: `train` a Mult-VAE of
+n → 600 → 200 → 600 → n with Adam and β = .2, `solve` EASE, `rank` five metrics at 20.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ METRICS = ["recall_20", "ndcg_20", "precision_20", "map_20", "mrr_20"]
 
 
 class Clock:
-    """Ends of epochs; the first epoch, in which everything is set up, does not count."""
+    """Ends of epochs. The first epoch, which includes setup, does not count."""
 
     def __init__(self) -> None:
         self.ends = [time.perf_counter()]
@@ -38,16 +39,16 @@ class Clock:
         return float(np.median(np.diff(self.ends)[1:]))
 
 
-def rows(data: Any, held: bool | None = None) -> tuple[Any, Any]:
-    """Row pointers and item numbers of all, of what is held out, or of the rest."""
-    if held is None:
+def rows(data: Any, held_out: bool | None = None) -> tuple[Any, Any]:
+    """Row pointers and items: of all interactions, only the held-out ones, or only the others."""
+    if held_out is None:
         return data["indptr"], data["items"]
-    keep = data["held"] == held
-    return np.append(0, np.cumsum(keep))[data["indptr"]], data["items"][keep]
+    selected = data["held_out"] == held_out
+    return np.append(0, np.cumsum(selected))[data["indptr"]], data["items"][selected]
 
 
 def table(data: Any) -> Any:
-    """All of it as kerasrec's table."""
+    """All interactions as a table of kerasrec."""
     import kerasrec
 
     users = np.repeat(np.arange(len(data["indptr"]) - 1), np.diff(data["indptr"]))
@@ -55,7 +56,7 @@ def table(data: Any) -> Any:
 
 
 def train_kerasrec(data: Any, options: dict[str, Any]) -> float:
-    """`fit`, as a user calls it."""
+    """`fit`, as users call it."""
     import keras
 
     import kerasrec
@@ -63,37 +64,35 @@ def train_kerasrec(data: Any, options: dict[str, Any]) -> float:
     clock, train = Clock(), table(data)
     model = kerasrec.MultVAE.for_interactions(train, options["epochs"], options["batch"], seed=1)
     model.compile()
-    ticking = keras.callbacks.LambdaCallback(on_epoch_end=clock.tick)
-    model.fit(train, batch_size=options["batch"], epochs=options["epochs"], callbacks=[ticking], verbose=0)
+    callbacks = [keras.callbacks.LambdaCallback(on_epoch_end=clock.tick)]
+    model.fit(train, batch_size=options["batch"], epochs=options["epochs"], callbacks=callbacks, verbose=0)
     return clock.seconds()
 
 
 def train_bare(data: Any, options: dict[str, Any]) -> float:
-    """The lower bound: one graph of the same maths, written by hand, fed with ids that lie ready."""
+    """A lower bound: one graph written by hand, with batches that are already tensors."""
     import tensorflow as tf
 
-    from kerasrec.layers import trains_in_bfloat16
+    from kerasrec.models.precision import product_dtype
 
-    half = trains_in_bfloat16()
+    factors = product_dtype() or "float32"
     n = int(data["n_items"])
     (indptr, items), clock = rows(data), Clock()
-    draw = tf.keras.initializers.GlorotUniform(1)
+    initializer = tf.keras.initializers.GlorotUniform(1)
     widths = [(n, 600), (600, 400), (200, 600), (600, n)]
-    kernels = [tf.Variable(draw(shape)) for shape in widths]
+    kernels = [tf.Variable(initializer(shape)) for shape in widths]
     biases = [tf.Variable(tf.zeros(shape[1])) for shape in widths]
     variables = kernels + biases
     moments = [(tf.Variable(tf.zeros_like(v)), tf.Variable(tf.zeros_like(v))) for v in variables]
     powers = tf.Variable(1.0), tf.Variable(1.0)
 
     def product(a: Any, b: Any) -> Any:
-        if half:
-            return tf.cast(tf.matmul(tf.cast(a, tf.bfloat16), tf.cast(b, tf.bfloat16)), tf.float32)
-        return tf.matmul(a, b)
+        return tf.cast(tf.matmul(tf.cast(a, factors), tf.cast(b, factors)), tf.float32)
 
     @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.int64), tf.TensorSpec((), tf.int64)])
-    def step(places: Any, n_rows: Any) -> Any:
-        ones = tf.ones(tf.shape(places)[:1])
-        x = tf.scatter_nd(places, ones, tf.stack([n_rows, n]))
+    def step(indices: Any, n_rows: Any) -> Any:
+        ones = tf.ones(tf.shape(indices)[:1])
+        x = tf.scatter_nd(indices, ones, tf.stack([n_rows, n]))
         with tf.GradientTape() as tape:
             hidden = tf.nn.dropout(tf.math.l2_normalize(x, 1), 0.5)
             hidden = tf.tanh(product(hidden, kernels[0]) + biases[0])
@@ -113,7 +112,7 @@ def train_bare(data: Any, options: dict[str, Any]) -> float:
             )  # fmt: skip
         return loss
 
-    batches = _places(indptr, items, options["batch"])
+    batches = _batches(indptr, items, options["batch"])
     for _ in range(options["epochs"]):
         for batch in batches:
             step(*batch)
@@ -121,21 +120,21 @@ def train_bare(data: Any, options: dict[str, Any]) -> float:
     return clock.seconds()
 
 
-def _places(indptr: Any, items: Any, batch_size: int) -> list[tuple[Any, Any]]:
-    """For each batch the (row, column) of its entries, and how many rows it has, as tensors."""
+def _batches(indptr: Any, items: Any, batch_size: int) -> list[tuple[Any, Any]]:
+    """For each batch the (row, column) of its entries and the number of its rows, as tensors."""
     import tensorflow as tf
 
     batches = []
     for start in range(0, len(indptr) - 1, batch_size):
-        part = indptr[start : start + batch_size + 1]
-        own = np.repeat(np.arange(len(part) - 1), np.diff(part))
-        places = np.stack([own, items[part[0] : part[-1]]], 1)
-        batches.append((tf.constant(places, tf.int64), tf.constant(len(part) - 1, tf.int64)))
+        pointers = indptr[start : start + batch_size + 1]
+        row_numbers = np.repeat(np.arange(len(pointers) - 1), np.diff(pointers))
+        indices = np.stack([row_numbers, items[pointers[0] : pointers[-1]]], 1)
+        batches.append((tf.constant(indices, tf.int64), tf.constant(len(pointers) - 1, tf.int64)))
     return batches
 
 
 def train_torch(data: Any, options: dict[str, Any]) -> float:
-    """PyTorch as its users write it: dense batches from a sparse matrix, eager, Adam."""
+    """PyTorch as its users write it: eager, with dense batches from a sparse matrix."""
     import scipy.sparse as sp
     import torch
     from torch import nn
@@ -173,7 +172,7 @@ def train_torch(data: Any, options: dict[str, Any]) -> float:
 
 
 def train_recbole(data: Any, options: dict[str, Any]) -> float:
-    """RecBole's MultiVAE under its own trainer."""
+    """RecBole's MultiVAE with RecBole's trainer."""
     with tempfile.TemporaryDirectory() as folder:
         settings = {
             "train_batch_size": options["batch"], "epochs": options["epochs"], "mlp_hidden_dimension": [600],
@@ -193,7 +192,7 @@ def train_recbole(data: Any, options: dict[str, Any]) -> float:
 
 
 def solve_kerasrec(data: Any, options: dict[str, Any]) -> float:
-    """EASE by `fit`."""
+    """`fit` of EASE."""
     import kerasrec
 
     train = table(data)
@@ -203,7 +202,7 @@ def solve_kerasrec(data: Any, options: dict[str, Any]) -> float:
 
 
 def solve_recbole(data: Any, options: dict[str, Any]) -> float:
-    """RecBole's EASE, which solves when it is made."""
+    """RecBole's EASE, which solves in its constructor."""
     with tempfile.TemporaryDirectory() as folder:
         config, _, train, _ = _recbole("EASE", data, Path(folder), {"reg_weight": options["reg"]})
         from recbole.utils import get_model
@@ -217,37 +216,36 @@ def rank_kerasrec(data: Any, options: dict[str, Any]) -> float:
     """`evaluate` of a Mult-VAE with random weights."""
     import kerasrec
 
-    whole, held = table(data), data["held"]
-    part = kerasrec.HeldOut(whole.select(~held, compact=False), whole.select(held, compact=False))
+    interactions, held_out = table(data), data["held_out"]
+    test = kerasrec.HeldOut(interactions.select(~held_out, compact=False), interactions.select(held_out, compact=False))
     model = kerasrec.MultVAE(int(data["n_items"]), seed=1)
-    model.build()
-    few = np.arange(min(1000, part.inputs.n_users))
-    kerasrec.evaluate(model, kerasrec.HeldOut(part.inputs.take_users(few), part.targets.take_users(few)), METRICS)
+    few = np.arange(min(1000, test.inputs.n_users))
+    kerasrec.evaluate(model, kerasrec.HeldOut(test.inputs.take_users(few), test.targets.take_users(few)), METRICS)
     began = time.perf_counter()
-    kerasrec.evaluate(model, part, METRICS, batch_size=options["batch"])
+    kerasrec.evaluate(model, test, METRICS, batch_size=options["batch"])
     return time.perf_counter() - began
 
 
 def rank_bare(data: Any, options: dict[str, Any]) -> float:
-    """The lower bound: forward pass, mask and top 20 alone, in float32, fed with places that lie ready; no figures."""
+    """A lower bound: only forward pass, mask and top 20, in float32, without metrics, from ready tensors."""
     import tensorflow as tf
 
-    n, draw = int(data["n_items"]), tf.keras.initializers.GlorotUniform(1)
-    kernels = [tf.Variable(draw(shape)) for shape in ((n, 600), (600, 200), (200, 600), (600, n))]
+    n, initializer = int(data["n_items"]), tf.keras.initializers.GlorotUniform(1)
+    kernels = [tf.Variable(initializer(shape)) for shape in ((n, 600), (600, 200), (200, 600), (600, n))]
 
     @tf.function(input_signature=[tf.TensorSpec((None, 2), tf.int64), tf.TensorSpec((), tf.int64)])
-    def best(places: Any, n_rows: Any) -> Any:
-        x = tf.SparseTensor(places, tf.ones(tf.shape(places)[:1]), tf.stack([n_rows, n]))
+    def top_20(indices: Any, n_rows: Any) -> Any:
+        x = tf.SparseTensor(indices, tf.ones(tf.shape(indices)[:1]), tf.stack([n_rows, n]))
         hidden = tf.tanh(tf.sparse.sparse_dense_matmul(x, kernels[0]))
         scores = tf.matmul(tf.tanh(tf.matmul(tf.matmul(hidden, kernels[1]), kernels[2])), kernels[3])
-        seen = tf.fill(tf.shape(places)[:1], float("-inf"))
-        return tf.math.top_k(tf.tensor_scatter_nd_add(scores, places, seen), 20).indices
+        mask = tf.fill(tf.shape(indices)[:1], float("-inf"))
+        return tf.math.top_k(tf.tensor_scatter_nd_add(scores, indices, mask), 20).indices
 
-    batches = _places(*rows(data, False), options["batch"])
-    best(*batches[0])
+    batches = _batches(*rows(data, False), options["batch"])
+    top_20(*batches[0])
     began = time.perf_counter()
     for batch in batches:
-        best(*batch).numpy()
+        top_20(*batch).numpy()
     return time.perf_counter() - began
 
 
@@ -259,7 +257,7 @@ def rank_recbole(data: Any, options: dict[str, Any]) -> float:
             "metrics": ["Recall", "NDCG", "Precision", "MAP", "MRR"],
             "eval_batch_size": options["batch"] * int(data["n_items"]),
         }  # fmt: skip
-        config, _, train, test = _recbole("MultiVAE", data, Path(folder), settings, part=True)
+        config, _, train, test = _recbole("MultiVAE", data, Path(folder), settings, hold_out=True)
         from recbole.trainer import Trainer
         from recbole.utils import get_model
 
@@ -270,23 +268,23 @@ def rank_recbole(data: Any, options: dict[str, Any]) -> float:
         return time.perf_counter() - began
 
 
-def _recbole(model: str, data: Any, folder: Path, settings: dict[str, Any], part: bool = False) -> Any:
-    """RecBole's configuration and data, from its own file format."""
+def _recbole(model: str, data: Any, folder: Path, settings: dict[str, Any], hold_out: bool = False) -> Any:
+    """RecBole's configuration, data set, training data and test data, by way of its file format."""
     import torch
 
-    load = torch.load  # RecBole was written before torch.load took weights only
+    load = torch.load  # RecBole does not support `weights_only=True`, which became the default later
     torch.load = lambda *args, **kwargs: load(*args, **{"weights_only": False, **kwargs})
     from recbole.config import Config
     from recbole.data import create_dataset, data_preparation
 
     (folder / "data").mkdir()
-    for name, held in (("train", False if part else None), ("valid", True), ("test", True)):
+    for name, held_out in (("train", False if hold_out else None), ("valid", True), ("test", True)):
         with open(folder / "data" / f"data.{name}.inter", "w") as file:
             file.write("user_id:token\titem_id:token\n")
-            indptr, items = rows(data, held)
+            indptr, items = rows(data, held_out)
             users = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
             np.savetxt(file, np.stack([users, items], 1), "%d", "\t")
-    sys.argv = sys.argv[:1]  # it reads the command line
+    sys.argv = sys.argv[:1]  # RecBole parses the command line
     config = Config(
         model=model, dataset="data",
         config_dict={
@@ -301,7 +299,7 @@ def _recbole(model: str, data: Any, folder: Path, settings: dict[str, Any], part
 
 
 def main() -> None:
-    """Runs the job that the command line names."""
+    """Runs the job of the command line."""
     job, contestant, file, options = sys.argv[1:]
     with np.load(file) as data:
         data = dict(data)

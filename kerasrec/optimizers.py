@@ -45,8 +45,8 @@ class Adam(keras.optimizers.Adam):
         for name in ("amsgrad", "weight_decay", "use_ema"):
             if lazy and kwargs.get(name):
                 raise ValueError(
-                    f"expected `lazy` without `{name}`, which changes every weight in every update, got both. "
-                    "Fix: remove one of them."
+                    f"`lazy`: expected False with `{name}`, which changes every weight in every update, got True. "
+                    "Fix: remove one of them"
                 )
         self.lazy = lazy
 

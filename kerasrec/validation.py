@@ -1,27 +1,34 @@
-"""What arguments are refused for, in one wording."""
+"""Shared checks of arguments, with one form of message: "`name`: expected …, got …. Fix: …"."""
 
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 
 def check_at_least(lowest: float, **arguments: float | None) -> None:
-    """Refuses arguments below what they mean something from; `None` is none of them.
+    """Checks that each argument is `lowest` or more; `None` passes.
+
+    Example:
+        >>> from kerasrec.validation import check_at_least
+        >>> check_at_least(1, depth=0)
+        Traceback (most recent call last):
+        ValueError: `depth`: expected at least 1, got 0. Fix: pass 1 or more
 
     Raises:
-        ValueError: one is.
+        ValueError: an argument is below `lowest`.
     """
     for name, value in arguments.items():
         if value is not None and value < lowest:
-            raise ValueError(f"`{name}` must be at least {lowest}, not {value}")
+            raise ValueError(f"`{name}`: expected at least {lowest}, got {value}. Fix: pass {lowest} or more")
 
 
 def as_int_at_least(lowest: int, **arguments: Any) -> int:
-    """One argument as an integer, of numpy say, from what it means something from.
+    """One argument as a Python integer of `lowest` or more; integers of numpy pass, booleans and floats do not.
 
     Raises:
-        ValueError: it is none, or below.
+        ValueError: the argument is not an integer, or is below `lowest`.
     """
     ((name, value),) = arguments.items()
     try:
@@ -29,18 +36,37 @@ def as_int_at_least(lowest: int, **arguments: Any) -> int:
             raise TypeError
         number = operator.index(value)
     except TypeError:
-        raise ValueError(f"`{name}` must be a whole number, not {value!r}") from None
+        raise ValueError(f"`{name}`: expected an integer, got {value!r}. Fix: pass {lowest} or more") from None
     check_at_least(lowest, **arguments)
     return number
 
 
-def check_columns(y_true: Any, y_pred: Any) -> None:
-    """Refuses rows that are not of one width, which a backend may broadcast, cut off or answer with NaN.
+def check_choice(choices: Iterable[str], **arguments: Any) -> None:
+    """Checks that each argument is one of the choices.
 
     Raises:
-        ValueError: they are not.
+        ValueError: an argument is not one of `choices`.
+    """
+    options = tuple(choices)
+    for name, value in arguments.items():
+        if value not in options:
+            listed = ", ".join(map(repr, options))
+            raise ValueError(f"`{name}`: expected one of {listed}, got {value!r}. Fix: pass one of these")
+
+
+def check_columns(y_true: Any, y_pred: Any) -> None:
+    """Checks that rows have equally many columns; backends would broadcast, truncate or compute NaN.
+
+    Args:
+        y_true: `(batch, n)`. Anything else passes.
+        y_pred: likewise.
+
+    Raises:
+        ValueError: both are matrices, and their numbers of columns differ.
     """
     shapes: list[Any] = [getattr(rows, "shape", None) or () for rows in (y_true, y_pred)]
     widths = [shape[-1] if len(shape) == 2 else None for shape in shapes]
     if None not in widths and widths[0] != widths[1]:
-        raise ValueError(f"`y_true` has {widths[0]} columns and `y_pred` {widths[1]}: they must have the same ones")
+        raise ValueError(
+            f"`y_pred`: expected {widths[0]} columns, as in `y_true`, got {widths[1]}. Fix: pass rows of one catalogue"
+        )

@@ -1,4 +1,4 @@
-"""The benchmarks run; what they say is measured elsewhere, on machines that do nothing else."""
+"""The benchmarks run on small data. Their results are measured elsewhere, on machines without other load."""
 
 import os
 import subprocess
@@ -11,33 +11,49 @@ ROOT = Path(__file__).parents[1]
 
 
 def rows(script, *options):
+    """The rows of the table that a benchmark prints, without the header."""
     command = [sys.executable, ROOT / "benchmarks" / f"{script}.py", *options]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in done.stdout.splitlines() if line[:2] == "| "]
+    process = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert process.returncode == 0, process.stderr[-3000:]
+    lines = [line for line in process.stdout.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines][1:]
 
 
 @pytest.mark.parametrize(
     ("job", "contestants"), [("train", ["bare", "kerasrec"]), ("solve", ["kerasrec"]), ("rank", ["bare", "kerasrec"])]
 )
 def test_compare(job, contestants):
-    found = rows("compare", job, "--data", "generated", "--rounds", "1", "--epochs", "2")[1:]
-    assert [row[0] for row in found] == contestants
-    assert all(float(row[1]) >= 0 and float(row[3].replace(",", "")) > 100 for row in found)
+    table = rows("compare", job, "--data", "generated", "--rounds", "1", "--epochs", "2")
+    assert [row[0] for row in table] == contestants
+    assert all(float(row[1]) >= 0 and float(row[3].replace(",", "")) > 100 for row in table)
+
+
+def test_catalogue():
+    table = rows("catalogue", "--items", "300", "--n-sampled", "20", "--steps", "5")
+    assert [row[:3] for row in table] == [["mult_dae", "300", "full"], ["mult_dae", "300", "20 sampled"]]
+    assert all(float(row[4]) >= 0 and float(row[5]) > 0.1 for row in table)
+
+
+def test_sparse_matmul():
+    table = rows("sparse_matmul", "--rows", "20", "--columns", "500", "--units", "8", "--rounds", "1")
+    constants = ["EQUAL_ENTRY_COST_FLOAT32", "EQUAL_ENTRY_COST_BFLOAT16", "ENTRY_COST", "ENTRY_COST", "MIN_DENSE_ROWS"]
+    assert [row[0] for row in table] == constants
+    assert [row[2] for row in table] == ["40", "110", "150", "150", "8"]
 
 
 def test_serving():
     options = ("--items", "50", "--length", "5", "--k", "5", "--seconds", "0.3", "--clients", "1", "4", "--rates", "20")
-    found = rows("serving", *options)[1:]
-    asked = [row[0] for row in found]
-    assert asked == ["in process"] + ["gRPC, batching"] * 2 + ["REST, batching"] * 2 + ["gRPC, no batching"] * 2 + [
-        "REST, no batching"
-    ] * 2 + ["gRPC, batching"]
-    assert all(float(row[3]) > 0 and float(row[4]) > 0 for row in found)
+    table = rows("serving", *options)
+    batching, no_batching = (
+        [f"{protocol}, {mode}" for protocol in ("gRPC", "REST") for _ in range(2)]
+        for mode in ("batching", "no batching")
+    )
+    assert [row[0] for row in table] == ["in process", *batching, *no_batching, "gRPC, batching"]
+    assert all(float(row[3]) > 0 and float(row[4]) > 0 for row in table)
 
 
 def test_gpu():
-    found = rows("gpu", "--any-device", "--users", "300", "--batch", "100", "--epochs", "3")[1:]
-    assert [row[0] for row in found] == ["100"]
-    assert float(found[0][1].replace(",", "")) > 0
+    table = rows("gpu", "--any-device", "--users", "300", "--batch", "100", "--epochs", "3")
+    assert [row[0] for row in table] == ["100"]
+    assert float(table[0][1].replace(",", "")) > 0

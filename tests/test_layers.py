@@ -139,7 +139,7 @@ def test_rows_of_another_width_are_refused():
 
 
 def test_a_negative_weight_of_the_divergence_is_refused():
-    with pytest.raises(ValueError, match="`beta` must be at least 0, not -1"):
+    with pytest.raises(ValueError, match="`beta`: expected at least 0, got -1"):
         GaussianSampling(beta=-1)
 
 

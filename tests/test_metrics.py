@@ -166,19 +166,19 @@ def test_config_round_trip(name):
 
 def test_rows_of_other_widths_are_refused():
     for metric in (metrics.NDCG(2), metrics.RMSE(), metrics.CatalogueCoverage(2, 5)):
-        with pytest.raises(ValueError, match="`y_true` has 4 columns and `y_pred` 5: they must have the same ones"):
+        with pytest.raises(ValueError, match="`y_pred`: expected 4 columns, as in `y_true`, got 5"):
             metric.update_state(HELD_OUT[:, :4], SCORES)
 
 
 @pytest.mark.parametrize("make", [metrics.NDCG, lambda k: metrics.CatalogueCoverage(k, 5)])
 def test_k_is_a_whole_number(make):
     assert make(np.int64(3)).k == 3
-    for k, complaint in (
-        (True, "a whole number, not True"),
-        (2.0, "a whole number, not 2.0"),
-        (0, "at least 1, not 0"),
+    for k, message in (
+        (True, "`k`: expected an integer, got True"),
+        (2.0, "`k`: expected an integer, got 2.0"),
+        (0, "`k`: expected at least 1, got 0"),
     ):
-        with pytest.raises(ValueError, match=f"^`k` must be {complaint}$"):
+        with pytest.raises(ValueError, match=f"^{message}"):
             make(k)
 
 

@@ -87,7 +87,7 @@ def test_lazy_changes_only_rows_that_have_a_gradient(by_rows, jit_compile):
 
 @pytest.mark.parametrize("setting", [{"amsgrad": True}, {"weight_decay": 0.1}, {"use_ema": True}])
 def test_lazy_raises_an_error_with_settings_that_change_every_weight(setting):
-    with pytest.raises(ValueError, match=f"expected `lazy` without `{next(iter(setting))}`"):
+    with pytest.raises(ValueError, match=f"`lazy`: expected False with `{next(iter(setting))}`"):
         Adam(lazy=True, **setting)
 
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.ops.sampled_softmax import Sample, draw, sampled_multinomial_nll
-from kerasrec.ops.sparse_rows import SparseRows, from_padded_ids
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids
 from kerasrec.types import Tensor
 from kerasrec.validation import as_int_at_least
 
@@ -130,6 +130,7 @@ class SampledLogits(keras.layers.Layer):
 def _as_sparse_rows(rows: Any) -> SparseRows:
     if isinstance(rows, SparseRows):
         return rows
-    if rows is None or keras.backend.is_float_dtype(keras.backend.standardize_dtype(rows.dtype)):
+    is_dense = isinstance(rows, DenseRows) or rows is None
+    if is_dense or keras.backend.is_float_dtype(keras.backend.standardize_dtype(rows.dtype)):
         raise ValueError("sampled softmax: expected batches of ids, got dense rows. Fix: pass `Interactions` to `fit`")
     return from_padded_ids(rows)

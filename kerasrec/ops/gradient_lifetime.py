@@ -76,7 +76,10 @@ def weakly(gradient: Gradient) -> Gradient:
     def call(*arguments: Any) -> Any:
         function = reference()
         if function is None:
-            raise LookupError("expected a gradient of an existing graph, but that graph was deleted")
+            raise LookupError(
+                "expected the gradient of a graph that exists, but that graph was deleted. "
+                "Fix: keep the `tf.function` while gradients are computed"
+            )
         return function(*arguments)
 
     return call

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -59,9 +58,3 @@ def duplicate(tensor: Tensor) -> tuple[Tensor, Tensor]:
 
     copies: tuple[Tensor, Tensor] = twice(tensor)
     return copies
-
-
-@contextmanager
-def released() -> Iterator[None]:
-    """Does nothing: `kerasrec.ops.gradient_lifetime` applies to every graph. Remains until its callers are gone."""
-    yield

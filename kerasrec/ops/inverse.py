@@ -133,7 +133,7 @@ def invert(matrix: FloatArray, rows: int | None = None) -> FloatArray:
     # Rounding can hide that a matrix is singular. Its inverse would be noise.
     if failed or lapack.spocon(factor, norm, uplo="L")[0] < np.finfo(np.float32).eps:
         raise np.linalg.LinAlgError(
-            "expected an invertible matrix, got one that is singular in float32. Fix: increase the penalty."
+            "expected an invertible matrix, got one that is singular in float32. Fix: increase the penalty"
         )
     inverse, _ = lapack.spotri(factor, lower=1, overwrite_c=1)
     for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would be larger than the matrix

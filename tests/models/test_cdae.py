@@ -173,7 +173,7 @@ def test_held_out_users_are_strangers():
     [
         ({"objective": "hinge"}, "`objective` must be one of logistic, square, not 'hinge'"),
         ({"output_activation": "sigmoid"}, "`output_activation` must be None"),
-        ({"negatives": 0}, "`negatives` must be at least 1"),
+        ({"negatives": 0}, "`negatives`: expected at least 1"),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):

@@ -130,8 +130,8 @@ def test_what_a_model_is_not_to_be_given_is_refused():
     model = EASE(table.n_items, reg=5.0)
     model.compile()
     model.fit(table, verbose=0)
-    for k, complaint in ((3.0, "a whole number, not 3.0"), (0, "at least 1, not 0")):
-        with pytest.raises(ValueError, match=f"^`k` must be {complaint}$"):
+    for k, message in ((3.0, "`k`: expected an integer, got 3.0"), (0, "`k`: expected at least 1, got 0")):
+        with pytest.raises(ValueError, match=f"^{message}"):
             model.recommend(table, k=k)
     assert model.recommend(table, k=3).item_ids.shape == (table.n_users, 3)
     with pytest.raises(TypeError, match="`histories` must be Interactions, as .*, not HeldOut"):
@@ -147,7 +147,7 @@ def test_what_a_model_is_not_to_be_given_is_refused():
         model.fit(np.ones((4, 7), np.float32))
     with pytest.raises(TypeError, match="`validation_data` must be a held-out part, .*, not Interactions"):
         learner.fit(table, validation_data=table)
-    with pytest.raises(ValueError, match="`batch_size` must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="`batch_size`: expected at least 1, got 0"):
         learner.fit(table, batch_size=0)
     with pytest.raises(ValueError, match=r"`hidden_dims` must be a width a layer, as in \(16,\), not 16"):
         MultVAE(table.n_items, hidden_dims=16)

@@ -86,8 +86,10 @@ def zoo_model(name, **arguments):
 def functional_model():
     ids = keras.Input((None,), dtype="int32", name="ids")
     hidden = layers.RowDense(8, "silu", n_columns=60)({"ids": ids})
-    code = layers.GaussianSampling(beta=0.2)(layers.BFloat16Dense(4)(hidden), layers.BFloat16Dense(4)(hidden))
-    model = keras.Model({"ids": ids}, layers.Logits(60)(code))
+    mean, log_var = keras.layers.Dense(4)(hidden), keras.layers.Dense(4)(hidden)
+    logits = layers.Logits(60)(layers.GaussianSampling()(mean, log_var))
+    likes = layers.Densify(60)({"ids": ids})
+    model = keras.Model({"ids": ids}, layers.AddNegativeELBO(beta=0.2)(likes, logits, mean, log_var))
     model.compile("adam", losses.MultinomialNLL())
     rng = np.random.default_rng(1)
     x, y = rng.integers(-1, 60, (64, 5)).astype(np.int32), (rng.random((64, 60)) < 0.1).astype(np.float32)

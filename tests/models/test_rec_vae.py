@@ -152,9 +152,9 @@ def test_the_looks_are_spread_over_the_run():
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        ({"depth": 0}, "`depth` must be at least 1"),
-        ({"gamma": -0.1}, "`gamma` must be at least 0, not -0.1"),
-        ({"refresh_steps": 0}, "`refresh_steps` must be at least 1"),
+        ({"depth": 0}, "`depth`: expected at least 1"),
+        ({"gamma": -0.1}, "`gamma`: expected at least 0, got -0.1"),
+        ({"refresh_steps": 0}, "`refresh_steps`: expected at least 1"),
         ({"mixture": (0.5, 0.6, 0.1)}, "`mixture` must be three weights above 0 that sum to 1"),
         ({"mixture": (1.0, 0.0, 0.0)}, "`mixture` must be three weights above 0 that sum to 1"),
     ],

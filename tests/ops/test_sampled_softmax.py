@@ -1,4 +1,4 @@
-"""The sampled softmax against numpy: its loss, its estimate without bias, and a cost that is independent of the catalogue."""
+"""The sampled softmax: loss against numpy, unbiased estimate, cost independent of the catalogue."""
 
 import keras
 import numpy as np
@@ -43,7 +43,7 @@ def test_the_loss_equals_the_formula(jit_compile):
 
     @tf.function(jit_compile=jit_compile)
     def sampled_loss(hidden, ids, items, expected):
-        return layer(hidden, ids, SampledItems(items, expected))
+        return layer.nll(hidden, ids, SampledItems(items, expected))
 
     np.testing.assert_allclose(sampled_loss(HIDDEN, IDS, items, expected), loss, rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(layer(HIDDEN), f, atol=1e-4)
@@ -59,7 +59,7 @@ def test_a_sample_of_every_item_gives_the_full_softmax_and_its_gradient(jit_comp
             hidden = tf.constant(HIDDEN)
             tape.watch(hidden)
             if sampled:
-                loss = layer(hidden, IDS, layer.draw(IDS))
+                loss = layer.nll(hidden, IDS, layer.draw(IDS))
             else:
                 loss = MultinomialNLL(reduction="none")(tf.constant(LIKES, tf.float32), layer(hidden))
             total = tf.reduce_sum(weights * loss)
@@ -118,12 +118,12 @@ def test_strata_are_equal_however_many():
 
 def test_a_batch_without_entries_has_a_loss_of_0():
     layer, ids = sampled_logits(10), np.full((4, 3), -1, np.int32)
-    np.testing.assert_array_equal(layer(HIDDEN, ids, layer.draw(ids)), np.zeros(4))
+    np.testing.assert_array_equal(layer.nll(HIDDEN, ids, layer.draw(ids)), np.zeros(4))
 
 
 def test_large_logits_do_not_overflow():
     layer = sampled_logits(10)
-    assert np.isfinite(layer(1e4 * HIDDEN, IDS, layer.draw(IDS))).all()
+    assert np.isfinite(layer.nll(1e4 * HIDDEN, IDS, layer.draw(IDS))).all()
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
@@ -162,7 +162,6 @@ def test_no_tensor_of_a_training_step_is_as_large_as_the_catalogue(cls, argument
     table = likes(n_items)
     model = cls(n_items, latent_dim=5, n_sampled=20, seed=1, **arguments)
     model.compile()
-    model.build()
     batch = model.batches(table, 60)[0][0]
 
     @tf.function
@@ -204,7 +203,6 @@ def test_a_model_that_samples_every_item_learns_like_one_with_a_full_softmax(cls
     for n_sampled in (None, 900):
         model = cls(900, latent_dim=5, n_sampled=n_sampled, seed=1, **arguments)
         model.compile("sgd")
-        model.build()
         if weights is not None:
             model.set_weights(weights)
         weights = [w.T if w.shape == (7, 900) else w for w in model.get_weights()]
@@ -221,9 +219,12 @@ def test_a_model_that_samples_every_item_learns_like_one_with_a_full_softmax(cls
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MultDAE(30, n_sampled=1), "`n_sampled` must be at least 2, not 1"),
-        (lambda: MultDAE(30, n_sampled=5, noise=0.1), "`noise` falls on every item"),
-        (lambda: MultVAE(30, n_sampled=5, likelihood="gaussian"), "`n_sampled` estimates a softmax"),
+        (lambda: MultDAE(30, n_sampled=1), "`n_sampled`: expected at least 2, got 1"),
+        (lambda: MultDAE(30, n_sampled=5, noise=0.1), "`noise`: expected 0 with `n_sampled`, got 0.1"),
+        (
+            lambda: MultVAE(30, n_sampled=5, likelihood="gaussian"),
+            "`n_sampled`: expected None with the gaussian likelihood, got 5",
+        ),
     ],
 )
 def test_bad_arguments(make, message):
@@ -231,14 +232,20 @@ def test_bad_arguments(make, message):
         make()
 
 
-def test_sampled_training_needs_id_lists_and_no_targets():
+def test_sampled_training_on_dense_rows_raises_an_error():
     model = MultDAE(N_ITEMS, latent_dim=4, n_sampled=5)
-    model.build()
     model.compile()
-    with pytest.raises(ValueError, match="items are sampled for lists of ids"):
+    with pytest.raises(ValueError, match="sampled softmax: expected batches of ids, got dense rows"):
         model.train_on_batch(np.eye(N_ITEMS, dtype=np.float32))
-    with pytest.raises(ValueError, match="each row is its own target"):
-        model.compute_loss({"ids": IDS}, {"ids": IDS}, model({"ids": IDS}, training=True))
+
+
+def test_targets_that_differ_from_the_input_have_the_loss_of_the_full_softmax(monkeypatch):
+    monkeypatch.setenv("KERASREC_PRECISION", "float32")
+    model = MultDAE(N_ITEMS, latent_dim=4, n_sampled=N_ITEMS, dropout=0.0, seed=1)
+    inputs, targets = {"ids": IDS}, {"ids": IDS[::-1].copy()}
+    loss = model.compute_loss(inputs, targets, model(inputs, training=True))
+    expected = MultinomialNLL()(LIKES[::-1].astype(np.float32), model(inputs))
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
 
 
 def test_the_default_optimizer_is_lazy_if_items_are_sampled():
@@ -247,8 +254,5 @@ def test_the_default_optimizer_is_lazy_if_items_are_sampled():
         assert not cls(30).default_optimizer().lazy
 
 
-def test_the_symbolic_output_has_the_shape_of_logits_or_of_losses():
-    hidden, ids = keras.Input((8,)), keras.Input((None,), dtype="int32")
-    layer = SampledLogits(60, 10, seed=1)
-    assert layer(hidden).shape == (None, 60)
-    assert layer(hidden, ids).shape == layer(hidden, ids=ids).shape == (None,)
+def test_the_symbolic_output_has_the_shape_of_logits():
+    assert SampledLogits(60, 10, seed=1)(keras.Input((8,))).shape == (None, 60)

@@ -575,7 +575,7 @@ def test_what_else_cannot_be_exported(tmp_path, as_user_model, ease):
         export_saved_model(EASE(N_ITEMS), tmp_path, table)
     with pytest.raises(ValueError, match="AutoRec is asked by user: `items` must be the training Interactions"):
         export_saved_model(as_user_model[0], tmp_path, table.item_ids)
-    with pytest.raises(ValueError, match="`top_k` must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="`top_k`: expected at least 1, got 0"):
         export_saved_model(model, tmp_path, table, top_k=0)
     with pytest.raises(ValueError, match="`version` must not be negative, not -1"):
         export_saved_model(model, tmp_path, table, version=-1)

@@ -159,7 +159,7 @@ def test_many_clients_all_get_their_own_answer(loop):
 
 
 def test_a_number_out_of_range_is_said():
-    with pytest.raises(ValueError, match="`max_rows` must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="`max_rows`: expected at least 1, got 0"):
         Batching(max_rows=0)
 
 

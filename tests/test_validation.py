@@ -1,0 +1,50 @@
+"""Shared argument checks."""
+
+import re
+
+import numpy as np
+import pytest
+
+from kerasrec.validation import as_int_at_least, check_at_least, check_choice, check_columns
+
+
+def test_arguments_at_the_limit_and_none_pass():
+    check_at_least(1, depth=1, k=2.5, steps=None)
+
+
+def test_an_argument_below_the_limit_raises_an_error_that_names_it():
+    with pytest.raises(ValueError, match=re.escape("`gamma`: expected at least 0, got -0.1. Fix: pass 0 or more")):
+        check_at_least(0, beta=1.0, gamma=-0.1)
+
+
+def test_integers_of_numpy_become_python_integers():
+    assert type(as_int_at_least(1, k=np.int64(3))) is int
+
+
+@pytest.mark.parametrize(
+    ("value", "got"), [(True, "True"), (2.0, "2.0"), ("3", "'3'"), (None, "None"), (np.float32(2), "np.float32(2.0)")]
+)
+def test_other_types_raise_an_error(value, got):
+    message = f"`k`: expected an integer, got {got}. Fix: pass 1 or more"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        as_int_at_least(1, k=value)
+
+
+def test_an_integer_below_the_limit_raises_an_error():
+    with pytest.raises(ValueError, match=re.escape("`k`: expected at least 1, got 0. Fix: pass 1 or more")):
+        as_int_at_least(1, k=0)
+
+
+def test_a_choice_is_one_of_the_options():
+    check_choice(("row", "entry"), per="entry")
+    message = "`per`: expected one of 'row', 'entry', got 'column'. Fix: pass one of these"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        check_choice(("row", "entry"), per="column")
+
+
+def test_matrices_need_the_same_number_of_columns():
+    check_columns(np.ones((2, 4)), np.ones((3, 4)))
+    check_columns(np.ones(4), np.ones((3, 4)))
+    check_columns([[1.0]], np.ones((3, 4)))
+    with pytest.raises(ValueError, match="`y_pred`: expected 4 columns, as in `y_true`, got 5"):
+        check_columns(np.ones((2, 4)), np.ones((2, 5)))
