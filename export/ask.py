@@ -1,11 +1,11 @@
-"""Asks a server for recommendations: `python export/ask.py 1,260,1196`."""
+"""Requests recommendations from a server: `python export/ask.py 1,260,1196`."""
 
 import sys
 
 from kerasrec.serving import Client
 
 history = sys.argv[1].split(",")
-with Client("127.0.0.1:8500", model="default", timeout=2.0) as client:
+with Client("127.0.0.1:8500", model="default") as client:
     if client.input_types()["history"] != "string":
         history = [int(item) for item in history]
     item_ids, scores = client.recommend([history], k=10)
