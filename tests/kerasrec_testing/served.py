@@ -34,9 +34,7 @@ def history_of(user):
 
 @functools.cache
 def model(seed=1):
-    auto_rec = AutoRec.for_interactions(table(), hidden_dims=(4,), seed=seed)
-    auto_rec.build()
-    return auto_rec
+    return AutoRec.for_interactions(table(), hidden_dims=(4,), seed=seed)
 
 
 def export_version(path, version=None, seed=1, top_k=4):
