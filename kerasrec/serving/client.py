@@ -59,18 +59,20 @@ class Client:
     """Requests recommendations from a served model.
 
     Args:
-        target: `host:port` of the server.
+        target: `host:port` of the server, or a list of several servers of the same model. Each request
+            goes to the next server in turn.
         model: name of the model on the server.
         timeout: seconds for each request, retries included.
         version: number of the requested version; if omitted, the server selects its highest one.
         label: label of the requested version, such as `"stable"`; not together with `version`.
-        retries: most retries of a request while the server cannot be reached or is not ready
-            (UNAVAILABLE). Other errors are not retried.
+        retries: most retries of a request at each server, if the server cannot be reached, is not ready
+            (UNAVAILABLE), or stops (CANCELLED). Other errors are not retried. With several servers, a
+            request is retried at the next server at once.
         tls: authority that must have signed the server's certificate, and for mutual TLS the client's
             own certificate; no encryption if omitted.
 
     Raises:
-        ValueError: Both `version` and `label` are set.
+        ValueError: Both `version` and `label` are set, or `target` is an empty list.
 
     Example:
         >>> with Client("127.0.0.1:8500", model="ease") as client:  # doctest: +SKIP
@@ -79,7 +81,7 @@ class Client:
 
     def __init__(
         self,
-        target: str = "127.0.0.1:8500",
+        target: str | Sequence[str] = "127.0.0.1:8500",
         *,
         model: str,
         timeout: float = 10.0,
@@ -90,11 +92,12 @@ class Client:
     ) -> None:
         if version is not None and label is not None:
             raise ValueError(f"expected `version` or `label`, got both: {version} and {label!r}")
-        self.target = target
+        addresses = [target] if isinstance(target, str) else target
+        self.target = ", ".join(addresses)
         self.model = model
         self.version = version
         self.label = label
-        self._connection = Connection(target, timeout, retries, tls)
+        self._connection = Connection(addresses, timeout, retries, tls)
 
     @_refresh_signatures_on_error
     def recommend(

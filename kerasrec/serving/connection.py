@@ -1,8 +1,10 @@
-"""A gRPC channel of a client, with deadlines and retries."""
+"""The gRPC channels of a client, with deadlines, retries and several addresses."""
 
 from __future__ import annotations
 
+import itertools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -12,7 +14,12 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from kerasrec.serving.tls import TLS
 
 FIRST_PAUSE = 0.1
-"""Seconds before the first retry; each further pause is twice as long."""
+"""Seconds before the first retry at the same address; each further pause is twice as long."""
+
+RETRIED_CODES = (
+    grpc.StatusCode.UNAVAILABLE,
+    grpc.StatusCode.CANCELLED,  # a server that stops cancels calls; this client never cancels its own
+)
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),  # the default of 4 MB is less than the scores of a large catalogue
@@ -35,46 +42,67 @@ class ServingError(RuntimeError):
 
 
 class Connection:
-    """A connection to a server.
+    """Connections to one or several servers of the same models.
+
+    Each call goes to the next address in turn. A call that fails with UNAVAILABLE or CANCELLED is
+    repeated at the following addresses; after all of them it is repeated from the first, with a pause.
 
     Args:
-        target: `host:port`.
+        addresses: `host:port` of each server.
         timeout: seconds for each call, retries included.
-        retries: most retries of a call with the status UNAVAILABLE.
+        retries: most repetitions of a call over all addresses.
         tls: certificates; no encryption if omitted.
+
+    Raises:
+        ValueError: There are no addresses.
     """
 
-    def __init__(self, target: str, timeout: float, retries: int, tls: TLS | None) -> None:
-        self.target = target
+    def __init__(self, addresses: Sequence[str], timeout: float, retries: int, tls: TLS | None) -> None:
+        if not addresses:
+            raise ValueError("expected at least one address, got none")
+        self.addresses = list(addresses)
         self.timeout = timeout
         self.retries = retries
         if tls is None:
-            self._channel = grpc.insecure_channel(target, CHANNEL_OPTIONS)
+            self._channels = [grpc.insecure_channel(address, CHANNEL_OPTIONS) for address in addresses]
         else:
-            self._channel = grpc.secure_channel(target, tls.client_credentials(), CHANNEL_OPTIONS)
-        self.stubs: dict[type, Any] = {stub: stub(self._channel) for stub in (PredictionServiceStub, ModelServiceStub)}
+            credentials = tls.client_credentials()
+            self._channels = [grpc.secure_channel(address, credentials, CHANNEL_OPTIONS) for address in addresses]
+        self.stubs: list[dict[type, Any]] = [
+            {stub: stub(channel) for stub in (PredictionServiceStub, ModelServiceStub)} for channel in self._channels
+        ]
+        self._turns = itertools.count()  # `next` is atomic, so threads can share a connection
+        self._closed = False
 
     def call(self, stub: type, method: str, request: Any) -> Any:
         """The response to a request.
 
         Raises:
-            ServingError: The server rejected the request, or it could not be reached before the deadline.
+            ServingError: The server rejected the request, or no server answered before the deadline.
         """
         deadline = time.monotonic() + self.timeout
+        turn = next(self._turns)
         pause, retries_left = FIRST_PAUSE, self.retries
         while True:
-            try:
-                return getattr(self.stubs[stub], method)(request, timeout=max(deadline - time.monotonic(), 0))
-            except grpc.RpcError as error:
-                can_retry = error.code() == grpc.StatusCode.UNAVAILABLE and retries_left > 0
-                if not can_retry or time.monotonic() + pause >= deadline:
-                    raise ServingError(f"{self.target}: {_message(error)}", error.code()) from None
+            for number in range(turn, turn + len(self.addresses)):
+                index = number % len(self.addresses)
+                timeout = max(deadline - time.monotonic(), 0)
+                try:
+                    return getattr(self.stubs[index][stub], method)(request, timeout=timeout)
+                except grpc.RpcError as error:
+                    failure = ServingError(f"{self.addresses[index]}: {_message(error)}", error.code())
+                if failure.code not in RETRIED_CODES or self._closed:
+                    raise failure
+            if not retries_left or time.monotonic() + pause >= deadline:
+                raise failure
             time.sleep(pause)
             pause, retries_left = 2 * pause, retries_left - 1
 
     def close(self) -> None:
-        """Closes the connection."""
-        self._channel.close()
+        """Closes the connections."""
+        self._closed = True
+        for channel in self._channels:
+            channel.close()
 
 
 def _message(error: grpc.RpcError) -> str:

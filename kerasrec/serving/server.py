@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import threading
@@ -99,6 +100,7 @@ class Server:
         self._health = health.aio.HealthServicer()
         self._max_request_bytes = max_request_bytes
         self._grpc: grpc.aio.Server | None = None
+        self._end_lame_duck = asyncio.Event()
         self._stopped = threading.Event()
 
     @property
@@ -159,14 +161,28 @@ class Server:
         await self._grpc.start()
         return int(port)
 
-    def stop(self, grace: float = 1.0) -> None:
-        """Rejects new requests and gives running requests `grace` seconds to finish."""
-        _run_in_loop(self._shut_down(grace))
+    def stop(self, grace: float = 1.0, lame_duck: float = 0.0) -> None:
+        """Stops the server without failing the requests that it has accepted.
+
+        The health becomes NOT_SERVING, and for `lame_duck` seconds requests are still answered, so
+        that load balancers can select other servers. Then new requests are rejected with
+        UNAVAILABLE, which clients retry at another server, and running requests are finished.
+
+        Args:
+            grace: most seconds for the running requests.
+            lame_duck: seconds in which requests are still answered; a second call without it ends them.
+        """
+        _run_in_loop(self._shut_down(grace, lame_duck))
         self.models.stop()
         self._stopped.set()
 
-    async def _shut_down(self, grace: float) -> None:
+    async def _shut_down(self, grace: float, lame_duck: float) -> None:
         await self._health.enter_graceful_shutdown()
+        if not lame_duck:
+            self._end_lame_duck.set()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self._end_lame_duck.wait(), lame_duck)
+        await self.service.drain(grace)
         stopping: list[Awaitable[None]] = [] if self._grpc is None else [self._grpc.stop(grace)]
         if self._rest is not None:
             stopping.append(self._rest.stop(grace))

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.batching import Batcher, Batching
-from kerasrec.serving.errors import as_request_error
+from kerasrec.serving.errors import RequestError, as_request_error
 from kerasrec.serving.servable import Servable
 from kerasrec.serving.versions import Models
 from kerasrec.types import Array
@@ -23,6 +23,12 @@ ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 
 LARGE = 100_000
 """Bytes to read or array elements to write that would delay other requests in the event loop."""
+
+DRAIN_POLL = 0.05
+"""Seconds between two checks whether requests run or arrive."""
+
+REJECT_SECONDS = 1.0
+"""Most seconds in which new requests are rejected after the running ones are finished."""
 
 ReadInputs = Callable[[Servable, str], Mapping[str, Array]]
 P = ParamSpec("P")
@@ -40,6 +46,8 @@ class Service:
         models: the served models.
         metrics: registry of the Prometheus metrics.
         batcher: the queue of requests.
+        n_received: number of all requests so far.
+        n_running: number of requests without an answer. Both numbers change only in the event loop.
     """
 
     def __init__(self, models: Models, batching: Batching) -> None:
@@ -61,12 +69,18 @@ class Service:
         self.batcher = Batcher(batching, rows.observe)
         queue = Gauge("kerasrec_serving_queue", "Waiting requests.", registry=self.metrics)
         queue.set_function(lambda: len(self.batcher))
+        self.n_received = self.n_running = 0
+        self._draining = False
 
     @contextmanager
     def request(self, protocol: str, method: str, model: str) -> Iterator[None]:
         """Records the duration and the status of a request; every exception becomes a `RequestError`."""
         start, code = time.perf_counter(), grpc.StatusCode.OK
+        self.n_received += 1
+        self.n_running += 1
         try:
+            if self._draining:
+                raise RequestError("the server is shutting down. Fix: try another server", grpc.StatusCode.UNAVAILABLE)
             yield
         except asyncio.CancelledError:  # the client closed the connection
             code = grpc.StatusCode.CANCELLED
@@ -79,6 +93,24 @@ class Service:
             # Names of unknown models must not create time series.
             known_model = model if model in self.models.names else ""
             self._seconds.labels(protocol, method, known_model, code.name).observe(time.perf_counter() - start)
+            self.n_running -= 1
+
+    async def drain(self, timeout: float) -> None:
+        """Rejects new requests with UNAVAILABLE, and returns after the running ones or after `timeout` seconds.
+
+        Requests that gRPC has received but not passed on would be cancelled when it stops: about three
+        quarters of those of busy clients. They are rejected first, so that clients can retry them.
+        """
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while self.n_running and loop.time() < end:
+            await asyncio.sleep(DRAIN_POLL)
+        end = loop.time() + REJECT_SECONDS
+        n_received = -1
+        while self.n_received != n_received and loop.time() < end:
+            n_received = self.n_received
+            await asyncio.sleep(DRAIN_POLL)
 
     async def predict(
         self,

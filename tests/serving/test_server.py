@@ -8,6 +8,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import grpc
@@ -138,14 +140,98 @@ def test_a_client_finds_a_killed_server_again(folder):
     assert process.returncode == 0
 
 
-def test_running_requests_are_answered_when_a_server_stops(folder, monkeypatch):
-    run, started = Servable.run, threading.Event()
+N_REQUESTS = 32
+N_RESTARTS = int(os.environ.get("KERASREC_RESTARTS", "6"))
+
+
+@pytest.fixture
+def gated_runs(monkeypatch):
+    """An event that the runs of the graph wait for; it is not set."""
+    run, gate = Servable.run, threading.Event()
+    monkeypatch.setattr(Servable, "run", lambda *a: gate.wait(TIMEOUT) and run(*a))
+    yield gate
+    gate.set()
+
+
+def recommend_once(server):
+    """The width of an answer, or the status of the error."""
+    with client_of(server, retries=0) as client:
+        try:
+            return client.recommend([["i1"]], 2, ratings=[[5]])[0].shape[1]
+        except ServingError as error:
+            return error.code
+
+
+def test_running_requests_are_finished_and_new_ones_rejected_when_a_server_stops(folder, gated_runs):
+    gated_runs.set()
+    server = Server(folder, port=0, rest_port=0).start()
+    gated_runs.clear()
+    with concurrent.futures.ThreadPoolExecutor(N_REQUESTS + 1) as pool:
+        answers = [pool.submit(recommend_once, server) for _ in range(N_REQUESTS)]
+        wait_until(lambda: len(server.service.batcher) + 1 >= N_REQUESTS)
+        stopping = pool.submit(server.stop, grace=TIMEOUT)
+        wait_until(lambda: recommend_once(server) == grpc.StatusCode.UNAVAILABLE)
+        with pytest.raises(urllib.error.HTTPError, match="503"):
+            urllib.request.urlopen(f"http://127.0.0.1:{server.rest_port}/v1/models/films", timeout=TIMEOUT)
+        assert not stopping.done()
+        gated_runs.set()
+        assert [answer.result() for answer in answers] == [2] * N_REQUESTS
+        stopping.result()
+    assert recommend_once(server) == grpc.StatusCode.UNAVAILABLE
+
+
+def test_requests_are_answered_in_the_lame_duck_period_while_health_is_not_serving(folder):
     server = Server(folder, port=0).start()
-    monkeypatch.setattr(Servable, "run", lambda *a: started.set() or time.sleep(0.5) or run(*a))
-    with client_of(server, retries=0) as client, concurrent.futures.ThreadPoolExecutor() as pool:
-        answer = pool.submit(client.recommend, [["i1"]], 2, ratings=[[5]])
-        assert started.wait(TIMEOUT)
-        server.stop(grace=TIMEOUT)
-        assert answer.result()[0].shape == (1, 2)
-        with pytest.raises(ServingError):
-            client.status()
+    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        assert health_of(channel) == SERVING
+        stopping = threading.Thread(target=server.stop, kwargs={"lame_duck": TIMEOUT}, daemon=True)
+        stopping.start()
+        wait_until(lambda: health_of(channel) == NOT_SERVING)
+        assert recommend_once(server) == 2
+        assert states(channel) == {1: ModelVersionStatus.AVAILABLE}
+    server.stop()  # ends the lame-duck period
+    stopping.join(TIMEOUT)
+    assert not stopping.is_alive()
+    assert recommend_once(server) == grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_request_that_exceeds_the_grace_period_is_not_awaited(folder, gated_runs):
+    gated_runs.set()
+    server = Server(folder, port=0).start()
+    gated_runs.clear()
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        answer = pool.submit(recommend_once, server)
+        wait_until(lambda: server.service.batcher.free_slots == 0)
+        server.stop(grace=0.1)
+        assert answer.result() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
+
+
+def test_servers_restart_in_turn_without_a_failed_request(folder):
+    """KERASREC_RESTARTS sets the number of restarts."""
+    servers = [Server(folder, port=0).start() for _ in range(2)]
+    addresses = [f"127.0.0.1:{server.port}" for server in servers]
+    answers, failures, stop = [], [], threading.Event()
+
+    def ask_repeatedly():
+        with Client(addresses, model="films", timeout=TIMEOUT) as client:
+            while not stop.is_set():
+                try:
+                    answers.append(client.recommend([["i1"]], 2, ratings=[[5]])[0].shape)
+                except Exception as error:
+                    failures.append(error)
+
+    threads = [threading.Thread(target=ask_repeatedly, daemon=True) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for number in range(N_RESTARTS):
+        n_before = len(answers)
+        wait_until(lambda n=n_before: len(answers) > n + 20)
+        servers[number % 2].stop(grace=TIMEOUT)
+        servers[number % 2] = Server(folder, port=servers[number % 2].port).start()
+    stop.set()
+    for thread in threads:
+        thread.join(TIMEOUT)
+    for server in servers:
+        server.stop()
+    assert failures == []
+    assert set(answers) == {(1, 2)}
