@@ -9,10 +9,19 @@ from typing import Any
 import grpc
 from google.protobuf.message import DecodeError
 from grpc.aio import ServerInterceptor, ServicerContext
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2, model_management_pb2, predict_pb2
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceServicer
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceServicer
 
+from kerasrec.serving.classify import CLASSIFY, REGRESS, reject_multi_inference, reject_signature_method
 from kerasrec.serving.errors import RequestError
 from kerasrec.serving.messages import metadata_response, model_spec, status_response
 from kerasrec.serving.service import Service, n_elements, to_thread_if_large
@@ -24,9 +33,11 @@ def _method(implementation: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
     """Turns `implementation(servicer, request, context)` into a gRPC method with metrics and status codes."""
 
     async def method(servicer: Any, request: Any, context: ServicerContext[Any, Any]) -> Any:
-        model = request.model_spec.name if "model_spec" in request.DESCRIPTOR.fields_by_name else ""
+        has_spec = "model_spec" in request.DESCRIPTOR.fields_by_name
         try:
-            with servicer.service.request("grpc", implementation.__name__, model):
+            with servicer.service.request("grpc", implementation.__name__, request.model_spec.name if has_spec else ""):
+                if has_spec and not request.HasField("model_spec"):
+                    raise RequestError("Missing ModelSpec")
                 return await implementation(servicer, request, context)
         except RequestError as error:
             await context.abort(error.code, str(error))
@@ -35,7 +46,7 @@ def _method(implementation: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
 
 
 class Prediction(PredictionServiceServicer):
-    """Predict and GetModelMetadata."""
+    """Predict and GetModelMetadata; the other methods are rejected as TF Serving does for a predict signature."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -66,6 +77,24 @@ class Prediction(PredictionServiceServicer):
         if not request.metadata_field:
             raise RequestError("expected `metadata_field` signature_def, got none")
         return metadata_response(self.service.models, request.model_spec)
+
+    @_method
+    async def Classify(  # noqa: N802
+        self, request: classification_pb2.ClassificationRequest, context: ServicerContext[Any, Any]
+    ) -> None:
+        reject_signature_method(self.service.models, request.model_spec, CLASSIFY)
+
+    @_method
+    async def Regress(  # noqa: N802
+        self, request: regression_pb2.RegressionRequest, context: ServicerContext[Any, Any]
+    ) -> None:
+        reject_signature_method(self.service.models, request.model_spec, REGRESS)
+
+    @_method
+    async def MultiInference(  # noqa: N802
+        self, request: inference_pb2.MultiInferenceRequest, context: ServicerContext[Any, Any]
+    ) -> None:
+        reject_multi_inference(self.service.models, request)
 
 
 class ModelManagement(ModelServiceServicer):

@@ -6,6 +6,8 @@ import asyncio
 import re
 import socket
 import ssl
+import zlib
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -14,17 +16,23 @@ import uvicorn
 from prometheus_client import exposition
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
+from kerasrec.serving.classify import CLASSIFY, REGRESS, reject_signature_method
 from kerasrec.serving.errors import RequestError
 from kerasrec.serving.messages import metadata_response, status_response
 from kerasrec.serving.rest_json import error_json, message_json, parse_body, predict_json, read_arrays
 from kerasrec.serving.service import Service, n_elements, to_thread_if_large
 from kerasrec.serving.tls import TLS
 
-PATH = re.compile(
-    r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?"
-    r"(?P<operation>/metadata|:predict)?"
-)
-METHODS = {":predict": "Predict", "/metadata": "GetModelMetadata", None: "GetModelStatus"}
+_MODEL = r"/([^/:]+)"
+_VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
+PATHS = re.compile("/v1/.*", re.IGNORECASE | re.DOTALL)
+POST_PATH = re.compile(f"/v1/models{_MODEL}{_VERSION}:(classify|regress|predict)", re.IGNORECASE)
+GET_PATH = re.compile(f"/v1/models(?:{_MODEL})?{_VERSION}(?:/(metadata))?", re.IGNORECASE)
+"""The patterns of TF Serving (`http_rest_api_util.cc`)."""
+
+OPERATIONS = {"predict": "Predict", "classify": "Classify", "regress": "Regress", "metadata": "GetModelMetadata"}
+MAX_VERSION = 2**63 - 1
+MAX_VERSION_DIGITS = 19
 METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TF Serving's default
 TIMEOUT = 60.0
 """Seconds to receive a request, and seconds to answer it: HTTP has no deadlines."""
@@ -34,6 +42,7 @@ HTTP_CODES = {
     grpc.StatusCode.FAILED_PRECONDITION: 400,
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
@@ -102,29 +111,30 @@ class Rest:
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application."""
+        headers = dict(scope["headers"])
         try:
-            body = await asyncio.wait_for(self._read_body(scope, receive), TIMEOUT)
+            body = await asyncio.wait_for(self._read_body(headers, receive), TIMEOUT)
+            if b"gzip" in headers.get(b"content-encoding", b""):
+                body = await asyncio.to_thread(decompress, body, self.max_request_bytes)
+            response = await self.respond(scope["method"], scope["raw_path"].decode("latin-1"), body)
         except asyncio.TimeoutError:
             response = _error(408, f"the request did not arrive within {TIMEOUT:.0f} seconds")
+        except _TooLong:
+            response = _error(413, f"the request is longer than {self.max_request_bytes:,} bytes")
+        except RequestError as error:
+            response = _error(400, str(error))
         except _Disconnected:
             return
-        else:
-            if body is None:
-                response = _error(413, f"the request is longer than {self.max_request_bytes:,} bytes")
-            else:
-                response = await self.respond(scope["method"], scope["path"], body)
-        headers = [(b"content-type", response.content_type.encode())]
-        headers.append((b"content-length", str(len(response.body)).encode()))
+        response_headers = [(b"content-type", response.content_type.encode())]
+        response_headers.append((b"content-length", str(len(response.body)).encode()))
         if response.code in (408, 413):
-            headers.append((b"connection", b"close"))  # the rest of the body is not read
-        await send({"type": "http.response.start", "status": response.code, "headers": headers})
+            response_headers.append((b"connection", b"close"))  # the rest of the body is not read
+        await send({"type": "http.response.start", "status": response.code, "headers": response_headers})
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _read_body(self, scope: Any, receive: Any) -> bytes | None:
-        """The body, or None if it is too long."""
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > self.max_request_bytes:
-            return None
+    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Any) -> bytes:
+        if int(headers.get(b"content-length", b"0")) > self.max_request_bytes:
+            raise _TooLong
         body, more = bytearray(), True
         while more:
             message = await receive()
@@ -132,46 +142,90 @@ class Rest:
                 raise _Disconnected
             body += message.get("body", b"")
             if len(body) > self.max_request_bytes:
-                return None
+                raise _TooLong
             more = message.get("more_body", False)
         return bytes(body)
 
     async def respond(self, method: str, path: str, body: bytes) -> Response:
-        """The response to one request."""
+        """The response to one request.
+
+        Args:
+            method: HTTP method.
+            path: path of the request, without the query and not decoded.
+            body: body of the request.
+        """
         if method == "GET" and path in METRICS_PATHS:
             return Response(200, exposition.generate_latest(self.service.metrics), exposition.CONTENT_TYPE_LATEST)
-        match = PATH.fullmatch(path)
-        if match is None or method != ("POST" if match["operation"] == ":predict" else "GET"):
-            return _error(
-                404,
-                f"{method} {path} not found. Paths: POST /v1/models/NAME:predict, GET /v1/models/NAME, "
-                "GET /v1/models/NAME/metadata and GET /metrics",
-            )
-        spec = ModelSpec(name=unquote(match["name"]), version_label=unquote(match["label"] or ""))
-        if match["version"]:
-            spec.version.value = int(match["version"])
-        grpc_method = METHODS[match["operation"]]
+        if not PATHS.fullmatch(path):
+            return _error(404, f"{path} not found. Paths: /v1/models/NAME, /v1/models/NAME:predict and /metrics")
         try:
-            with self.service.request("rest", grpc_method, spec.name):
-                if grpc_method == "Predict":
-                    return Response(200, await self._predict(spec, body))
-                if grpc_method == "GetModelMetadata":
-                    return Response(200, message_json(metadata_response(self.service.models, spec)))
-                return Response(200, message_json(status_response(self.service.models.status(spec))))
+            operation, spec = parse_path(method, path)
+            with self.service.request("rest", operation, spec.name):
+                return Response(200, await self._answer(operation, spec, body))
         except RequestError as error:
             return _error(HTTP_CODES.get(error.code, 500), str(error))
 
-    async def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
+    async def _answer(self, operation: str, spec: ModelSpec, body: bytes) -> bytes:
+        if operation == "GetModelStatus":
+            return message_json(status_response(self.service.models.status(spec)))
+        if operation == "GetModelMetadata":
+            return message_json(metadata_response(self.service.models, spec))
         fields = await to_thread_if_large(len(body), parse_body, body)
         spec.signature_name = fields.get("signature_name", "")
+        if operation != "Predict":
+            reject_signature_method(self.service.models, spec, CLASSIFY if operation == "Classify" else REGRESS)
         _, outputs = await self.service.predict(
             spec, len(body), lambda servable, signature: read_arrays(servable, signature, fields), timeout=TIMEOUT
         )
         return await to_thread_if_large(n_elements(outputs), predict_json, outputs, "instances" in fields)
 
 
+def parse_path(method: str, path: str) -> tuple[str, ModelSpec]:
+    """The operation of a request, with the name of its gRPC method, and its model and version.
+
+    Raises:
+        RequestError: The path does not belong to the protocol, has no model, or its version is too large.
+    """
+    pattern = {"GET": GET_PATH, "POST": POST_PATH}.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    name, version, label, suffix = match.groups() if match else ("", None, None, None)
+    if match is None or (method == "POST" and suffix not in OPERATIONS):  # TF Serving accepts only lower case here
+        raise RequestError(f"Malformed request: {method} {path}")
+    if not name:
+        raise RequestError("Missing model name in request.")
+    if version and (len(version) > MAX_VERSION_DIGITS or int(version) > MAX_VERSION):
+        raise RequestError(f"Failed to convert version: {version} to numeric.")
+    spec = ModelSpec(name=unquote(name), version_label=unquote(label or ""))
+    if version:
+        spec.version.value = int(version)
+    return OPERATIONS.get(suffix or "", "GetModelStatus"), spec
+
+
+def decompress(body: bytes, max_bytes: int) -> bytes:
+    """A gzip body without its compression.
+
+    Raises:
+        _TooLong: The result is longer than `max_bytes`.
+        RequestError: The body is not valid gzip.
+    """
+    gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        decompressed = gzip.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise RequestError(f"the body is not valid gzip: {error}") from None
+    if len(decompressed) > max_bytes:
+        raise _TooLong
+    if not gzip.eof:
+        raise RequestError("the body is not valid gzip: it is incomplete")
+    return decompressed
+
+
 class _Disconnected(Exception):
     """The client closed the connection before its request arrived."""
+
+
+class _TooLong(Exception):
+    """The body is longer than the limit."""
 
 
 def _error(code: int, message: str) -> Response:

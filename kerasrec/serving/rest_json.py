@@ -21,23 +21,17 @@ MAX_SHOWN_CHARACTERS = 40
 
 
 def parse_body(body: bytes) -> dict[str, Any]:
-    """The JSON object of a predict request.
+    """The JSON object of a request. Unknown fields are ignored, as in TF Serving.
 
     Raises:
-        RequestError: The body is not a JSON object with either `instances` or `inputs`.
+        RequestError: The body is not a JSON object, or its `signature_name` is not a string.
     """
     try:
         fields = json.loads(body)
     except (ValueError, RecursionError) as error:
         raise RequestError(f"the body is not valid JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise RequestError(f"expected a JSON object with `instances` or `inputs`, got {_shown(fields)}")
-    if ("instances" in fields) == ("inputs" in fields):
-        number = "both" if "inputs" in fields else "neither"
-        raise RequestError(f"expected either `instances` (rows) or `inputs` (columns) in the body, got {number}")
-    unknown = fields.keys() - {"instances", "inputs", "signature_name"}
-    if unknown:
-        raise RequestError(f"expected signature_name and instances or inputs in the body, got {min(unknown)!r}")
+        raise RequestError(f"expected a JSON object in the body, got {_shown(fields)}")
     if not isinstance(fields.get("signature_name", ""), str):
         raise RequestError(f"expected a string as `signature_name`, got {_shown(fields['signature_name'])}")
     return fields
@@ -46,10 +40,15 @@ def parse_body(body: bytes) -> dict[str, Any]:
 def read_arrays(servable: Servable, signature: str, fields: Mapping[str, Any]) -> dict[str, Array]:
     """The inputs in the body of a request, in row format (`instances`) or column format (`inputs`).
 
+    Unknown inputs in column format are ignored, and those in row format are rejected, as in TF Serving.
+
     Raises:
-        RequestError: They do not match the inputs of the signature.
+        RequestError: The body has neither or both formats, or they do not match the inputs of the signature.
     """
     expected = servable.signature(signature).inputs
+    if ("instances" in fields) == ("inputs" in fields):
+        number = "both" if "inputs" in fields else "neither"
+        raise RequestError(f"expected either `instances` (rows) or `inputs` (columns) in the body, got {number}")
     if "instances" in fields:
         columns = _columns(fields["instances"], expected)
     else:
@@ -58,6 +57,7 @@ def read_arrays(servable: Servable, signature: str, fields: Mapping[str, Any]) -
             if len(expected) != 1:
                 raise RequestError(f"expected `inputs` as an object with {', '.join(sorted(expected))}")
             columns = {next(iter(expected)): columns}
+        columns = {name: value for name, value in columns.items() if name in expected}
     check_input_names(columns, expected, signature)
     return {name: _array(name, value, expected[name]) for name, value in columns.items()}
 

@@ -153,8 +153,11 @@ class Models:
         """The version that `spec` names, else the highest one; it is not unloaded inside the block.
 
         Raises:
-            RequestError: The model, the label or the version does not exist or is not available.
+            RequestError: `spec` has no name, or the model, the label or the version does not exist or is not
+                available.
         """
+        if not spec.name:
+            raise RequestError("ModelSpec has no name specified.")
         status = self.status(spec)
         with self._released:
             model = self._models.get(spec.name)
@@ -259,8 +262,7 @@ def _requested_version(spec: ModelSpec, config: ModelConfig) -> int | None:
     if spec.version_label:
         if spec.version_label not in config.version_labels:
             labels = ", ".join(sorted(config.version_labels)) or "none"
-            message = f"version label {spec.version_label!r} of model {spec.name!r} not found. Labels: {labels}"
-            raise RequestError(message, grpc.StatusCode.NOT_FOUND)
+            raise RequestError(f"Unrecognized servable version label: {spec.version_label}. Labels: {labels}")
         return int(config.version_labels[spec.version_label])
     return int(spec.version.value) if spec.HasField("version") else None
 

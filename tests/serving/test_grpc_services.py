@@ -123,6 +123,12 @@ INVALID = {
     "k zero": (predict_request(**RECOMMEND, k=np.array([0], np.int32)), "`k`.* 1 .*12.* 0"),
     "k negative": (predict_request(**RECOMMEND, k=np.array([-7], np.int32)), "`k`.* 1 .*12.* -7"),
     "k a million": (predict_request(**RECOMMEND, k=np.array([10**6], np.int32)), "`k`.* 1 .*12.* 1000000"),
+    "no model name": (predict_request(model=""), "ModelSpec has no name specified."),
+    "no model": (PredictRequest(), "Missing ModelSpec"),
+    "unknown label": (
+        with_spec(predict_request(), version_label="stable"),
+        "Unrecognized servable version label: stable. Labels: none",
+    ),
     "unknown output": (with_output(predict_request(), "odds"), "'serving_default' has no output 'odds'. Outputs: item"),
     "too few bytes": (
         predict_request(ratings=tensor(dtype=1, tensor_shape=shape(1, 2), tensor_content=b"abc")),
@@ -147,14 +153,9 @@ INVALID = {
 }
 NOT_FOUND = {
     "unknown model": (predict_request(model="songs"), "model 'songs' not found. Models: films"),
-    "no model": (predict_request(model=""), "model '' not found"),
     "unknown version": (
         with_spec(predict_request(), version=3),
         "version 3 of model 'films' not found. Versions: 12",
-    ),
-    "version label": (
-        with_spec(predict_request(), version_label="stable"),
-        "version label 'stable' of model 'films' not found. Labels: none",
     ),
 }
 

@@ -1,5 +1,6 @@
 """The REST protocol over HTTP: paths, status codes, metrics and slow connections."""
 
+import gzip
 import http.client
 import json
 import socket
@@ -22,12 +23,12 @@ def server(tmp_path_factory):
         yield running
 
 
-def call(server, method, path, body=None):
+def call(server, method, path, body=None, headers={}):  # noqa: B006 (it is not changed)
     """Status code, and the JSON or the text of the response."""
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=TIMEOUT)
     if body is not None and not isinstance(body, (bytes, str)):
         body = json.dumps(body)
-    connection.request(method, path, body)
+    connection.request(method, path, body, headers)
     response = connection.getresponse()
     text = response.read()
     connection.close()
@@ -74,23 +75,82 @@ def test_status_and_metadata(server):
     assert inputs["history"]["dtype"] == "DT_STRING"
 
 
+ONE_ROW = {"instances": [ROW]}
+
+
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "code", "message"),
     [
-        ("GET", "/"),
-        ("GET", "/v1/models"),
-        ("GET", "/v1/models/films:predict"),
-        ("POST", "/v1/models/films"),
-        ("POST", "/v1/models/songs:predict"),
-        ("POST", "/v1/models/films/versions/1:predict"),
-        ("POST", "/v1/models/films/versions/" + "9" * 40 + ":predict"),
-        ("POST", "/v1/models/films/labels/stable:predict"),
-        ("GET", "/v1/models/songs"),
+        ("GET", "/", 404, "/ not found"),
+        ("GET", "/v2/models/films", 404, "/v2/models/films not found"),
+        ("GET", "/v1/films", 400, "Malformed request: GET /v1/films"),
+        ("GET", "/v1/models/films/", 400, "Malformed request: GET /v1/models/films/"),
+        ("GET", "/v1/models/films/versions/two", 400, "Malformed request: GET /v1/models/films/versions/two"),
+        ("POST", "/v1/models/films:rank", 400, "Malformed request: POST /v1/models/films:rank"),
+        ("GET", "/v1/models/films:predict", 400, "Malformed request: GET /v1/models/films:predict"),
+        ("POST", "/v1/models/films", 400, "Malformed request: POST /v1/models/films"),
+        ("PUT", "/v1/models/films:predict", 400, "Malformed request: PUT /v1/models/films:predict"),
+        ("GET", "/v1/models", 400, "Missing model name in request."),
+        ("GET", "/v1/models/versions/1", 400, "Missing model name in request."),
+        ("POST", "/v1/models/films/labels/stable:predict", 400, "Unrecognized servable version label: stable"),
+        ("POST", "/v1/models/songs:predict", 404, "model 'songs' not found"),
+        ("POST", "/v1/models/films/versions/1:predict", 404, "version 1 of model 'films' not found"),
+        ("GET", "/v1/models/songs", 404, "model 'songs' not found"),
+        ("GET", "/v1/models/so%6Egs/metadata", 404, "model 'songs' not found"),
+        ("GET", "/v1/models/50%2525", 404, "model '50%25' not found"),
     ],
+    ids=str,
 )
-def test_an_unknown_path_model_or_version_is_404(server, method, path):
-    code, answer = call(server, method, path, {"instances": [ROW]} if method == "POST" else None)
-    assert (code, list(answer)) == (404, ["error"])
+def test_an_invalid_path_has_the_status_and_message_of_tf_serving(server, method, path, code, message):
+    answer_code, answer = call(server, method, path, ONE_ROW if method != "GET" else None)
+    assert (answer_code, list(answer)) == (code, ["error"])
+    assert answer["error"].startswith(message)
+
+
+@pytest.mark.parametrize("n_digits", [19, 20, 5000])
+def test_a_version_above_64_bits_is_rejected(server, n_digits):
+    version = "9" * n_digits
+    code, answer = predict(server, ONE_ROW, f"/v1/models/films/versions/{version}:predict")
+    assert (code, answer["error"]) == (400, f"Failed to convert version: {version} to numeric.")
+
+
+def test_a_head_request_is_malformed(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=TIMEOUT)
+    connection.request("HEAD", "/v1/models/films")
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+def test_paths_ignore_case_and_the_query(server):
+    """As in TF Serving the operation after the colon is in lower case, and names are compared exactly."""
+    for path in ("/V1/Models/films:predict", "/v1/MODELS/films/VERSIONS/2:predict", "/v1/models/films:predict?a=1"):
+        assert call(server, "POST", path, ONE_ROW)[0] == 200
+    status = call(server, "GET", "/v1/models/films")
+    assert call(server, "GET", "/V1/MODELS/films") == status
+    assert call(server, "POST", "/v1/models/films:PREDICT", ONE_ROW)[0] == 400
+    assert call(server, "GET", "/v1/models/Films")[0] == 404
+
+
+def test_a_gzip_body_is_decompressed(server):
+    body = json.dumps(ONE_ROW).encode()
+    gzipped = {"Content-Encoding": "gzip"}
+    path = "/v1/models/films:predict"
+    assert call(server, "POST", path, gzip.compress(body), gzipped) == call(server, "POST", path, body)
+    for invalid in (body, b"", gzip.compress(body)[:-9]):
+        code, answer = call(server, "POST", path, invalid, gzipped)
+        assert (code, answer["error"][:26]) == (400, "the body is not valid gzip")
+    code, answer = call(server, "POST", path, gzip.compress(b" " * 100_001), gzipped)
+    assert (code, answer["error"]) == (413, "the request is longer than 100,000 bytes")
+
+
+@pytest.mark.parametrize(("operation", "noun"), [("classify", "classification"), ("regress", "regression")])
+def test_other_operations_are_rejected_as_for_a_predict_signature(server, operation, noun):
+    path = f"/v1/models/films:{operation}"
+    code, answer = call(server, "POST", path, {"examples": [{"history": ["i1"]}]})
+    expected = f"Expected {noun} signature method_name to be tensorflow/serving/{operation}. "
+    assert (code, answer["error"]) == (400, expected + "Was: tensorflow/serving/predict")
+    code, answer = call(server, "POST", path, {"signature_name": "top", "examples": []})
+    assert (code, answer["error"]) == (400, "No signature was found with the name: top")
 
 
 def test_a_body_above_the_size_limit_is_413(server):

@@ -85,16 +85,22 @@ def test_binary_outputs_are_base64():
     }
 
 
+def test_unknown_fields_of_the_body_and_unknown_columns_are_ignored(servable):
+    """As in TF Serving; unknown fields of a row are rejected."""
+    columns = {"history": [["i1"]], "ratings": [[5]]}
+    expected = answer(servable, {"inputs": columns})
+    assert answer(servable, {"inputs": {**columns, "age": [3]}, "colour": 1}) == expected
+
+
 ROW = {"history": ["i1"], "ratings": [5]}
 OPTIONS = {"exclude": [], "candidates": []}
 INVALID = {
     "not JSON": ("{", "the body is not valid JSON"),
     "bytes": (b"\xff\xfe\x00", "the body is not valid JSON"),
     "deep": ("[" * 50_000, "the body is not valid JSON"),
-    "a list": ("[]", "expected a JSON object with `instances` or `inputs`, got \\[\\]"),
+    "a list": ("[]", "expected a JSON object in the body, got \\[\\]"),
     "neither": ({}, "either `instances` \\(rows\\) or `inputs` \\(columns\\) in the body, got neither"),
     "both": ({"instances": [ROW], "inputs": {}}, "either `instances` .*, got both"),
-    "other field": ({"instances": [ROW], "colour": 1}, "got 'colour'"),
     "no rows": ({"instances": []}, "expected `instances` as a list with at least one row"),
     "rows differ": ({"instances": [ROW, {"history": ["i1"]}]}, "the fields of row 0 .*, got others in row 1"),
     "bare values": ({"instances": [["i1"]]}, "expected `instances` as a list of objects with history, ratings"),

@@ -227,7 +227,10 @@ def test_several_models_versions_and_labels(three_models):
     ):
         with client_of(three_models, model=name, version=version, label=label) as client:
             np.testing.assert_allclose(served_scores(client), expected_scores(seed), rtol=1e-5)
-    with client_of(three_models, label="canary") as client, pytest.raises(ServingError, match="Labels: stable"):
+    with (
+        client_of(three_models, label="canary") as client,
+        pytest.raises(ServingError, match="canary. Labels: stable"),
+    ):
         served_scores(client)
 
 
