@@ -74,7 +74,7 @@ answer["item_ids"][0, :5].numpy()
 server = Server("served/ease", port=0).start()
 client = Client(f"127.0.0.1:{server.port}", model="ease")
 client.wait_until_ready()
-print("versions:", client.status(), "it takes:", client.takes())
+print("versions:", client.status(), "it takes:", client.input_types())
 item_ids, scores = client.recommend([[3, 13, 23], [8]], k=5)
 item_ids, scores
 

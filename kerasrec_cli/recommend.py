@@ -78,7 +78,7 @@ def ask_server(target: str, name: str, question: Question, k: int) -> tuple[Any,
 
     try:
         with Client(target, model=name) as client:
-            takes = client.takes()
+            takes = client.input_types()
             question.check(takes)
             if question.history and "history" not in takes:
                 raise ValueError("--history has no meaning for this served model, which asks for user_id: leave it out")

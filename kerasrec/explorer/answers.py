@@ -22,7 +22,8 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.runs import Run
 from kerasrec.saved_model import export_saved_model
-from kerasrec.serving.servable import RequestError, Servable, reason
+from kerasrec.serving.errors import RequestError, short_message
+from kerasrec.serving.servable import Servable
 from kerasrec.types import Array, FloatArray, IntArray
 
 K = 10
@@ -396,7 +397,7 @@ class Explorer:
         except RequestError as error:
             raise ValueError(str(error)) from None
         except tf.errors.OpError as error:
-            raise ValueError(reason(error)) from None
+            raise ValueError(short_message(error)) from None
         ids = answer["item_ids"]
         return np.char.decode(ids.astype(np.bytes_), "utf-8") if self._text else ids, answer["scores"]
 

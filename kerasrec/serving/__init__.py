@@ -1,7 +1,8 @@
-"""A local server of exported models and a client, both of TF Serving's protocol."""
+"""A server and a client for exported models, both with TF Serving's protocols."""
 
 from kerasrec.serving.batching import Batching
-from kerasrec.serving.client import Client, ServingError
+from kerasrec.serving.client import Client
+from kerasrec.serving.connection import ServingError
 from kerasrec.serving.server import Server
 from kerasrec.serving.tls import TLS
 

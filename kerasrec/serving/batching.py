@@ -1,4 +1,4 @@
-"""Requests of several clients answered in one run of the graph."""
+"""Runs the requests of several clients in one call of the graph."""
 
 from __future__ import annotations
 
@@ -15,30 +15,31 @@ import grpc
 import numpy as np
 import tensorflow as tf
 
-from kerasrec.serving.servable import RequestError, Servable
+from kerasrec.serving.errors import RequestError
+from kerasrec.serving.servable import Servable
 from kerasrec.types import Array
 from kerasrec.validation import check_at_least
 
-MAX_MERGED = 1024 * 1024
-"""The most entries of a merged input: one very long history must not make all the others as long."""
+MAX_MERGED_ELEMENTS = 1024 * 1024
+"""Largest merged input: one very long history must not pad all other requests to its length."""
 
-Answer = dict[str, Array]
+Outputs = dict[str, Array]
 
 
 @dataclass(frozen=True)
 class Batching:
-    """How requests are answered together.
+    """How a server merges requests into batches.
 
     Args:
-        max_rows: the most users in one run of the graph; 1 answers each request alone.
-        timeout: seconds that a batch may wait for more requests. At 0 none waits, and what arrives
-            while the graph is busy goes into the next run.
-        max_queue: requests that may wait; the next one is refused with RESOURCE_EXHAUSTED.
-        parallel: runs of the graph at a time; where absent half as many as processors, as a batch takes several,
-            or as many where `max_rows` is 1.
+        max_rows: most users in one run of the graph; 1 runs each request alone.
+        timeout: seconds that a batch waits for more requests. At 0 a batch never waits: it contains the requests
+            that arrived while the graph was busy.
+        max_queue: most requests that may wait; further ones are rejected with RESOURCE_EXHAUSTED.
+        parallel: runs of the graph at the same time. If omitted, half the number of processors, because a batch
+            uses several; all processors if `max_rows` is 1.
 
     Raises:
-        ValueError: a number is out of range.
+        ValueError: `max_rows` or `parallel` is below 1, or `timeout` or `max_queue` is below 0.
     """
 
     max_rows: int = 64
@@ -56,187 +57,199 @@ class _Request:
     servable: Servable
     signature: str
     inputs: Mapping[str, Array]
-    answer: asyncio.Future[Answer] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    outputs: asyncio.Future[Outputs] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
-    def rows(self) -> int:
-        return max(map(len, self.inputs.values()), default=0)
+    def n_rows(self) -> int:
+        return _n_rows(self.inputs)
 
     @property
     def width(self) -> int:
         return max((array.shape[1] for array in self.inputs.values() if array.ndim > 1), default=1)
 
-    def goes_with(self, other: _Request) -> bool:
+    def can_join(self, other: _Request) -> bool:
         return self.servable is other.servable and self.signature == other.signature
 
-    def end(self, answer: Answer | BaseException) -> None:
-        if self.answer.done():  # nobody waits for it any more
+    def finish(self, result: Outputs | BaseException) -> None:
+        if self.outputs.done():  # cancelled, or its deadline passed
             return
-        if isinstance(answer, BaseException):
-            self.answer.set_exception(answer)
+        if isinstance(result, BaseException):
+            self.outputs.set_exception(result)
         else:
-            self.answer.set_result(answer)
+            self.outputs.set_result(result)
 
 
 class Batcher:
-    """Runs requests in the order in which they came, as many together as fit, a few batches at a time.
+    """Runs requests in the order of their arrival, as many together as fit, and several batches in parallel.
 
-    Everything but the runs themselves happens in one event loop, so that there is nothing to lock,
-    and a batch of any size wakes it once.
+    Everything except the runs of the graph happens in one event loop, which needs no locks and which
+    a batch of any size wakes only once.
+
+    Args:
+        options: limits of the batches.
+        on_batch: called with the number of rows of each batch.
+
+    Attributes:
+        free_slots: number of batches that could start now.
     """
 
-    def __init__(self, options: Batching, ran: Callable[[int], None] = lambda rows: None) -> None:
+    def __init__(self, options: Batching, on_batch: Callable[[int], None] = lambda n_rows: None) -> None:
         self.options = options
-        processors = os.cpu_count() or 1
-        self.free = options.parallel or max(1, processors if options.max_rows == 1 else processors // 2)
-        self._ran = ran
-        self._runs = ThreadPoolExecutor(self.free, thread_name_prefix="kerasrec-run")
-        self._waiting: deque[_Request] = deque()
+        n_processors = os.cpu_count() or 1
+        self.free_slots = options.parallel or max(1, n_processors if options.max_rows == 1 else n_processors // 2)
+        self._on_batch = on_batch
+        self._threads = ThreadPoolExecutor(self.free_slots, thread_name_prefix="kerasrec-run")
+        self._queue: deque[_Request] = deque()
         self._arrived = asyncio.Event()
-        self._filling = False
+        self._collecting = False
 
     def __len__(self) -> int:
-        return len(self._waiting)
+        """The number of waiting requests."""
+        return len(self._queue)
 
     def close(self) -> None:
-        """Lets the threads of the runs end."""
-        self._runs.shutdown(wait=False)
+        """Stops the threads after their current batch."""
+        self._threads.shutdown(wait=False)
 
-    async def answer(
+    async def run(
         self, servable: Servable, signature: str, inputs: Mapping[str, Array], timeout: float | None = None
-    ) -> Answer:
-        """The answer to one request, once its turn has come.
+    ) -> Outputs:
+        """The outputs of one request, after the wait in the queue.
 
         Args:
-            servable: the version that is asked.
-            signature: its signature.
-            inputs: arrays, already checked.
-            timeout: seconds until nobody wants the answer any more.
+            servable: the version to run.
+            signature: name of the signature.
+            inputs: arrays that `Servable.check` has accepted.
+            timeout: seconds until the request's deadline.
 
         Raises:
-            RequestError: too many wait already, or the time is up.
-            tf.errors.OpError: the graph refused the inputs.
+            RequestError: The queue is full, or the deadline passed.
+            tf.errors.OpError: The graph rejects the inputs.
         """
-        if not self.free and len(self._waiting) >= self.options.max_queue:
-            message = f"{len(self._waiting)} requests wait already: ask again later"
+        if not self.free_slots and len(self._queue) >= self.options.max_queue:
+            message = f"the queue is full with {len(self._queue)} requests. Fix: try again later"
             raise RequestError(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
         request = _Request(servable, signature, inputs)
-        self._waiting.append(request)
+        self._queue.append(request)
         self._arrived.set()
-        self._begin()
-        late = None
+        self._start_batch()
+        deadline = None
         if timeout is not None:
-            late = asyncio.get_running_loop().call_later(max(timeout, 0), request.end, _too_late())
+            deadline = asyncio.get_running_loop().call_later(max(timeout, 0), request.finish, _deadline_exceeded())
         try:
-            return await request.answer
+            return await request.outputs
         except BaseException:
             with contextlib.suppress(ValueError):
-                self._waiting.remove(request)
+                self._queue.remove(request)
             raise
         finally:
-            if late is not None:
-                late.cancel()
+            if deadline is not None:
+                deadline.cancel()
 
-    def _begin(self) -> None:
-        """Starts a batch where something waits and there is a place; one batch is filled at a time."""
-        if self._waiting and self.free and not self._filling:
-            self.free -= 1
-            self._filling = True
-            task = asyncio.ensure_future(self._lead())
-            task.add_done_callback(lambda done: done.result())  # an error of ours must not pass in silence
+    def _start_batch(self) -> None:
+        """Starts a batch if requests wait and a slot is free. Only one batch at a time collects requests."""
+        if self._queue and self.free_slots and not self._collecting:
+            self.free_slots -= 1
+            self._collecting = True
+            task = asyncio.ensure_future(self._run_batch())
+            task.add_done_callback(lambda done: done.result())  # reports an error in this class to the event loop
 
-    async def _lead(self) -> None:
-        """Fills a batch, runs it and hands out its answers."""
-        answers: list[Answer | BaseException] = []
+    async def _run_batch(self) -> None:
+        """Collects a batch, runs it and returns the results to its requests."""
+        results: list[Outputs | BaseException] = []
         try:
             try:
-                batch = await self._filled()
+                batch = await self._collect()
             finally:
-                self._filling = False
-                self._begin()
+                self._collecting = False
+                self._start_batch()
             if batch:
-                answers = await asyncio.get_running_loop().run_in_executor(self._runs, self._run, batch)
+                results = await asyncio.get_running_loop().run_in_executor(self._threads, self._results, batch)
         finally:
-            self.free += 1
-            self._begin()  # before the answers are sent, which takes as long as a run
-        for request, answer in zip(batch, answers, strict=True):
-            request.end(answer)
+            self.free_slots += 1
+            self._start_batch()  # before the results are sent, which takes as long as a run
+        for request, result in zip(batch, results, strict=True):
+            request.finish(result)
 
-    async def _filled(self) -> list[_Request]:
-        """What goes into the next batch, after a wait for more."""
+    async def _collect(self) -> list[_Request]:
+        """The requests of the next batch, after the wait for more requests."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self.options.timeout
+        end = loop.time() + self.options.timeout
         batch: list[_Request] = []
-        rows = width = 0
+        n_rows = width = 0
         while True:
-            for request in list(self._waiting):
-                more, wide = rows + request.rows, max(width, request.width)
-                fits = more <= self.options.max_rows and more * wide <= MAX_MERGED
-                if not batch or (fits and request.goes_with(batch[0])):
-                    self._waiting.remove(request)
+            for request in list(self._queue):
+                new_rows, new_width = n_rows + request.n_rows, max(width, request.width)
+                fits = new_rows <= self.options.max_rows and new_rows * new_width <= MAX_MERGED_ELEMENTS
+                if not batch or (fits and request.can_join(batch[0])):
+                    self._queue.remove(request)
                     batch.append(request)
-                    rows, width = more, wide
-            left = until - loop.time()
-            if left <= 0 or rows >= self.options.max_rows:
+                    n_rows, width = new_rows, new_width
+            time_left = end - loop.time()
+            if time_left <= 0 or n_rows >= self.options.max_rows:
                 return batch
             self._arrived.clear()
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._arrived.wait(), left)
+                await asyncio.wait_for(self._arrived.wait(), time_left)
 
-    def _run(self, batch: Sequence[_Request]) -> list[Answer | BaseException]:
-        """The answer to each request, or what it was refused for. In a thread of its own."""
-        wanted = [request for request in batch if not request.answer.done()]
-        answers = dict(zip(wanted, self._answers(wanted), strict=True)) if wanted else {}
-        return [answers.get(request, {}) for request in batch]
+    def _results(self, batch: Sequence[_Request]) -> list[Outputs | BaseException]:
+        """The outputs or the error of each request; runs in a thread of the pool."""
+        pending = [request for request in batch if not request.outputs.done()]
+        results = dict(zip(pending, self._run_together(pending), strict=True)) if pending else {}
+        return [results.get(request, {}) for request in batch]
 
-    def _answers(self, batch: Sequence[_Request]) -> list[Answer | BaseException]:
+    def _run_together(self, batch: Sequence[_Request]) -> list[Outputs | BaseException]:
         first = batch[0]
         inputs = [request.inputs for request in batch]
         try:
-            answers = split(first.servable.run(first.signature, merge(inputs)), inputs)
+            outputs = split(first.servable.run(first.signature, merge(inputs)), inputs)
         except tf.errors.OpError as error:
             if len(batch) == 1:
                 return [error]
-            # The others must not pay for what one of them asks.
-            return [answer for request in batch for answer in self._answers([request])]
+            # One invalid request must not fail the others.
+            return [result for request in batch for result in self._run_together([request])]
         except Exception as error:
             return [error] * len(batch)
-        self._ran(sum(request.rows for request in batch))
-        return [*answers]
+        self._on_batch(sum(request.n_rows for request in batch))
+        return [*outputs]
 
 
 def merge(requests: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The inputs of several requests as those of one; rows of different lengths are padded behind."""
+    """The inputs of several requests as one; rows of different lengths are padded at the end."""
     if len(requests) == 1:
         return dict(requests[0])
-    return {name: np.concatenate(_as_wide([inputs[name] for inputs in requests])) for name in requests[0]}
+    return {name: np.concatenate(_same_width([inputs[name] for inputs in requests])) for name in requests[0]}
 
 
-def _as_wide(arrays: list[Array]) -> list[Array]:
+def _same_width(arrays: list[Array]) -> list[Array]:
     if arrays[0].ndim < 2:
         return arrays
     width = max(array.shape[1] for array in arrays)
-    blank: Any = {"O": b"", "i": -1}.get(arrays[0].dtype.kind, 0)
+    padding: Any = {"O": b"", "i": -1}.get(arrays[0].dtype.kind, 0)
     return [
-        a if a.shape[1] == width else np.pad(a, [(0, 0), (0, width - a.shape[1])], constant_values=blank)
+        a if a.shape[1] == width else np.pad(a, [(0, 0), (0, width - a.shape[1])], constant_values=padding)
         for a in arrays
     ]
 
 
-def split(answer: Answer, requests: Sequence[Mapping[str, Array]]) -> list[Answer]:
-    """What each request would have got alone: its rows, as wide as its own largest k."""
+def split(outputs: Outputs, requests: Sequence[Mapping[str, Array]]) -> list[Outputs]:
+    """The outputs of each request of a merged run: its own rows, as wide as its own largest k."""
     if len(requests) == 1:
-        return [answer]
-    answers, start = [], 0
+        return [outputs]
+    results, start = [], 0
     for inputs in requests:
-        rows = slice(start, start + max(map(len, inputs.values()), default=0))
+        rows = slice(start, start + _n_rows(inputs))
         start = rows.stop
         columns = slice(int(inputs["k"].max(initial=1)) if "k" in inputs else None)
-        answers.append(
-            {name: array[rows, columns] if array.ndim > 1 else array[rows] for name, array in answer.items()}
+        results.append(
+            {name: array[rows, columns] if array.ndim > 1 else array[rows] for name, array in outputs.items()}
         )
-    return answers
+    return results
 
 
-def _too_late() -> RequestError:
-    return RequestError("the deadline passed before the request's turn came", grpc.StatusCode.DEADLINE_EXCEEDED)
+def _n_rows(inputs: Mapping[str, Array]) -> int:
+    return max(map(len, inputs.values()), default=0)
+
+
+def _deadline_exceeded() -> RequestError:
+    return RequestError("the deadline passed before the request was run", grpc.StatusCode.DEADLINE_EXCEEDED)

@@ -18,6 +18,8 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from kerasrec.serving.client_arrays import decoded, one_dimensional, padded_rows
+from kerasrec.serving.connection import Connection, ServingError
 from kerasrec.serving.tls import TLS
 from kerasrec.types import Array, FloatArray
 from kerasrec.validation import as_int_at_least
@@ -25,58 +27,52 @@ from kerasrec.validation import as_int_at_least
 P = ParamSpec("P")
 R = TypeVar("R")
 
-FIRST_PAUSE = 0.1
-"""Seconds before the first new attempt; each further pause is twice as long."""
+ARGUMENTS = {"history": "histories", "ratings": "ratings", "user_id": "user_ids"}
+"""Input of a signature → argument of the client's methods."""
+
+POLL_SECONDS = 0.1
 
 
-class ServingError(RuntimeError):
-    """The server refused a request or could not be reached.
+def _refresh_signatures_on_error(
+    request: Callable[Concatenate[Client, P], R],
+) -> Callable[Concatenate[Client, P], R]:
+    """A method that is repeated once if it fails because a new version of the model has other inputs."""
 
-    Attributes:
-        code: the gRPC status, such as `grpc.StatusCode.INVALID_ARGUMENT`.
-    """
-
-    def __init__(self, message: str, code: grpc.StatusCode) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-def _follows_versions(ask: Callable[Concatenate[Client, P], R]) -> Callable[Concatenate[Client, P], R]:
-    """A method that asks again if a new version of the model takes something else than what the client knows."""
-
-    @wraps(ask)
+    @wraps(request)
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        known = self.__dict__.get("_signatures")
+        cached = self.__dict__.get("_signatures")
         try:
-            return ask(self, *args, **kwargs)
+            return request(self, *args, **kwargs)
         except (ValueError, ServingError) as error:
-            refused = isinstance(error, ValueError) or error.code == grpc.StatusCode.INVALID_ARGUMENT
-            if known is None or not refused:
+            is_rejected = isinstance(error, ValueError) or error.code == grpc.StatusCode.INVALID_ARGUMENT
+            if cached is None or not is_rejected:
                 raise
             del self._signatures
-            if self._signatures == known:
+            if self._signatures == cached:
                 raise
-            return ask(self, *args, **kwargs)
+            return request(self, *args, **kwargs)
 
     return method
 
 
 class Client:
-    """Asks a served model for recommendations.
+    """Requests recommendations from a served model.
 
     Args:
-        target: `host:port` of the server.
-        model: the model's name there.
-        timeout: seconds to wait for an answer, new attempts included.
-        version: number of the version to ask; the server's choice, its newest, where absent.
-        label: label of the version to ask, such as `"stable"`, instead.
-        retries: new attempts where the server cannot be reached or does not serve yet
-            (UNAVAILABLE). Whatever else goes wrong is not tried again.
-        tls: the authority to hold the server against, and for mutual TLS one's own certificate; no
-            encryption where absent.
+        target: `host:port` of the server, or a list of several servers of the same model. Each request
+            goes to the next server in turn.
+        model: name of the model on the server.
+        timeout: seconds for each request, retries included.
+        version: number of the requested version; if omitted, the server selects its highest one.
+        label: label of the requested version, such as `"stable"`; not together with `version`.
+        retries: most retries of a request at each server, if the server cannot be reached, is not ready
+            (UNAVAILABLE), or stops (CANCELLED). Other errors are not retried. With several servers, a
+            request is retried at the next server at once.
+        tls: authority that must have signed the server's certificate, and for mutual TLS the client's
+            own certificate; no encryption if omitted.
 
     Raises:
-        ValueError: both `version` and `label` are given.
+        ValueError: Both `version` and `label` are set, or `target` is an empty list.
 
     Example:
         >>> with Client("127.0.0.1:8500", model="ease") as client:  # doctest: +SKIP
@@ -85,7 +81,7 @@ class Client:
 
     def __init__(
         self,
-        target: str = "127.0.0.1:8500",
+        target: str | Sequence[str] = "127.0.0.1:8500",
         *,
         model: str,
         timeout: float = 10.0,
@@ -95,27 +91,15 @@ class Client:
         tls: TLS | None = None,
     ) -> None:
         if version is not None and label is not None:
-            raise ValueError("give `version` or `label`, not both: a label stands for a version")
-        self.target = target
+            raise ValueError(f"expected `version` or `label`, got both: {version} and {label!r}")
+        addresses = [target] if isinstance(target, str) else target
+        self.target = ", ".join(addresses)
         self.model = model
-        self.timeout = timeout
         self.version = version
         self.label = label
-        self.retries = retries
-        options = [
-            ("grpc.max_receive_message_length", -1),  # 4 MB by default, which a catalogue's scores reach
-            ("grpc.min_reconnect_backoff_ms", 100),
-            ("grpc.initial_reconnect_backoff_ms", 100),  # gRPC would look for a restarted server after up to minutes
-            ("grpc.max_reconnect_backoff_ms", 1000),
-        ]
-        if tls is None:
-            self._channel = grpc.insecure_channel(target, options)
-        else:
-            self._channel = grpc.secure_channel(target, tls.of_client(), options)
-        self._prediction = PredictionServiceStub(self._channel)
-        self._status = ModelServiceStub(self._channel)
+        self._connection = Connection(addresses, timeout, retries, tls)
 
-    @_follows_versions
+    @_refresh_signatures_on_error
     def recommend(
         self,
         histories: Sequence[Sequence[Any]] | None = None,
@@ -126,23 +110,24 @@ class Client:
         exclude: Sequence[Any] = (),
         candidates: Sequence[Any] = (),
     ) -> tuple[Array, FloatArray]:
-        """The best `k` items for each user, without those in the user's history.
+        """The best `k` items for each user, without the items of the user's history.
 
         Args:
-            histories: a list of item ids a user, for models that ask for it.
-            k: how many items, 1 to the size of the catalogue.
-            ratings: the ratings of those items, likewise.
-            user_ids: the users' ids, likewise; one that the model does not know is a stranger's.
-            exclude: ids of items never to return.
-            candidates: ids of the only items to return; all where empty.
+            histories: for each user, a list of item ids; only for models with the input `history`.
+            k: number of items, from 1 to the size of the catalogue.
+            ratings: for each user, the ratings of those items; only for models with the input `ratings`.
+            user_ids: for each user, the id; only for models with the input `user_id`. An id that is
+                not in the training data is an unknown user.
+            exclude: ids of items to exclude, for all users.
+            candidates: ids of the only items to return, for all users; all items if empty.
 
         Returns:
-            Item ids and scores, each `(n_users, k)`, best first; "" or -1 and -inf where fewer
-            than `k` were left.
+            Item ids and scores, each `(n_users, k)`, best first. If fewer than `k` items remain, the
+            rest is "" or -1 with the score -inf.
 
         Raises:
-            ServingError: the server refused the request or could not be reached.
-            ValueError: the model asks for something else.
+            ServingError: The server rejected the request or could not be reached.
+            ValueError: The arguments do not match the inputs of the model.
         """
         k = as_int_at_least(1, k=k)
         inputs = self._inputs("recommend", histories, ratings, user_ids)
@@ -150,14 +135,14 @@ class Client:
         inputs["k"] = np.full(n_users, k, np.int32)
         for name, ids in (("exclude", exclude), ("candidates", candidates)):
             if any(isinstance(item, (list, tuple, np.ndarray)) for item in ids):
-                raise ValueError(f"`{name}` must be one list of ids, which holds for all users, not a list for each")
+                raise ValueError(f"expected one list of ids for all users as `{name}`, got a list for each user")
             dtype = tf.as_dtype(self._signature("recommend").inputs[name].dtype)
-            inputs[name] = _padded([ids] * n_users, dtype, name)
-        answer = self._predict("recommend", inputs)
-        # A server that batches requests answers all of them as wide as the widest.
-        return answer["item_ids"][:, :k], answer["scores"][:, :k]
+            inputs[name] = padded_rows([ids] * n_users, dtype, name)
+        outputs = self._predict("recommend", inputs)
+        # A server that merges requests returns all of them with the largest k.
+        return outputs["item_ids"][:, :k], outputs["scores"][:, :k]
 
-    @_follows_versions
+    @_refresh_signatures_on_error
     def score(
         self,
         histories: Sequence[Sequence[Any]] | None = None,
@@ -165,88 +150,97 @@ class Client:
         ratings: Sequence[Sequence[float]] | None = None,
         user_ids: Sequence[Any] | None = None,
     ) -> FloatArray:
-        """Scores of all items, `(n_users, n_items)`, in the order of the export's `assets/item_ids.txt`."""
+        """Scores of all items, `(n_users, n_items)`, in the order of `assets/item_ids.txt` of the export.
+
+        Raises:
+            ServingError: The server rejected the request or could not be reached.
+            ValueError: The arguments do not match the inputs of the model.
+        """
         return self._predict("score", self._inputs("score", histories, ratings, user_ids), ["scores"])["scores"]
 
-    @_follows_versions
+    @_refresh_signatures_on_error
     def embed(
         self, histories: Sequence[Sequence[Any]] | None = None, *, user_ids: Sequence[Any] | None = None
     ) -> FloatArray:
-        """The users as the model sees them: means of their latent codes, `(n_users, latent_dim)`.
+        """Means of the users' latent codes, `(n_users, latent_dim)`, from a variational autoencoder.
 
         Raises:
-            ValueError: the model has no latent code, or asks for something else.
+            ServingError: The server rejected the request or could not be reached.
+            ValueError: The model is not a variational autoencoder, or the arguments do not match its inputs.
         """
         return self._predict("embed", self._inputs("embed", histories, None, user_ids))["embedding"]
 
-    @_follows_versions
+    @_refresh_signatures_on_error
     def sample(
         self, histories: Sequence[Sequence[Any]], seeds: Sequence[int], *, user_ids: Sequence[Any] | None = None
     ) -> tuple[Array, FloatArray]:
-        """The best items for codes drawn from the users' posteriors: other lists for other seeds.
+        """The best items for latent codes drawn from the users' posteriors; the list depends on the seed.
 
         Args:
-            histories: a list of item ids a user.
-            seeds: an integer a user; the same one gives the same list.
-            user_ids: the users' ids, likewise.
+            histories: for each user, a list of item ids.
+            seeds: for each user, an integer; equal seeds return equal lists.
+            user_ids: for each user, the id; only for models with the input `user_id`.
 
         Returns:
             Item ids and scores, each `(n_users, top_k of the export)`, best first.
 
         Raises:
-            ValueError: the model is no variational autoencoder, or asks for something else.
+            ServingError: The server rejected the request or could not be reached.
+            ValueError: The model is not a variational autoencoder, or the arguments do not match its inputs.
         """
         inputs = self._inputs("sample", histories, None, user_ids)
         if len(seeds) != len(histories):
-            raise ValueError(f"`seeds` must hold one integer for each user: {len(histories)}, not {len(seeds)}")
-        inputs["seed"] = _entries(seeds, tf.int64, "seeds")
-        answer = self._predict("sample", inputs)
-        return answer["item_ids"], answer["scores"]
+            raise ValueError(f"expected one integer for each of {len(histories)} users in `seeds`, got {len(seeds)}")
+        inputs["seed"] = one_dimensional(seeds, tf.int64, "seeds")
+        outputs = self._predict("sample", inputs)
+        return outputs["item_ids"], outputs["scores"]
 
-    def takes(self) -> dict[str, str]:
-        """What a question must tell, and its type: `{"history": "int64", "ratings": "float"}`.
+    def input_types(self) -> dict[str, str]:
+        """The inputs that `recommend` requires and their types: `{"history": "int64", "ratings": "float32"}`.
 
         Raises:
-            ServingError: the server could not be reached.
-            ValueError: the model has no signature `recommend`.
+            ServingError: The server could not be reached.
+            ValueError: The model has no signature `recommend`.
         """
-        self.__dict__.pop("_signatures", None)  # what the newest version takes
-        options = {"k", "exclude", "candidates"}
+        self.__dict__.pop("_signatures", None)  # a newer version may have other inputs
         inputs = self._signature("recommend").inputs
-        return {name: tf.as_dtype(spec.dtype).name for name, spec in inputs.items() if name not in options}
+        return {name: tf.as_dtype(spec.dtype).name for name, spec in inputs.items() if name in ARGUMENTS}
 
     def status(self) -> dict[int, str]:
-        """The state of each version of the model on the server, and what is wrong with it.
+        """The state of each version of the model on the server, with the error that prevents it from serving.
 
-        As in `{1: "AVAILABLE", 2: "END: no saved_model.pb in …"}`.
+        For example `{1: "AVAILABLE", 2: "END: no saved_model.pb in …"}`.
+
+        Raises:
+            ServingError: The model is unknown, or the server could not be reached.
         """
         request = GetModelStatusRequest(model_spec=self._spec())
-        versions = sorted(
-            self._call(self._status.GetModelStatus, request).model_version_status, key=lambda v: v.version
-        )
+        response = self._connection.call(ModelServiceStub, "GetModelStatus", request)
+        versions = sorted(response.model_version_status, key=lambda v: v.version)
         states = {v.version: ModelVersionStatus.State.Name(v.state) for v in versions}
         return {v.version: ": ".join(filter(None, (states[v.version], v.status.error_message))) for v in versions}
 
     def wait_until_ready(self, timeout: float = 60.0) -> None:
-        """Returns once a version of the model answers requests.
+        """Returns as soon as a version of the model is available.
 
         Raises:
-            TimeoutError: none did within `timeout` seconds.
+            TimeoutError: No version was available within `timeout` seconds.
         """
         deadline = time.monotonic() + timeout
-        reason = "it is loading"
-        while time.monotonic() < deadline:
+        while True:
             try:
                 if "AVAILABLE" in self.status().values():
                     return
+                reason = "no version is available"
             except ServingError as error:
                 reason = str(error)
-            time.sleep(0.1)
-        raise TimeoutError(f"model {self.model!r} at {self.target} was not ready after {timeout:g} s: {reason}")
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"model {self.model!r} at {self.target} was not ready after {timeout:g} s: {reason}")
+            time.sleep(POLL_SECONDS)
 
     def close(self) -> None:
         """Closes the connection."""
-        self._channel.close()
+        self._connection.close()
 
     def __enter__(self) -> Client:
         return self
@@ -258,16 +252,17 @@ class Client:
 
     @cached_property
     def _signatures(self) -> Mapping[str, Any]:
-        """What the model's signatures take, asked of the server once."""
+        """Signature name → `SignatureDef`, requested from the server once."""
         request = GetModelMetadataRequest(model_spec=self._spec(), metadata_field=["signature_def"])
+        response = self._connection.call(PredictionServiceStub, "GetModelMetadata", request)
         signatures = SignatureDefMap()
-        self._call(self._prediction.GetModelMetadata, request).metadata["signature_def"].Unpack(signatures)
-        return dict(signatures.signature_def)  # a protobuf map would gain every name that it is asked for
+        response.metadata["signature_def"].Unpack(signatures)
+        return dict(signatures.signature_def)  # reading a missing name adds it to a protobuf map
 
     def _signature(self, name: str) -> Any:
         if name not in self._signatures:
-            there = ", ".join(sorted(self._signatures))
-            raise ValueError(f"model {self.model!r} has no signature {name!r}: it has {there}")
+            names = ", ".join(sorted(self._signatures))
+            raise ValueError(f"model {self.model!r} has no signature {name!r}. Signatures: {names}")
         return self._signatures[name]
 
     def _inputs(
@@ -277,18 +272,20 @@ class Client:
         ratings: Sequence[Sequence[float]] | None,
         user_ids: Sequence[Any] | None,
     ) -> dict[str, Array]:
-        given = {"history": histories, "ratings": ratings, "user_id": user_ids}
-        asked = self._signature(signature).inputs
+        rows_of_input = {"history": histories, "ratings": ratings, "user_id": user_ids}
+        expected = self._signature(signature).inputs
         inputs = {}
-        for name, rows in given.items():
-            argument = {"history": "histories", "user_id": "user_ids"}.get(name, name)
-            if (name in asked) != (rows is not None):
-                raise ValueError(f"model {self.model!r} {'needs' if name in asked else 'takes no'} `{argument}`")
+        for name, rows in rows_of_input.items():
+            argument = ARGUMENTS[name]
+            if name in expected and rows is None:
+                raise ValueError(f"model {self.model!r} requires `{argument}`")
+            if name not in expected and rows is not None:
+                raise ValueError(f"model {self.model!r} has no input for `{argument}`")
             if rows is not None:
-                dtype = tf.as_dtype(asked[name].dtype)
-                inputs[name] = _entries(rows, dtype, argument) if name == "user_id" else _padded(rows, dtype, argument)
+                to_array = one_dimensional if name == "user_id" else padded_rows
+                inputs[name] = to_array(rows, tf.as_dtype(expected[name].dtype), argument)
         if histories is not None and ratings is not None and [*map(len, histories)] != [*map(len, ratings)]:
-            raise ValueError("`ratings` must hold one number for each item of `histories`")
+            raise ValueError("expected one number in `ratings` for each item in `histories`, got another length")
         return inputs
 
     def _predict(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str] = ()) -> dict[str, Array]:
@@ -296,64 +293,11 @@ class Client:
         spec.signature_name = signature
         protos = {name: tf.make_tensor_proto(array) for name, array in inputs.items()}
         request = PredictRequest(model_spec=spec, inputs=protos, output_filter=outputs)
-        answer = self._call(self._prediction.Predict, request).outputs
-        return {name: _text(tf.make_ndarray(proto)) for name, proto in answer.items()}
+        response = self._connection.call(PredictionServiceStub, "Predict", request)
+        return {name: decoded(tf.make_ndarray(proto)) for name, proto in response.outputs.items()}
 
     def _spec(self) -> ModelSpec:
         spec = ModelSpec(name=self.model, version_label=self.label or "")
         if self.version is not None:
             spec.version.value = self.version
         return spec
-
-    def _call(self, method: Any, request: Any) -> Any:
-        deadline = time.monotonic() + self.timeout
-        pause, left = FIRST_PAUSE, self.retries
-        while True:
-            try:
-                return method(request, timeout=max(deadline - time.monotonic(), 0))
-            except grpc.RpcError as error:
-                again = error.code() == grpc.StatusCode.UNAVAILABLE and left > 0
-                if not again or time.monotonic() + pause >= deadline:
-                    raise ServingError(f"{self.target}: {_reason(error)}", error.code()) from None
-            time.sleep(pause)
-            pause, left = 2 * pause, left - 1
-
-
-def _reason(error: grpc.RpcError) -> str:
-    """What a status says; gRPC tells of an address at which nothing listens in terms of its own sockets."""
-    details = error.details() or ""
-    if error.code() == grpc.StatusCode.UNAVAILABLE and "Connection refused" in details:
-        return "nothing listens there: is `kerasrec serve` or TF Serving running?"
-    return details
-
-
-def _padded(rows: Sequence[Sequence[Any]], dtype: Any, argument: str) -> Array:
-    """The rows as one array, padded in front.
-
-    TF Serving, when it merges requests of several lengths, pads each with the very first element of
-    its tensor: that must be padding, or the others' rows would gain an item.
-    """
-    for entries in rows:
-        if isinstance(entries, str) or not hasattr(entries, "__len__"):
-            raise ValueError(f"`{argument}` must hold a list for each user, not {entries!r}")
-    width = 1 + max(map(len, rows), default=0)
-    nothing = {tf.string: "", tf.int64: -1, tf.float32: 0.0}[dtype]
-    padded = np.full((len(rows), width), nothing, dtype.as_numpy_dtype)
-    for row, entries in zip(padded, rows, strict=True):
-        row[width - len(entries) :] = _entries(entries, dtype, argument)
-    return padded
-
-
-def _entries(entries: Sequence[Any], dtype: Any, argument: str) -> Array:
-    array = np.asarray(entries)
-    if array.dtype.kind == "O":
-        array = np.array(array.tolist())
-    kinds, wanted = {tf.string: ("U", "strings"), tf.int64: ("iu", "integers"), tf.float32: ("iuf", "numbers")}[dtype]
-    if len(array) and (array.dtype.kind not in kinds or array.ndim != 1):
-        raise ValueError(f"`{argument}` must hold {wanted}, as the model was trained on, not {entries[0]!r}")
-    return array.astype(dtype.as_numpy_dtype)
-
-
-def _text(array: Array) -> Array:
-    """Bytes as str; numbers as they are."""
-    return np.char.decode(array.astype(np.bytes_), "utf-8") if array.dtype == np.object_ else array

@@ -1,71 +1,74 @@
-"""The REST form of TF Serving's protocol, and metrics for Prometheus."""
+"""TF Serving's REST protocol over HTTP, and metrics for Prometheus."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
 import re
 import socket
 import ssl
+import zlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 import grpc
-import numpy as np
-import tensorflow as tf
 import uvicorn
-from google.protobuf import json_format
 from prometheus_client import exposition
-from tensorflow_serving.apis import get_model_metadata_pb2  # noqa: F401 (its types must be known to be printed)
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
-from kerasrec.serving.messages import metadata, status
-from kerasrec.serving.servable import MAX_ELEMENTS, RequestError, Servable, same_names
-from kerasrec.serving.service import Service, aside, entries
+from kerasrec.serving.classify import CLASSIFY, REGRESS, reject_signature_method
+from kerasrec.serving.errors import RequestError
+from kerasrec.serving.messages import metadata_response, status_response
+from kerasrec.serving.rest_json import error_json, message_json, parse_body, predict_json, read_arrays
+from kerasrec.serving.service import Service, n_elements, to_thread_if_large
 from kerasrec.serving.tls import TLS
-from kerasrec.types import Array
 
-PATH = re.compile(
-    r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d{1,18})|/labels/(?P<label>[^/:]+))?(?P<what>/metadata|:predict)?"
-)
-METRICS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is where TF Serving has them
-JSON = "application/json"
+_MODEL = r"/([^/:]+)"
+_VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
+PATHS = re.compile("/v1/.*", re.IGNORECASE | re.DOTALL)
+POST_PATH = re.compile(f"/v1/models{_MODEL}{_VERSION}:(classify|regress|predict)", re.IGNORECASE)
+GET_PATH = re.compile(f"/v1/models(?:{_MODEL})?{_VERSION}(?:/(metadata))?", re.IGNORECASE)
+"""The patterns of TF Serving (`http_rest_api_util.cc`)."""
+
+OPERATIONS = {"predict": "Predict", "classify": "Classify", "regress": "Regress", "metadata": "GetModelMetadata"}
+MAX_VERSION = 2**63 - 1
+MAX_VERSION_DIGITS = 19
+METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TF Serving's default
 TIMEOUT = 60.0
-"""Seconds for a request to arrive, and for its answer to be made: HTTP has no deadlines."""
+"""Seconds to receive a request, and seconds to answer it: HTTP has no deadlines."""
 
-CODES = {
+HTTP_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
     grpc.StatusCode.FAILED_PRECONDITION: 400,
     grpc.StatusCode.NOT_FOUND: 404,
     grpc.StatusCode.RESOURCE_EXHAUSTED: 429,
+    grpc.StatusCode.UNIMPLEMENTED: 501,
     grpc.StatusCode.UNAVAILABLE: 503,
     grpc.StatusCode.DEADLINE_EXCEEDED: 504,
 }
 
 
-class Reply(NamedTuple):
-    """What goes back."""
+class Response(NamedTuple):
+    """Status code, body and content type."""
 
     code: int
     body: bytes
-    kind: str = JSON
+    content_type: str = "application/json"
 
 
 class Rest:
-    """Answers HTTP, in the event loop in which it is started."""
+    """The HTTP server; it runs in the event loop in which it is started."""
 
     def __init__(self, service: Service, host: str, port: int, tls: TLS | None, max_request_bytes: int) -> None:
         self.service = service
         self.host = host
         self.port = port
         self.max_request_bytes = max_request_bytes
-        secure: dict[str, Any] = {}
+        tls_options: dict[str, Any] = {}
         if tls is not None:
-            secure = {"ssl_certfile": tls.cert, "ssl_keyfile": tls.key, "ssl_ca_certs": tls.ca}
-            secure["ssl_cert_reqs"] = ssl.CERT_NONE if tls.ca is None else ssl.CERT_REQUIRED
-        # Explicit loop and protocol: what else is installed must not change how it behaves.
+            tls_options = {"ssl_certfile": tls.cert, "ssl_keyfile": tls.key, "ssl_ca_certs": tls.ca}
+            tls_options["ssl_cert_reqs"] = ssl.CERT_NONE if tls.ca is None else ssl.CERT_REQUIRED
+        # Loop and protocol are explicit: other installed packages must not change the behaviour.
         self._config = uvicorn.Config(
             self._application,
             loop="asyncio",
@@ -75,7 +78,7 @@ class Rest:
             lifespan="off",
             log_config=None,
             access_log=False,
-            **secure,
+            **tls_options,
         )
         self._server = uvicorn.Server(self._config)
         self._running: asyncio.Task[None] | None = None
@@ -84,23 +87,23 @@ class Rest:
         """Listens.
 
         Raises:
-            OSError: the port is taken.
+            OSError: The port is in use.
         """
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # With the protocol named, asyncio switches Nagle's algorithm off, which holds answers back for 40 ms.
+        # With the protocol IPPROTO_TCP asyncio disables Nagle's algorithm, which delays answers by 40 ms.
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self.host.strip("[]"), self.port))
         except OSError:
             listening.close()
-            message = f"cannot listen on {self.host}:{self.port}: is it taken? choose another REST port"
+            message = f"cannot listen on {self.host}:{self.port}. Fix: choose a free port with `rest_port`"
             raise OSError(message) from None
         self.port = listening.getsockname()[1]
         self._running = asyncio.create_task(self._server.serve([listening]))
 
     async def stop(self, grace: float) -> None:
-        """Takes no more requests and gives those under way `grace` seconds."""
+        """Rejects new requests and gives running requests `grace` seconds to finish."""
         self._config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
         if self._running is not None:
@@ -108,230 +111,122 @@ class Rest:
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application."""
+        headers = dict(scope["headers"])
         try:
-            body = await asyncio.wait_for(self._body(scope, receive), TIMEOUT)
+            body = await asyncio.wait_for(self._read_body(headers, receive), TIMEOUT)
+            if b"gzip" in headers.get(b"content-encoding", b""):
+                body = await asyncio.to_thread(decompress, body, self.max_request_bytes)
+            response = await self.respond(scope["method"], scope["raw_path"].decode("latin-1"), body)
         except asyncio.TimeoutError:
-            reply = _error(408, f"the request did not arrive within {TIMEOUT:.0f} seconds")
-        except _Gone:
+            response = _error(408, f"the request did not arrive within {TIMEOUT:.0f} seconds")
+        except _TooLong:
+            response = _error(413, f"the request is longer than {self.max_request_bytes:,} bytes")
+        except RequestError as error:
+            response = _error(400, str(error))
+        except _Disconnected:
             return
-        else:
-            if body is None:
-                reply = _error(413, f"the request is longer than {self.max_request_bytes:,} bytes")
-            else:
-                reply = await self.reply(scope["method"], scope["path"], body)
-        headers = [(b"content-type", reply.kind.encode()), (b"content-length", str(len(reply.body)).encode())]
-        if reply.code in (408, 413):
-            headers.append((b"connection", b"close"))  # the rest of the body is not worth reading
-        await send({"type": "http.response.start", "status": reply.code, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        response_headers = [(b"content-type", response.content_type.encode())]
+        response_headers.append((b"content-length", str(len(response.body)).encode()))
+        if response.code in (408, 413):
+            response_headers.append((b"connection", b"close"))  # the rest of the body is not read
+        await send({"type": "http.response.start", "status": response.code, "headers": response_headers})
+        await send({"type": "http.response.body", "body": response.body})
 
-    async def _body(self, scope: Any, receive: Any) -> bytes | None:
-        """The body, None where it is too long."""
-        length = dict(scope["headers"]).get(b"content-length", b"0")
-        if int(length) > self.max_request_bytes:
-            return None
+    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Any) -> bytes:
+        if int(headers.get(b"content-length", b"0")) > self.max_request_bytes:
+            raise _TooLong
         body, more = bytearray(), True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
-                raise _Gone
+                raise _Disconnected
             body += message.get("body", b"")
             if len(body) > self.max_request_bytes:
-                return None
+                raise _TooLong
             more = message.get("more_body", False)
         return bytes(body)
 
-    async def reply(self, method: str, path: str, body: bytes) -> Reply:
-        """The reply to one request."""
-        if method == "GET" and path in METRICS:
-            return Reply(200, exposition.generate_latest(self.service.metrics), exposition.CONTENT_TYPE_LATEST)
-        found = PATH.fullmatch(path)
-        wanted = "POST" if found and found["what"] == ":predict" else "GET"
-        if found is None or method != wanted:
-            return _error(
-                404,
-                f"no {method} {path} here: there are POST /v1/models/NAME:predict, GET /v1/models/NAME, "
-                "GET /v1/models/NAME/metadata and GET /metrics",
-            )
-        spec = ModelSpec(name=unquote(found["name"]), version_label=unquote(found["label"] or ""))
-        if found["version"]:
-            spec.version.value = int(found["version"])
-        what = {":predict": "Predict", "/metadata": "GetModelMetadata", None: "GetModelStatus"}[found["what"]]
+    async def respond(self, method: str, path: str, body: bytes) -> Response:
+        """The response to one request.
+
+        Args:
+            method: HTTP method.
+            path: path of the request, without the query and not decoded.
+            body: body of the request.
+        """
+        if method == "GET" and path in METRICS_PATHS:
+            return Response(200, exposition.generate_latest(self.service.metrics), exposition.CONTENT_TYPE_LATEST)
+        if not PATHS.fullmatch(path):
+            return _error(404, f"{path} not found. Paths: /v1/models/NAME, /v1/models/NAME:predict and /metrics")
         try:
-            with self.service.counted("rest", what, spec.name):
-                if what == "Predict":
-                    return Reply(200, await self._predict(spec, body))
-                told = (
-                    metadata(self.service, spec)
-                    if what == "GetModelMetadata"
-                    else status(self.service.models.status(spec))
-                )
-                return Reply(200, _told(told))
-        except RequestError as refused:
-            return _error(CODES.get(refused.code, 500), str(refused))
+            operation, spec = parse_path(method, path)
+            with self.service.request("rest", operation, spec.name):
+                return Response(200, await self._answer(operation, spec, body))
+        except RequestError as error:
+            return _error(HTTP_CODES.get(error.code, 500), str(error))
 
-    async def _predict(self, spec: ModelSpec, body: bytes) -> bytes:
-        asked = await aside(len(body), _parsed, body)
-        spec.signature_name = asked.get("signature_name", "")
+    async def _answer(self, operation: str, spec: ModelSpec, body: bytes) -> bytes:
+        if operation == "GetModelStatus":
+            return message_json(status_response(self.service.models.status(spec)))
+        if operation == "GetModelMetadata":
+            return message_json(metadata_response(self.service.models, spec))
+        fields = await to_thread_if_large(len(body), parse_body, body)
+        spec.signature_name = fields.get("signature_name", "")
+        if operation != "Predict":
+            reject_signature_method(self.service.models, spec, CLASSIFY if operation == "Classify" else REGRESS)
         _, outputs = await self.service.predict(
-            spec, len(body), lambda servable, signature: arrays(servable, signature, asked), timeout=TIMEOUT
+            spec, len(body), lambda servable, signature: read_arrays(servable, signature, fields), timeout=TIMEOUT
         )
-        return await aside(entries(outputs), _answered, outputs, "instances" in asked)
+        return await to_thread_if_large(n_elements(outputs), predict_json, outputs, "instances" in fields)
 
 
-def _answered(outputs: Mapping[str, Array], by_row: bool) -> bytes:
-    """The outputs of a signature as JSON, in row or column format."""
-    lists = {name: _listed(name, array) for name, array in outputs.items()}
-    single = next(iter(lists.values())) if len(lists) == 1 else None
-    if not by_row:
-        return json.dumps({"outputs": lists if single is None else single}, ensure_ascii=False).encode()
-    rows = single
-    if rows is None:
-        rows = [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]
-    return json.dumps({"predictions": rows}, ensure_ascii=False).encode()
-
-
-class _Gone(Exception):
-    """The client hung up before its request had arrived."""
-
-
-def arrays(servable: Servable, signature: str, asked: Mapping[str, Any]) -> dict[str, Array]:
-    """The inputs of a request in row format (`instances`) or column format (`inputs`).
+def parse_path(method: str, path: str) -> tuple[str, ModelSpec]:
+    """The operation of a request, with the name of its gRPC method, and its model and version.
 
     Raises:
-        RequestError: they are not those of the signature.
+        RequestError: The path does not belong to the protocol, has no model, or its version is too large.
     """
-    expected = servable.signature(signature).inputs
-    if "instances" in asked:
-        columns = _columns(asked["instances"], expected)
-    else:
-        columns = asked["inputs"]
-        if not isinstance(columns, dict):
-            if len(expected) != 1:
-                raise RequestError(f"`inputs` must be an object with {', '.join(sorted(expected))}")
-            columns = {next(iter(expected)): columns}
-    same_names(columns, expected, signature)
-    return {name: _array(name, value, expected[name]) for name, value in columns.items()}
+    pattern = {"GET": GET_PATH, "POST": POST_PATH}.get(method)
+    match = pattern.fullmatch(path) if pattern else None
+    name, version, label, suffix = match.groups() if match else ("", None, None, None)
+    if match is None or (method == "POST" and suffix not in OPERATIONS):  # TF Serving accepts only lower case here
+        raise RequestError(f"Malformed request: {method} {path}")
+    if not name:
+        raise RequestError("Missing model name in request.")
+    if version and (len(version) > MAX_VERSION_DIGITS or int(version) > MAX_VERSION):
+        raise RequestError(f"Failed to convert version: {version} to numeric.")
+    spec = ModelSpec(name=unquote(name), version_label=unquote(label or ""))
+    if version:
+        spec.version.value = int(version)
+    return OPERATIONS.get(suffix or "", "GetModelStatus"), spec
 
 
-def _parsed(body: bytes) -> dict[str, Any]:
+def decompress(body: bytes, max_bytes: int) -> bytes:
+    """A gzip body without its compression.
+
+    Raises:
+        _TooLong: The result is longer than `max_bytes`.
+        RequestError: The body is not valid gzip.
+    """
+    gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        asked = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise RequestError(f"the body is not JSON: {error}") from None
-    if not isinstance(asked, dict):
-        raise RequestError("the body must be a JSON object with `instances` or `inputs`")
-    if ("instances" in asked) == ("inputs" in asked):
-        raise RequestError("the body must have either `instances` (rows) or `inputs` (columns)")
-    unknown = asked.keys() - {"instances", "inputs", "signature_name"}
-    if unknown:
-        raise RequestError(f"the body has no field `{min(unknown)}`: it has signature_name and instances or inputs")
-    if not isinstance(asked.get("signature_name", ""), str):
-        raise RequestError("`signature_name` must be a string")
-    return asked
+        decompressed = gzip.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise RequestError(f"the body is not valid gzip: {error}") from None
+    if len(decompressed) > max_bytes:
+        raise _TooLong
+    if not gzip.eof:
+        raise RequestError("the body is not valid gzip: it is incomplete")
+    return decompressed
 
 
-def _columns(instances: Any, expected: Mapping[str, Any]) -> dict[str, Any]:
-    if not isinstance(instances, list) or not instances:
-        raise RequestError("`instances` must be a list with at least one row")
-    if not isinstance(instances[0], dict):
-        if len(expected) != 1:
-            raise RequestError(f"`instances` must hold objects with {', '.join(sorted(expected))}")
-        return {next(iter(expected)): instances}
-    for number, row in enumerate(instances):
-        if not isinstance(row, dict) or row.keys() != instances[0].keys():
-            raise RequestError(f"`instances`: row {number} has other fields than row 0")
-    return {name: [row[name] for row in instances] for name in instances[0]}
+class _Disconnected(Exception):
+    """The client closed the connection before its request arrived."""
 
 
-def _array(name: str, value: Any, expected: Any) -> Array:
-    rank = len(expected.tensor_shape.dim)
-    dtype = tf.as_dtype(expected.dtype)
-    shape: list[int] = []
-    _measure(name, value, 0, rank, shape)
-    if np.prod(shape, dtype=float) > MAX_ELEMENTS:
-        raise RequestError(f"`{name}` has a shape that is too large: {shape}")
-    leaves = value
-    for _ in range(rank - 1):
-        leaves = [leaf for part in leaves for leaf in part]
-    if dtype == tf.string:
-        flat = np.empty(len(leaves), object)
-        flat[:] = [_text(name, leaf) for leaf in leaves]
-        return flat.reshape(shape)
-    kinds = (int,) if dtype.is_integer else (int, float)
-    for leaf in leaves:
-        if type(leaf) not in kinds:
-            raise RequestError(
-                f"`{name}` must hold {'integers' if dtype.is_integer else 'numbers'}, not {_shown(leaf)}"
-            )
-    try:
-        if dtype.is_integer:
-            return np.array(leaves, dtype.as_numpy_dtype).reshape(shape)
-        with np.errstate(over="ignore"):  # an infinite rating is refused in the graph
-            return np.array(leaves, np.float64).astype(dtype.as_numpy_dtype).reshape(shape)
-    except OverflowError:
-        raise RequestError(f"`{name}` holds a number that is no {dtype.name}") from None
+class _TooLong(Exception):
+    """The body is longer than the limit."""
 
 
-def _measure(name: str, value: Any, depth: int, rank: int, shape: list[int]) -> None:
-    """Finds the shape of nested lists, and that all of a level are of the same length."""
-    if depth == rank:
-        if isinstance(value, list):
-            raise RequestError(f"`{name}` must have {rank} dimensions, not more")
-        return
-    if not isinstance(value, list):
-        raise RequestError(f"`{name}` must have {rank} dimensions, not {depth}")
-    if len(shape) == depth:
-        shape.append(len(value))
-    elif shape[depth] != len(value):
-        raise RequestError(f'`{name}` has rows of different lengths: pad them with "" or -1 (ratings with 0)')
-    if not value and len(shape) == depth + 1:
-        shape.extend([0] * (rank - depth - 1))
-    for part in value:
-        _measure(name, part, depth + 1, rank, shape)
-
-
-def _text(name: str, leaf: Any) -> bytes:
-    if isinstance(leaf, str):
-        try:
-            return leaf.encode()
-        except UnicodeEncodeError:
-            raise RequestError(f"`{name}` holds text that is no Unicode") from None
-    if isinstance(leaf, dict) and leaf.keys() == {"b64"} and isinstance(leaf["b64"], str):
-        try:
-            return base64.b64decode(leaf["b64"], validate=True)
-        except ValueError:
-            raise RequestError(f"`{name}` holds a `b64` that is not base64") from None
-    raise RequestError(f"`{name}` must hold strings, not {_shown(leaf)}")
-
-
-def _shown(leaf: Any) -> str:
-    text = json.dumps(leaf)
-    return text if len(text) <= 40 else text[:40] + "…"
-
-
-def _listed(name: str, array: Array) -> Any:
-    if array.dtype != object:
-        return array.tolist()
-    if name.endswith("_bytes"):  # TF Serving's convention
-        flat: list[Any] = [{"b64": base64.b64encode(value).decode()} for value in array.flat]
-    else:
-        flat = [value.decode("utf-8", "replace") for value in array.flat]
-    listed = np.empty(array.size, object)
-    listed[:] = flat
-    return listed.reshape(array.shape).tolist()
-
-
-def _told(message: Any) -> bytes:
-    """A message as TF Serving prints it: field names as in the .proto, all fields."""
-    told = json_format.MessageToDict(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-    )
-    for one in told.get("model_version_status", ()):
-        one.setdefault("status", {})
-        one["status"] = {"error_code": "OK", "error_message": "", **one["status"]}
-    return (json.dumps(told, indent=1, ensure_ascii=False) + "\n").encode()
-
-
-def _error(code: int, message: str) -> Reply:
-    return Reply(code, json.dumps({"error": message}, ensure_ascii=False).encode())
+def _error(code: int, message: str) -> Response:
+    return Response(code, error_json(message))

@@ -1,118 +1,153 @@
-"""What gRPC and REST share: a question to a model, its answer, and how both are counted."""
+"""Prediction, limits and metrics that gRPC and REST share."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import grpc
-import tensorflow as tf
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.batching import Batcher, Batching
-from kerasrec.serving.servable import RequestError, Servable, reason
+from kerasrec.serving.errors import RequestError, as_request_error
+from kerasrec.serving.servable import Servable
 from kerasrec.serving.versions import Models
 from kerasrec.types import Array
 
-LOG = logging.getLogger("kerasrec.serving")
+SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
+LARGE = 100_000
+"""Bytes to read or array elements to write that would delay other requests in the event loop."""
 
-MUCH = 100_000
-"""Bytes to read, or entries to write, that take long enough for others to notice."""
+DRAIN_POLL = 0.05
+"""Seconds between two checks whether requests run or arrive."""
 
-Inputs = Callable[[Servable, str], Mapping[str, Array]]
+REJECT_SECONDS = 1.0
+"""Most seconds in which new requests are rejected after the running ones are finished."""
+
+ReadInputs = Callable[[Servable, str], Mapping[str, Array]]
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
 class Service:
-    """Answers questions to models, whichever way they came."""
+    """Runs requests of any protocol and records metrics.
+
+    Args:
+        models: the served models.
+        batching: how requests are merged.
+
+    Attributes:
+        models: the served models.
+        metrics: registry of the Prometheus metrics.
+        batcher: the queue of requests.
+        n_received: number of all requests so far.
+        n_running: number of requests without an answer. Both numbers change only in the event loop.
+    """
 
     def __init__(self, models: Models, batching: Batching) -> None:
         self.models = models
         self.metrics = CollectorRegistry()
         self._seconds = Histogram(
             "kerasrec_serving_seconds",
-            "How long requests took.",
+            "Duration of requests.",
             ("protocol", "method", "model", "status"),
             registry=self.metrics,
-            buckets=SECONDS,
+            buckets=SECONDS_BUCKETS,
         )
-        self._answered = Counter(
-            "kerasrec_serving_users", "Users answered.", ("model", "signature"), registry=self.metrics
+        self._users = Counter(
+            "kerasrec_serving_users", "Users in successful requests.", ("model", "signature"), registry=self.metrics
         )
-        rows = Histogram("kerasrec_serving_batch_rows", "Users in a run.", registry=self.metrics, buckets=ROWS)
+        rows = Histogram(
+            "kerasrec_serving_batch_rows", "Users in a batch.", registry=self.metrics, buckets=ROWS_BUCKETS
+        )
         self.batcher = Batcher(batching, rows.observe)
-        queue = Gauge("kerasrec_serving_queue", "Requests that wait.", registry=self.metrics)
+        queue = Gauge("kerasrec_serving_queue", "Waiting requests.", registry=self.metrics)
         queue.set_function(lambda: len(self.batcher))
+        self.n_received = self.n_running = 0
+        self._draining = False
 
     @contextmanager
-    def counted(self, protocol: str, method: str, model: str) -> Iterator[None]:
-        """Counts a request, and turns whatever goes wrong in it into `RequestError`."""
-        began, code = time.perf_counter(), grpc.StatusCode.OK
+    def request(self, protocol: str, method: str, model: str) -> Iterator[None]:
+        """Records the duration and the status of a request; every exception becomes a `RequestError`."""
+        start, code = time.perf_counter(), grpc.StatusCode.OK
+        self.n_received += 1
+        self.n_running += 1
         try:
+            if self._draining:
+                raise RequestError("the server is shutting down. Fix: try another server", grpc.StatusCode.UNAVAILABLE)
             yield
-        except asyncio.CancelledError:  # the client has hung up
+        except asyncio.CancelledError:  # the client closed the connection
             code = grpc.StatusCode.CANCELLED
             raise
         except Exception as error:
-            refused = as_request_error(error)
-            code = refused.code
-            raise refused from None
+            request_error = as_request_error(error)
+            code = request_error.code
+            raise request_error from None
         finally:
-            # A name that a client made up must not become a time series.
-            known = model if model in self.models.names else ""
-            self._seconds.labels(protocol, method, known, code.name).observe(time.perf_counter() - began)
+            # Names of unknown models must not create time series.
+            known_model = model if model in self.models.names else ""
+            self._seconds.labels(protocol, method, known_model, code.name).observe(time.perf_counter() - start)
+            self.n_running -= 1
+
+    async def drain(self, timeout: float) -> None:
+        """Rejects new requests with UNAVAILABLE, and returns after the running ones or after `timeout` seconds.
+
+        Requests that gRPC has received but not passed on would be cancelled when it stops: about three
+        quarters of those of busy clients. They are rejected first, so that clients can retry them.
+        """
+        self._draining = True
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout
+        while self.n_running and loop.time() < end:
+            await asyncio.sleep(DRAIN_POLL)
+        end = loop.time() + REJECT_SECONDS
+        n_received = -1
+        while self.n_received != n_received and loop.time() < end:
+            n_received = self.n_received
+            await asyncio.sleep(DRAIN_POLL)
 
     async def predict(
-        self, spec: ModelSpec, size: int, inputs: Inputs, outputs: Sequence[str] = (), timeout: float | None = None
+        self,
+        spec: ModelSpec,
+        n_bytes: int,
+        read_inputs: ReadInputs,
+        outputs: Sequence[str] = (),
+        timeout: float | None = None,
     ) -> tuple[Servable, dict[str, Array]]:
-        """The outputs of a signature, all where none are named, and the version that gave them.
+        """The version that ran and the outputs of its signature.
 
         Args:
-            spec: which model, version and signature.
-            size: bytes of the request.
-            inputs: reads the request's arrays, given the version and the signature.
-            outputs: names of the outputs to return.
-            timeout: seconds until nobody wants the answer any more.
+            spec: model, version and signature.
+            n_bytes: size of the request.
+            read_inputs: reads the arrays of the request for a version and a signature.
+            outputs: names of the outputs to return; all if empty.
+            timeout: seconds until the request's deadline.
 
         Raises:
-            RequestError: the request does not fit the model.
-            tf.errors.OpError: the graph refused it.
+            RequestError: The model is not available, the request does not match the signature, the queue is full, or
+                the deadline passed.
+            tf.errors.OpError: The graph rejects the inputs.
         """
         signature = spec.signature_name or "serving_default"
-        with self.models.using(spec) as servable:
-            arrays = await aside(size, inputs, servable, signature)
-            servable.check(signature, arrays, outputs)
-            answer = await self.batcher.answer(servable, signature, arrays, timeout)
-        self._answered.labels(spec.name, signature).inc(max(map(len, arrays.values()), default=0))
-        return servable, {name: answer[name] for name in outputs or answer}
+        with self.models.acquire(spec) as servable:
+            inputs = await to_thread_if_large(n_bytes, read_inputs, servable, signature)
+            servable.check(signature, inputs, outputs)
+            arrays = await self.batcher.run(servable, signature, inputs, timeout)
+        self._users.labels(spec.name, signature).inc(max(map(len, inputs.values()), default=0))
+        return servable, {name: arrays[name] for name in outputs or arrays}
 
 
-async def aside(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls a function that has `size` to do, in a thread where that is much: meanwhile others are answered."""
-    return await asyncio.to_thread(function, *args, **kwargs) if size > MUCH else function(*args, **kwargs)
+async def to_thread_if_large(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Calls a function, in a thread if `size` is large, so that the event loop continues with other requests."""
+    return await asyncio.to_thread(function, *args, **kwargs) if size > LARGE else function(*args, **kwargs)
 
 
-def entries(outputs: Mapping[str, Array]) -> int:
-    """How many entries an answer has."""
-    return sum(array.size for array in outputs.values())
-
-
-def as_request_error(error: Exception) -> RequestError:
-    """The status that says whose fault an error is."""
-    if isinstance(error, RequestError):
-        return error
-    if isinstance(error, tf.errors.InvalidArgumentError):
-        return RequestError(reason(error))
-    if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
-        return RequestError(reason(error), grpc.StatusCode.RESOURCE_EXHAUSTED)
-    LOG.error("a request failed", exc_info=error)
-    return RequestError(f"the server failed ({type(error).__name__}): its log says more", grpc.StatusCode.INTERNAL)
+def n_elements(arrays: Mapping[str, Array]) -> int:
+    """The number of elements of all arrays."""
+    return sum(array.size for array in arrays.values())

@@ -1,4 +1,4 @@
-"""Certificates from files, for both ends of a connection."""
+"""TLS credentials from PEM files, for servers and clients."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ import grpc
 
 @dataclass(frozen=True)
 class TLS:
-    """One end's certificate, and whom it trusts; all in PEM files.
+    """Certificate, private key and trusted authorities of one end of a connection, all in PEM files.
 
-    A server needs `cert` and `key`; with `ca` it answers only clients that hold a certificate of
-    that authority (mutual TLS). A client needs `ca`, the authority that signed the server's
-    certificate (absent: those that the system trusts), and for mutual TLS `cert` and `key`.
+    A server needs `cert` and `key`; with `ca` it requires client certificates of that authority
+    (mutual TLS). A client needs `ca`, and for mutual TLS also `cert` and `key`.
 
     Args:
-        cert: this end's certificate, and any intermediate ones behind it.
-        key: its private key.
-        ca: certificates of the authorities that the other end is held against.
+        cert: certificate of this end, followed by any intermediate certificates.
+        key: private key of `cert`.
+        ca: certificates of the authorities that must have signed the certificate of the other end.
+            If omitted, a client trusts the authorities of gRPC and a server requires no client certificate.
 
     Raises:
-        ValueError: one of `cert` and `key` is given without the other.
+        ValueError: Only one of `cert` and `key` is set.
     """
 
     cert: str | os.PathLike[str] | None = None
@@ -33,26 +33,28 @@ class TLS:
 
     def __post_init__(self) -> None:
         if (self.cert is None) != (self.key is None):
-            raise ValueError("TLS needs `cert` and `key` together: a certificate is of no use without its key")
+            present, missing = ("key", "cert") if self.cert is None else ("cert", "key")
+            raise ValueError(f"expected `cert` and `key` together, got only `{present}`. Fix: set `{missing}`")
 
-    def of_server(self) -> grpc.ServerCredentials:
+    def server_credentials(self) -> grpc.ServerCredentials:
         """Credentials of a gRPC server.
 
         Raises:
-            ValueError: there is no certificate, or key and certificate are not a pair.
+            ValueError: `cert` is not set, or `cert` and `key` do not match.
         """
         if self.cert is None:
-            raise ValueError("a server needs `cert` and `key` to speak TLS")
-        try:  # gRPC would say no more than that it cannot listen
+            raise ValueError("expected `cert` and `key` for a TLS server, got neither")
+        try:  # gRPC reports only that it cannot listen
             ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(self.cert, self.key)
         except (ssl.SSLError, OSError) as error:
             raise ValueError(
-                f"{self.cert} and {self.key} are no certificate and its key in PEM ({error.strerror or error})"
+                f"expected a certificate and its private key in PEM, got {self.cert} and {self.key} "
+                f"({error.strerror or error})"
             ) from None
         pair = (_read(self.key), _read(self.cert))
         return grpc.ssl_server_credentials([pair], _read(self.ca), require_client_auth=self.ca is not None)
 
-    def of_client(self) -> grpc.ChannelCredentials:
+    def client_credentials(self) -> grpc.ChannelCredentials:
         """Credentials of a gRPC client."""
         return grpc.ssl_channel_credentials(_read(self.ca), _read(self.key), _read(self.cert))
 

@@ -348,7 +348,7 @@ def test_a_served_model_answers_until_it_is_told_to_stop(runs, tmp_path, how):
         (["export", "{tmp}", "--to", "{tmp}/x"], "is not a run"),
         (["serve", "{tmp}"], "no SavedModel"),
         (["recommend", "{tmp}", "--history", "1"], "is not a run"),
-        (["recommend", "127.0.0.1:1", "--history", "1"], "127.0.0.1:1: nothing listens there: is `kerasrec serve` or"),
+        (["recommend", "127.0.0.1:1", "--history", "1"], "127.0.0.1:1: no server listens at this address"),
     ],
 )
 def test_a_slip_gets_one_sentence(arguments, message, tmp_path):

@@ -93,7 +93,7 @@ def test_tables_of_different_shapes_and_sizes_below_one_are_an_error():
         Batches(table(), table().take_users([0]))
     with pytest.raises(ValueError, match="`batch_size`"):
         Batches(table(), batch_size=0)
-    with pytest.raises(ValueError, match="`steps_per_epoch` must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="`steps_per_epoch`: expected at least 1, got 0"):
         Batches(table(), steps=0)
 
 

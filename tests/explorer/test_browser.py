@@ -99,7 +99,7 @@ def served_list(explorer, asked, folder):
     with Server(folder, model="m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
         highest = float(explorer.train.values.max())  # for a rating that was not said
         ratings = [highest if rating is None else rating for rating in asked["ratings"]]
-        rated = {"ratings": [ratings]} if "ratings" in client.takes() else {}
+        rated = {"ratings": [ratings]} if "ratings" in client.input_types() else {}
         item_ids, _ = client.recommend([asked["history"]], k=K, **rated)
     places = {item: place for place, item in enumerate(explorer.train.item_ids.tolist())}
     return [str(explorer.train.item_titles[places[item]]) for item in item_ids[0].tolist()]

@@ -51,7 +51,7 @@ def test_the_list_is_the_servers(explorers, name, tmp_path):
     shown = explorer.explain(question)["list"]
     served = export_saved_model(explorer.model, tmp_path / "model", explorer.train)
     with Server(served, model="m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
-        takes = client.takes()
+        takes = client.input_types()
         asked = {"histories": [question.history]} if "history" in takes else {}
         asked |= {"ratings": [question.ratings]} if "ratings" in takes else {}
         asked |= {"user_ids": [question.user]} if "user_id" in takes else {}

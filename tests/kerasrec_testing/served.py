@@ -1,4 +1,4 @@
-"""A small model named "films" that takes histories with ratings, and requests to it, for the tests of serving."""
+"""A small rating model named "films" and requests to it, for the tests of serving."""
 
 import functools
 import time
@@ -9,8 +9,11 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from kerasrec import AutoRec, Interactions
 from kerasrec.saved_model import export_saved_model
+from kerasrec.serving import Client
 
 N_ITEMS = 12
+TIMEOUT = 120.0
+"""Seconds to wait for anything that must happen; a busy machine needs many of them."""
 
 
 @functools.cache
@@ -20,34 +23,47 @@ def table():
     return Interactions.from_arrays(user, np.char.add("i", item.astype(str)), rng.integers(1, 6, len(user)))
 
 
+def ratings_of(user):
+    """The user's ratings, in the order of `table().row(user)`."""
+    return table().values[table().indptr[user] : table().indptr[user + 1]]
+
+
+def history_of(user):
+    return table().item_ids[table().row(user)].tolist()
+
+
 @functools.cache
 def model(seed=1):
-    made = AutoRec.for_interactions(table(), hidden_dims=(4,), seed=seed)
-    made.build()
-    return made
+    return AutoRec.for_interactions(table(), hidden_dims=(4,), seed=seed)
 
 
-def export(path, version=None, seed=1, top_k=4):
-    """A version whose scores depend on `seed`."""
+def export_version(path, version=None, seed=1, top_k=4):
+    """Exports a version whose scores depend on `seed`."""
     return export_saved_model(model(seed), path, table(), top_k=top_k, version=version)
 
 
-def request(signature="", model="films", **inputs):
+def predict_request(signature="", model="films", **inputs):
+    """A request for one user; an input of None is left out."""
     fields = {"history": [["i1", "i3"]], "ratings": np.array([[5, 1]], np.float32)}
     if signature == "recommend":
         fields |= {"k": np.array([3], np.int32), "exclude": [[""]], "candidates": [[""]]}
-    asked = PredictRequest()
-    asked.model_spec.name = model
-    asked.model_spec.signature_name = signature
+    request = PredictRequest()
+    request.model_spec.name = model
+    request.model_spec.signature_name = signature
     for name, value in {**fields, **inputs}.items():
         if value is not None:
-            asked.inputs[name].CopyFrom(value if hasattr(value, "CopyFrom") else tf.make_tensor_proto(value))
-    return asked
+            request.inputs[name].CopyFrom(value if hasattr(value, "CopyFrom") else tf.make_tensor_proto(value))
+    return request
 
 
-def eventually(happens, timeout=20.0):
-    """Waits until `happens()` is true."""
-    until = time.monotonic() + timeout
-    while not happens():
-        assert time.monotonic() < until, "it did not happen in time"
+def client_of(server, **options):
+    """A client of the model "films" on a `Server`."""
+    return Client(f"127.0.0.1:{server.port}", **{"model": "films", "timeout": TIMEOUT, **options})
+
+
+def wait_until(condition):
+    """Returns as soon as `condition()` is true."""
+    deadline = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.02)

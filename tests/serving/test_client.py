@@ -1,5 +1,6 @@
+"""The client, with every model of the zoo behind it."""
+
 import json
-import time
 import urllib.request
 
 import grpc
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from kerasrec_testing.models import CASES, arguments_for
+from kerasrec_testing.served import TIMEOUT, client_of, wait_until
+from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
 from kerasrec import EASE, ZOO, AutoRec, Interactions
 from kerasrec.saved_model import export_saved_model
@@ -15,55 +18,55 @@ from kerasrec.serving import Client, Server, ServingError
 N_USERS, N_ITEMS = 500, 50
 
 
-def interactions(text):
+def interactions(with_strings):
     rng = np.random.default_rng(0)
     user, item = np.nonzero(rng.random((N_USERS, N_ITEMS)) < 0.2)
     rating = rng.integers(1, 6, len(user))
-    if text:
+    if with_strings:
         return Interactions.from_arrays(np.char.add("u", user.astype(str)), np.char.add("ü", item.astype(str)), rating)
     return Interactions.from_arrays(user, item * 3, rating)
 
 
-def arguments(model, table):
-    """What the client must be told about all users of the table."""
+def questions(model, table):
+    """The arguments of the client for all users of the table."""
     rows = [slice(*table.indptr[u : u + 2]) for u in range(table.n_users)]
-    given = {
+    argument_of_input = {
         "history": ("histories", [table.item_ids[table.items[row]].tolist() for row in rows]),
         "ratings": ("ratings", [table.values[row].tolist() for row in rows]),
         "user_id": ("user_ids", table.user_ids.tolist()),
     }
-    return dict(given[name] for name in model.as_user_model(table).serving_inputs)
+    return dict(argument_of_input[name] for name in model.as_user_model(table).serving_inputs)
 
 
 @pytest.fixture(scope="module", params=[(case, text) for case in CASES for text in (False, True)], ids=str)
 def served(request, tmp_path_factory):
-    case, text = request.param
-    table = interactions(text)
+    """A model, its table, a client, the folder of the version and the REST address."""
+    case, with_strings = request.param
+    table = interactions(with_strings)
     model = ZOO[CASES[case][0]].for_interactions(table, seed=1, **arguments_for(case, table))
     model.compile()
     model.fit(table, epochs=1, batch_size=50, verbose=0)
     path = tmp_path_factory.mktemp("served")
     export_saved_model(model, path, table)
-    with Server(path, "m", port=0, rest_port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
+    with Server(path, "m", port=0, rest_port=0) as server, client_of(server, model="m") as client:
         yield model, table, client, path / "1", f"http://127.0.0.1:{server.rest_port}/v1/models/m:predict"
 
 
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory):
-    """A client of a model that takes histories with ratings, and the port of its server."""
-    table = interactions(text=True)
+    """A client of a model with the inputs `history` and `ratings`."""
+    table = interactions(with_strings=True)
     model = AutoRec.for_interactions(table, hidden_dims=(8,), seed=1)
-    model.build()
     path = tmp_path_factory.mktemp("rated")
     export_saved_model(model, path, table)
-    with Server(path, "m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
+    with Server(path, "m", port=0) as server, client_of(server, model="m") as client:
         yield client
 
 
-def test_the_served_top_10_is_the_models(served):
+def test_the_served_top_10_is_that_of_the_model(served):
     model, table, client, *_ = served
-    asked = arguments(model, table)
-    item_ids, scores = client.recommend(**asked, k=10)
+    question = questions(model, table)
+    item_ids, scores = client.recommend(**question, k=10)
     expected = model.recommend(table, k=10)
     np.testing.assert_array_equal(item_ids, expected.item_ids)
     np.testing.assert_allclose(scores, expected.scores, rtol=1e-5, atol=1e-5)
@@ -71,39 +74,42 @@ def test_the_served_top_10_is_the_models(served):
     for user in range(N_USERS):
         assert not np.isin(item_ids[user], table.item_ids[table.row(user)]).any()
 
-    banned, allowed = item_ids[0, :2].tolist(), table.item_ids[::2].tolist()
-    got, _ = client.recommend(**asked, k=10, exclude=banned, candidates=allowed)
-    np.testing.assert_array_equal(got, model.recommend(table, k=10, exclude=banned, candidates=allowed).item_ids)
+    exclude, candidates = item_ids[0, :2].tolist(), table.item_ids[::2].tolist()
+    filtered, _ = client.recommend(**question, k=10, exclude=exclude, candidates=candidates)
+    expected = model.recommend(table, k=10, exclude=exclude, candidates=candidates)
+    np.testing.assert_array_equal(filtered, expected.item_ids)
 
-    one = {name: rows[7:8] for name, rows in asked.items()}
+    one = {name: rows[7:8] for name, rows in question.items()}
     np.testing.assert_array_equal(client.recommend(**one, k=10)[0], item_ids[7:8])
-    full = client.score(**one)
-    assert full.shape == (1, N_ITEMS)
+    all_scores = client.score(**one)
+    assert all_scores.shape == (1, N_ITEMS)
     unseen = np.setdiff1d(np.arange(N_ITEMS), table.row(7))
-    np.testing.assert_allclose(np.sort(full[0, unseen])[::-1][:10], scores[7], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(np.sort(all_scores[0, unseen])[::-1][:10], scores[7], rtol=1e-5, atol=1e-5)
 
 
 def columns(model, table, k):
     """The inputs of `recommend` for all users of the table."""
-    width, text = int(table.counts.max()), table.item_ids.dtype.kind == "U"
-    nothing = "" if text else -1
-    names = {"histories": "history", "user_ids": "user_id"}
-    blanks = {"history": nothing, "ratings": 0.0}
-    inputs = {"k": [k] * N_USERS, "exclude": [[nothing]] * N_USERS, "candidates": [[nothing]] * N_USERS}
-    for given, rows in arguments(model, table).items():
-        name = names.get(given, given)
-        inputs[name] = [row + [blanks[name]] * (width - len(row)) for row in rows] if name in blanks else rows
+    width, has_strings = int(table.counts.max()), table.item_ids.dtype.kind == "U"
+    padding = "" if has_strings else -1
+    name_of_argument = {"histories": "history", "user_ids": "user_id"}
+    padding_of_input = {"history": padding, "ratings": 0.0}
+    inputs = {"k": [k] * N_USERS, "exclude": [[padding]] * N_USERS, "candidates": [[padding]] * N_USERS}
+    for argument, rows in questions(model, table).items():
+        name = name_of_argument.get(argument, argument)
+        if name in padding_of_input:
+            rows = [row + [padding_of_input[name]] * (width - len(row)) for row in rows]
+        inputs[name] = rows
     return inputs
 
 
-def test_rest_and_a_session_answer_as_the_model(served):
+def test_rest_and_a_session_return_the_top_10_of_the_model(served):
     model, table, _, version, url = served
     expected, inputs = model.recommend(table, k=10), columns(model, table, 10)
     body = json.dumps({"signature_name": "recommend", "inputs": inputs}).encode()
-    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=60) as response:
-        told = json.load(response)["outputs"]
-    np.testing.assert_array_equal(np.array(told["item_ids"]), expected.item_ids)
-    np.testing.assert_allclose(np.array(told["scores"], float), expected.scores, rtol=1e-5, atol=1e-5)
+    with urllib.request.urlopen(urllib.request.Request(url, body), timeout=TIMEOUT) as response:
+        outputs = json.load(response)["outputs"]
+    np.testing.assert_array_equal(np.array(outputs["item_ids"]), expected.item_ids)
+    np.testing.assert_allclose(np.array(outputs["scores"], float), expected.scores, rtol=1e-5, atol=1e-5)
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version)).signature_def["recommend"]
         feed = {graph.inputs[name].name: rows for name, rows in inputs.items()}
@@ -114,106 +120,92 @@ def test_rest_and_a_session_answer_as_the_model(served):
 
 
 def test_status_and_readiness(rated):
-    rated.wait_until_ready(timeout=5)
+    rated.wait_until_ready(TIMEOUT)
     assert rated.status() == {1: "AVAILABLE"}
 
 
-def test_errors_are_one_sentence(rated):
-    with pytest.raises(ServingError, match=r"^127.0.0.1:\d+: `k` must be between 1 and 50, .* not 51$") as refused:
+def test_an_error_contains_the_address_and_one_line(rated):
+    with pytest.raises(ServingError, match=r"^127.0.0.1:\d+: .*`k`.* 1 .*50.* 51$") as rejected:
         rated.recommend([["ü1"]], ratings=[[5]], k=51)
-    assert refused.value.code == grpc.StatusCode.INVALID_ARGUMENT
-    with Client(rated.target, model="other") as other:
-        with pytest.raises(ServingError, match="no model 'other' here: there is m") as refused:
+    assert rejected.value.code == grpc.StatusCode.INVALID_ARGUMENT
+    with Client(rated.target, model="other", timeout=TIMEOUT) as other:
+        with pytest.raises(ServingError, match="model 'other' not found. Models: m") as rejected:
             other.status()
-        assert refused.value.code == grpc.StatusCode.NOT_FOUND
-        with pytest.raises(TimeoutError, match="model 'other' at .* not ready after 0.2 s: .*no model 'other' here"):
+        assert rejected.value.code == grpc.StatusCode.NOT_FOUND
+        with pytest.raises(TimeoutError, match="model 'other' at .* not ready after 0.2 s: .*'other' not found"):
             other.wait_until_ready(timeout=0.2)
-    with Client("127.0.0.1:1", model="m") as nobody, pytest.raises(ServingError) as refused:
-        nobody.status()
-    assert refused.value.code == grpc.StatusCode.UNAVAILABLE
-    assert str(refused.value) == "127.0.0.1:1: nothing listens there: is `kerasrec serve` or TF Serving running?"
 
 
-@pytest.mark.parametrize(
-    ("k", "message"), [(0, "`k`: expected at least 1, got 0"), (1.5, "`k`: expected an integer, got 1.5")]
-)
-def test_k_is_a_whole_number_from_1(rated, k, message):
-    with pytest.raises(ValueError, match=f"^{message}"):
+def test_a_version_and_a_label_together_are_rejected():
+    with pytest.raises(ValueError, match="expected `version` or `label`, got both: 1 and 'stable'"):
+        Client(model="m", version=1, label="stable")
+
+
+@pytest.mark.parametrize("k", [0, 1.5])
+def test_k_is_a_whole_number_from_1(rated, k):
+    with pytest.raises(ValueError, match=f"^.*`k`.* {k}$"):
         rated.recommend([["ü1"]], ratings=[[5]], k=k)
 
 
-def test_candidates_hold_for_all_users(rated):
-    with pytest.raises(ValueError, match="`candidates` must be one list of ids, which holds for all users"):
+def test_candidates_are_one_list_for_all_users(rated):
+    with pytest.raises(ValueError, match="expected one list of ids for all users as `candidates`, got a list for each"):
         rated.recommend([["ü1"]], ratings=[[5]], candidates=[["ü2", "ü3"]])
 
 
-def test_a_client_follows_a_version_that_takes_something_else(tmp_path):
-    table = interactions(text=True)
+def test_a_client_adapts_to_a_version_with_other_inputs(tmp_path):
+    table = interactions(with_strings=True)
     ease = EASE(table.n_items, reg=10.0)
     ease.fit(table, verbose=0)
     export_saved_model(ease, tmp_path / "m", table)
-    with Server(tmp_path / "m", "m", port=0, poll=0.1) as server, Client(server_at(server), model="m") as client:
+    with Server(tmp_path / "m", "m", port=0, poll=0.1) as server, client_of(server, model="m") as client:
         history, user = [["ü1", "ü2"]], ["u3"]
-        assert set(client.takes()) == {"history"}
+        assert client.input_types() == {"history": "string"}
         client.recommend(history, k=2)
-        rated = AutoRec.for_interactions(table, rows="items", hidden_dims=(4,), seed=1)
-        rated.compile()
-        rated.fit(table, epochs=1, verbose=0)
-        export_saved_model(rated, tmp_path / "m", table)
-        wait_for(lambda: client.status().get(2) == "AVAILABLE" and 1 not in available(client))
+        auto_rec = AutoRec.for_interactions(table, rows="items", hidden_dims=(4,), seed=1)
+        auto_rec.compile()
+        auto_rec.fit(table, epochs=1, verbose=0)
+        export_saved_model(auto_rec, tmp_path / "m", table)
+        wait_until(lambda: client.status().get(2) == "AVAILABLE" and client.status()[1] != "AVAILABLE")
         ids, _ = client.recommend(user_ids=user, k=2)
         assert ids.shape == (1, 2)
-        with pytest.raises(ValueError, match="model 'm' takes no `histories`"):
+        with pytest.raises(ValueError, match="model 'm' has no input for `histories`"):
             client.recommend(history, k=2)
-        assert set(client.takes()) == {"user_id"}
+        assert client.input_types() == {"user_id": "string"}
 
 
-def available(client):
-    return [version for version, state in client.status().items() if state == "AVAILABLE"]
-
-
-def server_at(server):
-    return f"127.0.0.1:{server.port}"
-
-
-def wait_for(happened, seconds=30):
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def test_a_model_that_cannot_recommend_says_so(tmp_path):
+def test_a_model_without_recommend_is_reported(tmp_path):
     class Doubling(tf.Module):
         @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
         def double(self, x):
             return {"twice": 2 * x}
 
-    made = Doubling()
-    tf.saved_model.save(made, str(tmp_path / "1"), signatures={"serving_default": made.double})
-    with Server(tmp_path, "m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
-        for question in (client.takes, client.recommend, client.takes):
-            with pytest.raises(ValueError, match=r"^model 'm' has no signature 'recommend': it has serving_default$"):
-                question()
+    module = Doubling()
+    tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": module.double})
+    with Server(tmp_path, "m", port=0) as server, client_of(server, model="m") as client:
+        for method in (client.input_types, client.recommend, client.input_types):
+            with pytest.raises(
+                ValueError, match="^model 'm' has no signature 'recommend'. Signatures: serving_default$"
+            ):
+                method()
 
 
 @pytest.mark.parametrize(
-    "asked, message",
+    "arguments, message",
     [
-        ({"histories": [["ü1"]]}, "model 'm' needs `ratings`"),
-        ({"ratings": [[1]]}, "model 'm' needs `histories`"),
-        ({"histories": [["ü1"]], "ratings": [[1]], "user_ids": ["u1"]}, "model 'm' takes no `user_ids`"),
-        ({"histories": [["ü1"]], "ratings": [[1, 2]]}, "`ratings` must hold one number for each item of `histories`"),
-        ({"histories": [[7]], "ratings": [[1]]}, "`histories` must hold strings, as the model was trained on, not 7"),
-        ({"histories": [["ü1"]], "ratings": [["1"]]}, "`ratings` must hold numbers, .* not '1'"),
-        ({"histories": ["ü1"], "ratings": [[1, 2]]}, "`histories` must hold a list for each user, not 'ü1'"),
-        ({"histories": [["ü1"]], "ratings": [1]}, "`ratings` must hold a list for each user, not 1"),
-        ({"histories": [["ü1"]], "ratings": [[1]], "exclude": [3]}, "`exclude` must hold strings"),
+        ({"histories": [["ü1"]]}, "model 'm' requires `ratings`"),
+        ({"ratings": [[1]]}, "model 'm' requires `histories`"),
+        ({"histories": [["ü1"]], "ratings": [[1]], "user_ids": ["u1"]}, "model 'm' has no input for `user_ids`"),
+        ({"histories": [["ü1"]], "ratings": [[1, 2]]}, "one number in `ratings` for each item in `histories`"),
+        ({"histories": [[7]], "ratings": [[1]]}, "expected strings in `histories`, as in the training data, got 7"),
+        ({"histories": [["ü1"]], "ratings": [["1"]]}, "expected numbers in `ratings`, .* got '1'"),
+        ({"histories": ["ü1"], "ratings": [[1, 2]]}, "expected a list for each user in `histories`, got 'ü1'"),
+        ({"histories": [["ü1"]], "ratings": [1]}, "expected a list for each user in `ratings`, got 1"),
+        ({"histories": [["ü1"]], "ratings": [[1]], "exclude": [3]}, "expected strings in `exclude`"),
     ],
 )
-def test_wrong_arguments_are_named(rated, asked, message):
+def test_an_error_names_the_invalid_argument(rated, arguments, message):
     with pytest.raises(ValueError, match=message):
-        rated.recommend(**asked)
+        rated.recommend(**arguments)
 
 
 def test_rows_of_any_length(rated):
@@ -224,39 +216,48 @@ def test_rows_of_any_length(rated):
     assert rated.score(np.array([["ü1", "ü2"]]), ratings=np.array([[5.0, 2.0]])).shape == (1, N_ITEMS)
 
 
-def test_a_merged_batch_gives_everyone_their_own_answer(rated, monkeypatch):
-    """TF Serving pads the shorter of two requests with its very first element and answers both as wide as the wider."""
-    send = Client._predict
-    monkeypatch.setattr(Client, "_predict", lambda c, s, inputs, *a: send(c, s, merged(inputs), *a))
-    asked = ([["ü1", "ü2"], ["ü3", "ü4"]], 2, {"ratings": [[5, 1], [4, 2]]})
+def test_a_batch_merged_by_tf_serving_returns_the_separate_answers(rated, monkeypatch):
+    """TF Serving pads each tensor with its first element, and returns the largest k of the batch."""
+    predict = Client._predict
+    padding_columns = 5
+    other_user = {"history": "ü9", "ratings": 1, "k": 6, "exclude": "ü8", "candidates": ""}
 
     def merged(inputs):
-        def widened(array):
-            return np.pad(array, [(0, 0), (0, 5)], constant_values=array.flat[0]) if array.ndim == 2 else array
+        batch = {}
+        for name, array in inputs.items():
+            if array.ndim == 2:
+                array = np.pad(array, [(0, 0), (0, padding_columns)], constant_values=array.flat[0])
+            other_row = np.full((1, *array.shape[1:]), other_user[name], array.dtype)
+            batch[name] = np.concatenate([array, other_row])
+        return batch
 
-        other = {"history": "ü9", "ratings": 1, "k": 6, "exclude": "ü8", "candidates": ""}
-        return {
-            name: np.concatenate([wide, np.full((1, *wide.shape[1:]), other[name], wide.dtype)])
-            for name, wide in ((name, widened(array)) for name, array in inputs.items())
-        }
+    def ask():
+        return rated.recommend([["ü1", "ü2"], ["ü3", "ü4"]], 2, ratings=[[5, 1], [4, 2]], exclude=["ü5"])
 
-    item_ids, scores = rated.recommend(asked[0], asked[1], **asked[2], exclude=["ü5"])
+    monkeypatch.setattr(Client, "_predict", lambda client, name, inputs, *a: predict(client, name, merged(inputs), *a))
+    item_ids, scores = ask()
     monkeypatch.undo()
-    alone, alone_scores = rated.recommend(asked[0], asked[1], **asked[2], exclude=["ü5"])
+    separate_ids, separate_scores = ask()
     assert item_ids.shape == (3, 2)
-    np.testing.assert_array_equal(item_ids[:2], alone)
-    np.testing.assert_allclose(scores[:2], alone_scores, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(item_ids[:2], separate_ids)
+    np.testing.assert_allclose(scores[:2], separate_scores, rtol=1e-5, atol=1e-6)
 
 
-def test_requests_are_plain_predict_requests(rated, monkeypatch):
-    """Signature, dtypes and the padding in front, as another client of TF Serving would send them."""
-    sent = []
-    monkeypatch.setattr(rated, "_prediction", type("Stub", (), {"Predict": lambda _, r, timeout: sent.append(r)})())
-    with pytest.raises(AttributeError):  # the stub answers nothing
-        rated.recommend([["ü1"]], 3, ratings=[[5]])
-    (asked,) = sent
-    assert (asked.model_spec.name, asked.model_spec.signature_name) == ("m", "recommend")
-    tensors = {name: tf.make_ndarray(proto).tolist() for name, proto in asked.inputs.items()}
+def test_a_request_is_a_plain_predict_request(rated, monkeypatch):
+    """Its signature, dtypes and front padding are those of any client of TF Serving."""
+    rated.input_types()  # caches the signatures
+    requests = []
+
+    def call(stub, method, request):
+        requests.append(request)
+        outputs = {"item_ids": tf.make_tensor_proto([["ü2"]]), "scores": tf.make_tensor_proto([[1.0]])}
+        return PredictResponse(outputs=outputs)
+
+    monkeypatch.setattr(rated._connection, "call", call)
+    rated.recommend([["ü1"]], 3, ratings=[[5]])
+    (request,) = requests
+    assert (request.model_spec.name, request.model_spec.signature_name) == ("m", "recommend")
+    tensors = {name: tf.make_ndarray(proto).tolist() for name, proto in request.inputs.items()}
     assert tensors == {
         "history": [[b"", "ü1".encode()]],
         "ratings": [[0.0, 5.0]],

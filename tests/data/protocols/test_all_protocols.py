@@ -105,9 +105,9 @@ def test_a_table_without_times_causes_a_warning_if_the_protocol_depends_on_them(
 @pytest.mark.parametrize("create, message", [
     (lambda: RandomRatings(test=1.0), "expected `test` above 0 and below 1, got 1.0. Fix: pass a share, for example"),
     (lambda: OwnItems(share=0), "expected `share` above 0 and below 1, got 0"),
-    (lambda: HeldOutUsers(held_out=0), "`held_out` must be at least 1, not 0"),
-    (lambda: HeldOutUsers(held_out=1.5), "`held_out` must be a whole number, not 1.5"),
-    (lambda: TemporalUsers(min_items=0), "`min_items` must be at least 1"),
+    (lambda: HeldOutUsers(held_out=0), "`held_out`: expected at least 1, got 0"),
+    (lambda: HeldOutUsers(held_out=1.5), "`held_out`: expected an integer, got 1.5"),
+    (lambda: TemporalUsers(min_items=0), "`min_items`: expected at least 1"),
 ])  # fmt: skip
 def test_an_invalid_setting_is_an_error(create, message):
     with pytest.raises(ValueError, match=message):

@@ -1,0 +1,93 @@
+"""Arrays as `TensorProto` messages and back, checked against the inputs of a signature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+
+from kerasrec.serving.errors import RequestError
+from kerasrec.types import Array
+
+MAX_ELEMENTS = 8 * 1024 * 1024
+"""Largest tensor in a request. A few bytes can declare a tensor of any size, so the size is checked before reading."""
+
+
+def check_input_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signature: str) -> None:
+    """Checks that a request has exactly the inputs of the signature.
+
+    Raises:
+        RequestError: An input is missing or unknown.
+    """
+    for name in expected:
+        if name not in inputs:
+            raise RequestError(f"input `{name}` of {signature!r} is missing")
+    for name in inputs:
+        if name not in expected:
+            raise RequestError(f"{signature!r} has no input `{name}`. Its inputs: {comma_separated(expected)}")
+
+
+def array_from_proto(name: str, proto: TensorProto, expected: Any) -> Array:
+    """The array that `proto` contains.
+
+    Args:
+        name: input that the tensor belongs to, for error messages.
+        proto: the tensor.
+        expected: `TensorInfo` of that input.
+
+    Raises:
+        RequestError: The type, the rank or the size differs from `expected`, or the bytes are not a valid tensor.
+    """
+    if proto.dtype != expected.dtype:
+        raise RequestError(f"expected `{name}` of type {_dtype_name(expected.dtype)}, got {_dtype_name(proto.dtype)}")
+    shape = [dim.size for dim in proto.tensor_shape.dim]
+    rank = len(expected.tensor_shape.dim)
+    if proto.tensor_shape.unknown_rank:
+        raise RequestError(f"expected `{name}` with {rank} dimensions, got an unknown number")
+    if len(shape) != rank:
+        raise RequestError(f"expected `{name}` with {rank} dimensions, got {len(shape)}")
+    if any(size < 0 for size in shape) or math.prod(shape) > MAX_ELEMENTS:
+        raise RequestError(f"expected `{name}` with at most {MAX_ELEMENTS:,} elements, got shape {shape}")
+    try:
+        if proto.tensor_content and expected.dtype != tf.string.as_datatype_enum:
+            return np.frombuffer(proto.tensor_content, _numpy_dtype(expected.dtype)).reshape(shape)
+        return tf.make_ndarray(proto)
+    except Exception as error:  # numpy and protobuf raise many types for bytes that are not a tensor
+        raise RequestError(f"`{name}` is not a valid tensor of shape {shape}: {error}") from None
+
+
+def proto_from_array(array: Array) -> TensorProto:
+    """The array as a message. For numbers four times as fast as `tf.make_tensor_proto`."""
+    if array.dtype == object:
+        return tf.make_tensor_proto(array)
+    proto = TensorProto(dtype=_datatype(array.dtype), tensor_content=array.tobytes())
+    for size in array.shape:
+        proto.tensor_shape.dim.add(size=size)
+    return proto
+
+
+def comma_separated(names: Mapping[str, Any]) -> str:
+    """The keys of a mapping, sorted, for error messages."""
+    return ", ".join(sorted(names))
+
+
+@cache
+def _numpy_dtype(datatype: int) -> Any:
+    return np.dtype(tf.as_dtype(datatype).as_numpy_dtype)
+
+
+@cache
+def _datatype(dtype: Any) -> int:
+    return int(tf.as_dtype(dtype).as_datatype_enum)
+
+
+def _dtype_name(datatype: int) -> str:
+    try:
+        return str(tf.as_dtype(datatype).name)
+    except TypeError:
+        return f"the unknown type {datatype}"

@@ -1,0 +1,352 @@
+"""The gRPC methods: their answers, and their errors for invalid requests."""
+
+import os
+import random
+
+import grpc
+import numpy as np
+import psutil
+import pytest
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from kerasrec_testing.served import N_ITEMS, TIMEOUT, client_of, export_version, predict_request
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataRequest, SignatureDefMap
+from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
+from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
+from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
+
+from kerasrec.serving import Server, ServingError
+from kerasrec.serving.servable import MAX_ROWS
+
+N_MUTATED = int(os.environ.get("KERASREC_FUZZ", "10000"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Version 12 of the model, and a folder that contains no version yet."""
+    path = tmp_path_factory.mktemp("models") / "films"
+    export_version(path, 12, top_k=5)
+    (path / "13").mkdir()
+    return path
+
+
+@pytest.fixture(scope="module")
+def channel(folder):
+    with Server(folder, port=0) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as open_channel:
+        yield open_channel
+
+
+def predict(channel, request):
+    return PredictionServiceStub(channel).Predict(request, timeout=TIMEOUT)
+
+
+def test_predict_answers_each_signature(channel):
+    for signature, width in {"": 5, "serving_default": 5, "recommend": 3}.items():
+        response = predict(channel, predict_request(signature))
+        assert {"item_ids", "scores"} <= set(response.outputs)
+        item_ids = tf.make_ndarray(response.outputs["item_ids"])
+        assert item_ids.shape == tf.make_ndarray(response.outputs["scores"]).shape == (1, width)
+        assert not {b"i1", b"i3"} & set(item_ids[0])
+        assert response.model_spec.name == "films"
+        assert response.model_spec.version.value == 12
+        assert response.model_spec.signature_name == (signature or "serving_default")
+    assert tf.make_ndarray(predict(channel, predict_request("score")).outputs["scores"]).shape == (1, N_ITEMS)
+
+
+def test_predict_returns_only_the_requested_outputs(channel):
+    request = predict_request("score")
+    request.output_filter.append("item_ids")
+    assert list(predict(channel, request).outputs) == ["item_ids"]
+
+
+def test_predict_uses_the_requested_version(channel):
+    assert predict(channel, with_spec(predict_request(), version=12)).model_spec.version.value == 12
+
+
+def tensor(**fields):
+    return tf.make_tensor_proto([["i1", "i3"]]).__class__(**fields)
+
+
+def shape(*sizes):
+    return tf.TensorShape(None).as_proto().__class__(dim=[{"size": size} for size in sizes])
+
+
+def with_spec(request, version=None, **fields):
+    for name, value in fields.items():
+        setattr(request.model_spec, name, value)
+    if version is not None:
+        request.model_spec.version.value = version
+    return request
+
+
+def with_output(request, name):
+    request.output_filter.append(name)
+    return request
+
+
+RECOMMEND = {"signature": "recommend"}
+INVALID = {
+    "unknown signature": (predict_request("top"), "signature 'top' not found. Signatures: .*recommend, score, serv"),
+    "missing input": (predict_request(ratings=None), "input `ratings` of 'serving_default' is missing"),
+    "missing k": (predict_request(**RECOMMEND, k=None), "input `k` of 'recommend' is missing"),
+    "unknown input": (
+        predict_request(colour=[[1]]),
+        "'serving_default' has no input `colour`. Its inputs: history, ratings",
+    ),
+    "integers for strings": (predict_request(history=[[1, 3]]), "expected `history` of type string, got int32"),
+    "strings for ratings": (predict_request(ratings=[["5", "1"]]), "expected `ratings` of type float32, got string"),
+    "k of another type": (
+        predict_request(**RECOMMEND, k=np.array([3], np.int64)),
+        "expected `k` of type int32, got int64",
+    ),
+    "unknown type": (
+        predict_request(history=tensor(dtype=99, tensor_shape=shape(1, 1))),
+        "expected `history` of type string, got the unknown type 99",
+    ),
+    "rank 1": (predict_request(history=["i1", "i3"]), "expected `history` with 2 dimensions, got 1"),
+    "rank 0": (predict_request(**RECOMMEND, k=np.int32(3)), "expected `k` with 1 dimensions, got 0"),
+    "unknown rank": (
+        predict_request(history=tensor(dtype=7, tensor_shape={"unknown_rank": True}, string_val=[b"i1"])),
+        "expected `history` with 2 dimensions, got an unknown number",
+    ),
+    "rows differ": (predict_request(history=[["i1", "i3"]] * 2), r"with as many rows as `(history|ratings)` \([12]\)"),
+    "k rows differ": (
+        predict_request(**RECOMMEND, k=np.array([3, 3], np.int32)),
+        r"expected `k` with as many rows as .* \(1\), got 2|with as many rows as `k` \(2\), got 1",
+    ),
+    "lengths differ": (
+        predict_request(ratings=np.ones((1, 3), np.float32)),
+        r"expected `ratings` with the shape of `history` \(\[1, 2\]\), got \[1, 3\]",
+    ),
+    "not a number": (predict_request(ratings=np.array([[5, np.nan]], np.float32)), "`ratings`.*finite"),
+    "k zero": (predict_request(**RECOMMEND, k=np.array([0], np.int32)), "`k`.* 1 .*12.* 0"),
+    "k negative": (predict_request(**RECOMMEND, k=np.array([-7], np.int32)), "`k`.* 1 .*12.* -7"),
+    "k a million": (predict_request(**RECOMMEND, k=np.array([10**6], np.int32)), "`k`.* 1 .*12.* 1000000"),
+    "no model name": (predict_request(model=""), "ModelSpec has no name specified."),
+    "no model": (PredictRequest(), "Missing ModelSpec"),
+    "unknown label": (
+        with_spec(predict_request(), version_label="stable"),
+        "Unrecognized servable version label: stable. Labels: none",
+    ),
+    "unknown output": (with_output(predict_request(), "odds"), "'serving_default' has no output 'odds'. Outputs: item"),
+    "too few bytes": (
+        predict_request(ratings=tensor(dtype=1, tensor_shape=shape(1, 2), tensor_content=b"abc")),
+        r"`ratings` is not a valid tensor of shape \[1, 2\]",
+    ),
+    "too many values": (
+        predict_request(history=tensor(dtype=7, tensor_shape=shape(1, 2), string_val=[b"a", b"b", b"c"])),
+        "`history` is not a valid tensor",
+    ),
+    "negative size": (
+        predict_request(history=tensor(dtype=7, tensor_shape=shape(1, -2))),
+        r"expected `history` with at most 8,388,608 elements, got shape \[1, -2\]",
+    ),
+    "enormous": (
+        predict_request(history=tensor(dtype=7, tensor_shape=shape(2**40, 2**40), string_val=[b"a"])),
+        "expected `history` with at most 8,388,608 elements, got shape",
+    ),
+    "too many rows": (
+        predict_request(history=[["i1"]] * (MAX_ROWS + 1), ratings=np.ones((MAX_ROWS + 1, 1), np.float32)),
+        "with at most 1,000 rows, got 1,001. Fix: send several requests",
+    ),
+}
+NOT_FOUND = {
+    "unknown model": (predict_request(model="songs"), "model 'songs' not found. Models: films"),
+    "unknown version": (
+        with_spec(predict_request(), version=3),
+        "version 3 of model 'films' not found. Versions: 12",
+    ),
+}
+
+
+@pytest.mark.parametrize("request_, message", INVALID.values(), ids=INVALID)
+def test_an_invalid_request_is_rejected_with_the_name_of_its_field(channel, request_, message):
+    with pytest.raises(grpc.RpcError) as rejected:
+        predict(channel, request_)
+    assert rejected.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert rejected.match(message)
+    assert "\n" not in rejected.value.details()
+    assert predict(channel, predict_request()).outputs
+
+
+def test_a_tensor_without_values_is_zeros(channel):
+    """As in TF Serving: protobuf omits zeros."""
+    zeros = tensor(dtype=1, tensor_shape=shape(1, 2))
+    responses = [predict(channel, predict_request(ratings=r)) for r in (zeros, np.zeros((1, 2), np.float32))]
+    assert responses[0].outputs == responses[1].outputs
+
+
+@pytest.mark.parametrize("request_, message", NOT_FOUND.values(), ids=NOT_FOUND)
+def test_an_unknown_model_or_version_is_not_found(channel, request_, message):
+    status = GetModelStatusRequest(model_spec=request_.model_spec)
+    metadata = GetModelMetadataRequest(model_spec=request_.model_spec, metadata_field=["signature_def"])
+    prediction = PredictionServiceStub(channel)
+    for method, sent in (
+        (prediction.Predict, request_),
+        (prediction.GetModelMetadata, metadata),
+        (ModelServiceStub(channel).GetModelStatus, status),
+    ):
+        with pytest.raises(grpc.RpcError) as rejected:
+            method(sent, timeout=TIMEOUT)
+        assert rejected.value.code() == grpc.StatusCode.NOT_FOUND
+        assert rejected.match(message)
+
+
+def test_bytes_that_are_not_a_message_are_rejected(channel):
+    call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+    with pytest.raises(grpc.RpcError, match="not a valid message of this method") as rejected:
+        call(b"\xff\xff\xff", timeout=TIMEOUT)
+    assert rejected.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    assert predict(channel, predict_request()).outputs
+
+
+def test_metadata_contains_the_signatures(channel):
+    request = GetModelMetadataRequest(model_spec=predict_request().model_spec, metadata_field=["signature_def"])
+    response = PredictionServiceStub(channel).GetModelMetadata(request, timeout=TIMEOUT)
+    signatures = SignatureDefMap()
+    assert response.metadata["signature_def"].Unpack(signatures)
+    assert {"recommend", "score", "serving_default"} <= set(signatures.signature_def)
+    recommend = signatures.signature_def["recommend"]
+    assert sorted(recommend.inputs) == ["candidates", "exclude", "history", "k", "ratings"]
+    assert recommend.inputs["history"].dtype == tf.string.as_datatype_enum
+    assert response.model_spec.version.value == 12
+
+
+@pytest.mark.parametrize(("fields", "message"), [([], "signature_def, got none"), (["weights"], "got 'weights'")])
+def test_other_metadata_is_rejected(channel, fields, message):
+    request = GetModelMetadataRequest(model_spec=predict_request().model_spec, metadata_field=fields)
+    with pytest.raises(grpc.RpcError, match=message) as rejected:
+        PredictionServiceStub(channel).GetModelMetadata(request, timeout=TIMEOUT)
+    assert rejected.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_the_status_contains_each_version_and_its_error(channel):
+    request = GetModelStatusRequest(model_spec=predict_request().model_spec)
+    response = ModelServiceStub(channel).GetModelStatus(request, timeout=TIMEOUT)
+    states = {v.version: (v.state, v.status.error_message) for v in response.model_version_status}
+    assert states[12] == (ModelVersionStatus.AVAILABLE, "")
+    assert states[13][0] == ModelVersionStatus.END
+    assert states[13][1].startswith("no saved_model.pb in ")
+
+
+def test_concurrent_requests_get_their_own_answers(channel):
+    stub = PredictionServiceStub(channel)
+    requests = [predict_request("recommend", history=[[f"i{n % N_ITEMS}", ""]]) for n in range(50)]
+    pending = [stub.Predict.future(request, timeout=TIMEOUT) for request in requests]
+    for n, answer in enumerate(pending):
+        assert f"i{n % N_ITEMS}".encode() not in tf.make_ndarray(answer.result().outputs["item_ids"])[0]
+
+
+def mutated(rng):
+    """A request with one to three bytes or fields changed."""
+    signature = rng.choice(["", "serving_default", "recommend", "score"])
+    request = predict_request(signature)
+    if rng.random() < 0.5:
+        data = bytearray(request.SerializeToString())
+        for _ in range(rng.randint(1, 3)):
+            position = rng.randrange(len(data))
+            kind = rng.random()
+            if kind < 0.6:
+                data[position] = rng.randrange(256)
+            elif kind < 0.8:
+                del data[position : position + rng.randint(1, 8)]
+            else:
+                data[position:position] = rng.randbytes(rng.randint(1, 8))
+        return bytes(data)
+    for _ in range(rng.randint(1, 3)):
+        name = rng.choice([*request.inputs, "colour"])
+        proto = request.inputs[name]
+        kind = rng.randrange(9)
+        if kind == 0:
+            del request.inputs[name]
+        elif kind == 1:
+            proto.dtype = rng.choice([0, 1, 3, 7, 9, 14, 23, 99, 101])
+        elif kind == 2:
+            for dim in proto.tensor_shape.dim:
+                dim.size = rng.choice([-1, 0, 1, 2, 3, 1001, 2**31, 2**62])
+        elif kind == 3:
+            proto.tensor_shape.dim.add(size=rng.choice([0, 1, 2]))
+        elif kind == 4:
+            proto.tensor_content = rng.randbytes(rng.randint(0, 16))
+        elif kind == 5:
+            value = rng.choice([0, 1, -1, N_ITEMS, N_ITEMS + 1, 2**31 - 1, -(2**31)])
+            request.inputs["k"].CopyFrom(tf.make_tensor_proto([value], tf.int32))
+        elif kind == 6:
+            value = rng.choice([0.0, 5.0, float("nan"), float("inf"), -1e38])
+            request.inputs["ratings"].CopyFrom(tf.make_tensor_proto([[value] * rng.randint(0, 3)], tf.float32))
+        elif kind == 7:
+            request.model_spec.name = rng.choice(["films", "", "film", "ü" * 1000])
+        else:
+            request.output_filter.append(rng.choice(["scores", "item_ids", "odds"]))
+    return request.SerializeToString()
+
+
+def is_valid(data, signatures):
+    """Whether the protocol allows a request, from its description and the model's signatures."""
+    try:
+        request = PredictRequest.FromString(data)
+    except DecodeError:
+        return False
+    spec = request.model_spec
+    name = spec.signature_name or "serving_default"
+    if spec.name != "films" or spec.version_label or name not in signatures:
+        return False
+    if spec.HasField("version") and spec.version.value != 12:
+        return False
+    expected, outputs = signatures[name].inputs, signatures[name].outputs
+    if set(request.inputs) != set(expected) or not set(request.output_filter) <= set(outputs):
+        return False
+    arrays = {}
+    for name, info in expected.items():
+        proto = request.inputs[name]
+        sizes = [dim.size for dim in proto.tensor_shape.dim]
+        rank = len(info.tensor_shape.dim)
+        if proto.dtype != info.dtype or len(sizes) != rank or proto.tensor_shape.unknown_rank:
+            return False
+        if min(sizes) < 0 or np.prod(sizes, dtype=float) > 8 * 2**20:
+            return False
+        try:
+            arrays[name] = tf.make_ndarray(proto)
+        except Exception:
+            return False
+    n_rows = len(arrays["history"])
+    if n_rows > 1000 or any(len(array) != n_rows for array in arrays.values()):
+        return False
+    ratings = arrays["ratings"]
+    if ratings.shape != arrays["history"].shape or not np.isfinite(ratings).all():
+        return False
+    return "k" not in arrays or bool(((arrays["k"] >= 1) & (arrays["k"] <= N_ITEMS)).all())
+
+
+def test_mutated_requests_are_answered_if_valid_and_rejected_otherwise(folder):
+    """KERASREC_FUZZ sets their number."""
+    rng = random.Random(7)
+    requests = [mutated(rng) for _ in range(N_MUTATED)]
+    rejections = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.NOT_FOUND}
+    with Server(folder, port=0) as server, grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+        with server.models.acquire(predict_request().model_spec) as servable:
+            valid = [is_valid(data, servable.signatures) for data in requests]
+        assert 0.02 < np.mean(valid) < 0.98
+        call = channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        start_bytes = psutil.Process().memory_info().rss
+        for start in range(0, len(requests), 32):
+            part = slice(start, start + 32)
+            pending = [call.future(data, timeout=TIMEOUT) for data in requests[part]]
+            for data, is_allowed, answer in zip(requests[part], valid[part], pending, strict=True):
+                if is_allowed:
+                    assert PredictResponse.FromString(answer.result()).outputs, data
+                    continue
+                error = answer.exception()
+                assert error is not None, f"answered: {data!r}"
+                assert error.code() in rejections, (data, error)
+        assert PredictResponse.FromString(call(predict_request().SerializeToString(), timeout=TIMEOUT)).outputs
+        assert psutil.Process().memory_info().rss - start_bytes < 300 * 2**20
+
+
+def test_a_request_above_the_size_limit_is_rejected(folder):
+    with Server(folder, port=0, max_request_bytes=10_000) as server, client_of(server) as client:
+        with pytest.raises(ServingError) as rejected:
+            client.recommend([["i1"] * 20_000], ratings=[[1] * 20_000])
+        assert rejected.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert client.recommend([["i1"]], 2, ratings=[[1]])[0].shape == (1, 2)
