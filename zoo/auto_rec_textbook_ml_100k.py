@@ -1,9 +1,9 @@
-"""I-AutoRec on MovieLens 100K as a textbook teaches it: 25 epochs, the last one counts.
+"""I-AutoRec on MovieLens 100K with the settings of a textbook: 25 epochs, result of the last epoch.
 
-Item rows, 500 sigmoid units, dropout of .05 on the code, Adam at .002, batches of 256, weights from N(0, .01), ratings
-90/10 at random. The lesson's loss is the mean over a row's 943 users of half the squared error, with a weight decay
-of 1e-5: as a decay beside the sum of squared errors that is 1e-5 · 2 · 943. `pictures/` has its picture: the test
-ratings are watched, as the lesson does, but nothing is chosen by them.
+Item rows, 500 sigmoid units, dropout of .05 on the code, Adam at .002, batches of 256, weights from N(0, .01), random
+ratings 90/10. The textbook's loss is the mean over the 943 users of a row of half the squared error, with a weight
+decay of 1e-5. Beside a sum of squared errors that decay is 1e-5 · 2 · 943. `pictures/` has the textbook's picture.
+Like the textbook, it shows the test RMSE of each epoch, but no setting is chosen by it.
 """
 
 from pathlib import Path
