@@ -142,13 +142,14 @@ def short_table() -> str:
 
 def long_table() -> str:
     """The model table of docs/models.md: one line for each model."""
-    from kerasrec import ZOO
+    from kerasrec import ZOO, generate
 
+    table = generate(n_users=20, n_items=10, seed=1)
     lines = ["| model | name in commands | what it is | paper | a request contains |", "|---|---|---|---|---|"]
     for name, model in ZOO.items():
         link = f"[`{model.__name__}`][kerasrec.models.{model.__name__}]"
         summary = inspect.cleandoc(model.__doc__ or "").split("\n\n")[0].replace("\n", " ")
-        inputs = ", ".join(f"`{field}`" for field in model.serving_inputs)
+        inputs = ", ".join(f"`{field}`" for field in model.for_interactions(table).serving_inputs)
         lines.append(f"| {link} | `{name}` | {summary} | {citation(model)} | {inputs} |")
     return "\n".join(lines)
 

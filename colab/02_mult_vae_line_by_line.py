@@ -39,7 +39,6 @@ model = kerasrec.MultVAE.for_interactions(
     split.train, epochs=30, batch_size=100, hidden_dims=(60,), latent_dim=12, seed=1
 )
 model.compile()
-model.build()  # creates the weights now; otherwise `fit` creates them
 
 # %% [markdown]
 # ## The data (section 2)

@@ -38,7 +38,8 @@ table = kerasrec.generate(n_users=600, n_items=120, seed=6)
 # ## A model of thirty lines
 #
 # This is a denoising autoencoder with one hidden layer. `self.dense_inputs` builds rows from the ids of the batch.
-# `self.dense_targets` builds the target rows. `regularization_losses` is the weight decay, scaled for several GPUs.
+# `self.dense_targets` builds the target rows. `regularization_losses` is the weight decay, scaled for several GPUs. The
+# constructor stores each argument under its own name, so saving and loading need no further code.
 
 
 # %%
@@ -62,10 +63,6 @@ class Denoising(kerasrec.Recommender):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return self.nll(self.dense_targets(x if y is None else y), y_pred, sample_weight) + self.regularization_losses()
-
-    def get_config(self):
-        config = {"n_items": self.n_items, "latent_dim": self.latent_dim, "dropout": self.dropout}
-        return {**super().get_config(), **config}
 
 
 # %% [markdown]
@@ -132,9 +129,6 @@ class Refeeding(kerasrec.Recommender):
             gradients = tape.gradient(loss, self.trainable_variables)
             self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return logs
-
-    def get_config(self):
-        return {**super().get_config(), "n_items": self.n_items, "units": self.units, "refeed": self.refeed}
 
 
 # %% [markdown]

@@ -71,11 +71,23 @@ def resolve(path):
     return parts
 
 
+def public_names(module):
+    """Names of the classes and functions of kerasrec that users import from a module."""
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    values = {name: getattr(module, name) for name in names}
+    return [
+        name
+        for name, value in values.items()
+        if callable(value)
+        and getattr(value, "__module__", "").startswith("kerasrec.")
+        and (module is not kerasrec.callbacks or value in registry.values())
+    ]
+
+
 def test_every_public_name_is_in_the_reference(site):
     reference = "".join(page for path, page in site.items() if path.parts[0] == "api")
-    for name in kerasrec.__all__:
-        if hasattr(getattr(kerasrec, name), "__qualname__"):
-            assert re.search(rf'id="kerasrec\.[a-z_.]+\.{name}"', reference), name
+    for name in [*public_names(kerasrec), "export_saved_model"]:
+        assert re.search(rf'id="kerasrec\.[a-z_.]+\.{name}"', reference), name
 
 
 def test_no_page_loads_anything_from_outside(site):
@@ -88,16 +100,13 @@ def test_every_public_name_has_an_example_that_runs():
     lines = "\n".join(PAGES.values()).splitlines()
     examples = "\n".join(line for line in lines if line.startswith((">>> ", "... ")))
     modules = [kerasrec, kerasrec.losses, kerasrec.metrics, kerasrec.layers, kerasrec.callbacks, kerasrec.plots]
-    for module in modules:
-        names = getattr(module, "__all__", None) or [
-            name for name, value in vars(module).items() if value in registry.values() or module is kerasrec.plots
-        ]
-        for name in names:
-            value = getattr(module, name)
-            if not callable(value) or name.startswith("_") or value.__module__.split(".")[0] != "kerasrec":
-                continue
-            if ">>>" not in (value.__doc__ or ""):
-                assert re.search(rf"\b{name}\b", examples), f"{module.__name__}.{name} has no example"
+    missing = [
+        f"{module.__name__}.{name}"
+        for module in modules
+        for name in public_names(module)
+        if ">>>" not in (getattr(module, name).__doc__ or "") and not re.search(rf"\b{name}\b", examples)
+    ]
+    assert missing == []
 
 
 # ---- README and commands --------------------------------------------------------------------------
@@ -130,13 +139,16 @@ def test_links_of_the_repository_pages_exist():
 
 
 def documented_commands():
+    """Every call of `kerasrec` in a shell block of the README, CONTRIBUTING and the pages."""
     pages = {"README.md": README, "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text()}
-    for name, page in {**pages, **{str(path): page for path, page in PAGES.items()}}.items():
-        for block in code_blocks(page, "sh"):
-            for line in block.replace("\\\n", " ").splitlines():
-                for command in shlex.split(line, comments=True) and line.split("#")[0].split("&&"):
-                    if command.split()[:1] == ["kerasrec"]:
-                        yield pytest.param(shlex.split(command)[1:], id=f"{name}: {command.strip()}")
+    pages |= {str(path): page for path, page in PAGES.items()}
+    cases = []
+    for name, page in pages.items():
+        for line in "\n".join(code_blocks(page, "sh")).splitlines():
+            for command in line.split("#")[0].split("&&"):
+                if command.split()[:1] == ["kerasrec"]:
+                    cases.append(pytest.param(shlex.split(command)[1:], id=f"{name}: {command.strip()}"))
+    return cases
 
 
 @pytest.mark.parametrize("arguments", documented_commands())

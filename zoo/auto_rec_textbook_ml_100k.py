@@ -33,7 +33,6 @@ def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     reg = DECAY * 2 * split.train.n_users
     model = AutoRec.for_interactions(split.train, rows="items", dropout=0.05, reg=reg, seed=seed)
-    model.build()
     rng = np.random.default_rng(seed)
     for layer in model.dense:
         layer.kernel.assign(rng.normal(0, 0.01, layer.kernel.shape))
