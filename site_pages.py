@@ -118,14 +118,14 @@ def citation(model: type) -> str:
 
 
 def family(model: Any) -> str:
-    """What a model learns from, and of what kind it is."""
+    """The kind of a model and the data it learns from, as two cells of a table."""
     if model.feedback == "ratings":
-        return "ratings"
+        return "rating prediction | ratings"
     if model.variational:
-        return "likes, variational"
+        return "variational autoencoders | likes"
     if model.closed_form:
-        return "likes, closed form"
-    return "likes, linear" if model.linear else "likes, denoising"
+        return "solved in closed form | likes"
+    return f"{'linear' if model.linear else 'denoising'} autoencoders | likes"
 
 
 def short_table() -> str:
@@ -135,7 +135,7 @@ def short_table() -> str:
     families: dict[str, list[str]] = {}
     for model in ZOO.values():
         families.setdefault(family(model), []).append(f"`{model.__name__}`")
-    lines = ["| learns from, kind | models |", "|---|---|"]
+    lines = ["| kind | learns from | models |", "|---|---|---|"]
     lines += [f"| {name} | {', '.join(families[name])} |" for name in sorted(families)]
     return "\n".join(lines)
 

@@ -37,20 +37,26 @@ def train(split: Split, seed: int, smoke: bool) -> Recommender:
     for layer in model.dense:
         layer.kernel.assign(rng.normal(0, 0.01, layer.kernel.shape))
     model.compile(Adam(0.002))
-    watched = {"validation_data": split.test, "callbacks": [EpochBar()], "verbose": 0}
-    history = model.fit(split.train, epochs=epochs, batch_size=BATCH_SIZE, **watched).history
+    history = model.fit(
+        split.train,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        validation_data=split.test,  # for the picture only
+        callbacks=[EpochBar()],
+        verbose=0,
+    ).history
     if seed == RECIPE.seeds[0] and not smoke:
         draw(history)
     return model
 
 
 def draw(history: dict[str, list[float]]) -> None:
-    """Train loss and test RMSE by epoch, as the lesson shows them."""
+    """Draws training loss and test RMSE by epoch, as in the textbook."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
-    for place, (name, title) in enumerate({"loss": "train: loss of a row", "val_rmse": "test: RMSE"}.items(), 1):
-        axes = figure.add_subplot(1, 2, place)
+    for position, (name, title) in enumerate({"loss": "training loss per row", "val_rmse": "test RMSE"}.items(), 1):
+        axes = figure.add_subplot(1, 2, position)
         axes.plot(range(1, EPOCHS + 1), history[name], marker="o", ms=4, color="#0072b2")
         axes.set_title(f"{title}, {history[name][-1]:.3f} after {EPOCHS} epochs", loc="left")
         axes.set(xlabel="epoch")
