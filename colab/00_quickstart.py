@@ -10,11 +10,13 @@
 # %% [markdown]
 # # From interactions to an endpoint, in five minutes
 #
-# Read who liked what, train Mult-VAE, measure it beside popularity, export it and ask it over the network.
-# A CPU is enough.
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPO/blob/main/colab/00_quickstart.ipynb)
+#
+# This notebook reads interactions, trains Mult-VAE, compares it with the popularity baseline, exports it and sends a
+# request to it. A CPU is enough.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots]"
+# %pip install -q "kerasrec[plots] @ git+https://github.com/OWNER/REPO"
 
 # %%
 # %matplotlib inline
@@ -28,8 +30,8 @@ from kerasrec import plots
 # %% [markdown]
 # ## 1. Data
 #
-# Generated here, so that nothing is downloaded. Put in its place the name of a file (`"ratings.csv"`), of a MovieLens
-# folder or zip, or of a TensorFlow data set (`"movielens/100k-ratings"`): notebook 01 has all of these.
+# The data is generated, so nothing is downloaded. To use your own, set `DATA` to a file (`"ratings.csv"`), a MovieLens
+# folder or zip, or a TensorFlow data set (`"movielens/100k-ratings"`). Notebook 01 shows all of them.
 
 # %%
 DATA = "generated"
@@ -39,8 +41,8 @@ table
 # %% [markdown]
 # ## 2. Split
 #
-# A figure means little without the way it was measured. Here whole users are held out: the model has never seen them.
-# It is shown 80 % of what each of them liked, and must find the other 20 %.
+# A metric has a meaning only together with its protocol. This protocol holds out whole users, so the model never
+# trains on them. For each of them it reads 80 % of the liked items and must find the other 20 %.
 
 # %%
 split = kerasrec.HeldOutUsers(held_out=200).split(table)
@@ -49,7 +51,7 @@ print(split.describe())
 # %% [markdown]
 # ## 3. Train
 #
-# `compile` and `fit` are Keras' own.
+# `compile` and `fit` work as for any Keras model.
 
 # %%
 EPOCHS = 40
@@ -68,40 +70,40 @@ history = model.fit(
 plots.curves(history.history)
 
 # %% [markdown]
-# ## 4. Measure
+# ## 4. Evaluate
 #
-# On the test users, beside what everybody likes. `±` is the standard error.
+# Both models are evaluated on the test users. `±` is the standard error.
 
 # %%
 popularity = kerasrec.Popularity(split.train.n_items)
 popularity.fit(split.train, verbose=0)
-measured = {
+evaluations = {
     "popularity": kerasrec.evaluate(popularity, split.test),
     "Mult-VAE": kerasrec.evaluate(model, split.test),
 }
-for name, evaluation in measured.items():
+for name, evaluation in evaluations.items():
     print(f"{name}\n{evaluation}\n")
-assert measured["Mult-VAE"].means["ndcg_100"] > measured["popularity"].means["ndcg_100"]
-plots.comparison(measured)
+assert evaluations["Mult-VAE"].means["ndcg_100"] > evaluations["popularity"].means["ndcg_100"]
+plots.comparison(evaluations)
 
 # %% [markdown]
 # ## 5. Recommend
 #
-# For anybody: a history is a list of item ids.
+# The model needs only a history: a list of item ids. The user may be unknown.
 
 # %%
 titles = dict(zip(table.item_ids.tolist(), table.item_titles.tolist(), strict=True))
 history_ids = [3, 13, 23]
-known = kerasrec.Interactions.from_histories([history_ids], split.train)
-answer = model.recommend(known, k=5)
-print("has seen:", *(titles[i] for i in history_ids), sep="\n  ")
-print("gets:", *(titles[i] for i in answer.item_ids[0]), sep="\n  ")
+histories = kerasrec.Interactions.from_histories([history_ids], split.train)
+recommendations = model.recommend(histories, k=5)
+print("history:", *(titles[i] for i in history_ids), sep="\n  ")
+print("recommended:", *(titles[i] for i in recommendations.item_ids[0]), sep="\n  ")
 
 # %% [markdown]
-# ## 6. Export and ask
+# ## 6. Export and serve
 #
-# The export is a plain TensorFlow SavedModel: ids in, the best ids and their scores out. `Server` speaks TF Serving's
-# protocol, so the same client later asks TF Serving.
+# The export is a plain TensorFlow SavedModel: item ids in, the best item ids and their scores out. `Server` has the
+# protocol of TF Serving, so the same client works with both.
 
 # %%
 kerasrec.export_saved_model(model, "served/mult_vae", split.train)
@@ -113,4 +115,4 @@ with Server("served/mult_vae", port=0) as server, Client(f"127.0.0.1:{server.por
     item_ids, scores = client.recommend([history_ids], k=5)
 for item, score in zip(item_ids[0], scores[0], strict=True):
     print(f"{score:8.3f}  {titles[item]}")
-assert item_ids.tolist() == answer.item_ids.tolist()  # the endpoint says what the model says
+assert item_ids.tolist() == recommendations.item_ids.tolist()  # the endpoint returns what the model returns

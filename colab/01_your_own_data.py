@@ -10,10 +10,12 @@
 # %% [markdown]
 # # Your own data
 #
-# What kerasrec reads, what it says when a file is wrong, and how to choose a protocol.
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPO/blob/main/colab/01_your_own_data.ipynb)
+#
+# This notebook shows what kerasrec reads, which error a wrong file gives, and how to choose a protocol.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots,pandas]"
+# %pip install -q "kerasrec[plots,pandas] @ git+https://github.com/OWNER/REPO"
 
 # %%
 import os
@@ -30,17 +32,17 @@ import kerasrec
 # %% [markdown]
 # ## A file
 #
-# CSV, TSV or Parquet with named columns, a MovieLens folder or zip, or one line a user. In Colab, upload it with the
-# folder symbol on the left. Here one is written first.
+# `read` takes CSV, TSV or Parquet with named columns, a MovieLens folder or zip, or one line per user. In Colab, upload
+# a file with the folder symbol on the left. This cell writes a file first.
 
 # %%
-made = kerasrec.generate(n_users=400, n_items=120, seed=3)
+generated = kerasrec.generate(n_users=400, n_items=120, seed=3)
 frame = pd.DataFrame(
     {
-        "user": made.user_ids[made.users],
-        "item": made.item_ids[made.items],
-        "rating": made.values,
-        "timestamp": made.times,
+        "user": generated.user_ids[generated.users],
+        "item": generated.item_ids[generated.items],
+        "rating": generated.values,
+        "timestamp": generated.times,
     }
 )
 frame.to_csv("ratings.csv", index=False)
@@ -48,14 +50,14 @@ table = kerasrec.read("ratings.csv")
 table
 
 # %% [markdown]
-# Columns of other names are named in the call.
+# If the columns have other names, pass them.
 
 # %%
 frame.rename(columns={"user": "customer", "item": "sku"}).to_csv("orders.csv", index=False)
 kerasrec.read("orders.csv", user="customer", item="sku")
 
 # %% [markdown]
-# A mistake in a file is told with its line.
+# `read` raises `DataError` with the line number if a value is not a number.
 
 # %%
 lines = Path("ratings.csv").read_text().splitlines()
@@ -67,44 +69,44 @@ except kerasrec.DataError as error:
     print(error)
 
 # %% [markdown]
-# ## A pandas frame, arrays, a data set of TensorFlow
+# ## A pandas frame, arrays, TensorFlow Datasets
 #
-# `kerasrec.read("movielens/100k-ratings")` reads a data set of TensorFlow Datasets, which it downloads at first.
+# `kerasrec.read("movielens/100k-ratings")` reads from TensorFlow Datasets and downloads the data on the first call.
 
 # %%
-same = kerasrec.Interactions.from_frame(frame, user="user", item="item", value="rating", time="timestamp")
-assert same.shape == table.shape and len(same) == len(table)
+from_frame = kerasrec.Interactions.from_frame(frame, user="user", item="item", value="rating", time="timestamp")
+assert from_frame.shape == table.shape and len(from_frame) == len(table)
 kerasrec.Interactions.from_arrays(users=["ann", "bob", "bob"], items=["tea", "tea", "jam"])
 
 # %% [markdown]
-# ## What is in it
+# ## Look at the data
 #
-# Long tails are the rule: a few items have most of the interactions, and most users have few. `core` leaves out users
-# and items with too few.
+# Most data sets have long tails: a few items have most of the interactions, and most users have few. `core` removes
+# users and items with too few interactions.
 
 # %%
-print("items a user:  median", int(np.median(table.counts)), "most", table.counts.max())
-print("users an item: median", int(np.median(table.item_counts)), "most", table.item_counts.max())
+print("items per user: median", int(np.median(table.counts)), "most", table.counts.max())
+print("users per item: median", int(np.median(table.item_counts)), "most", table.item_counts.max())
 table.core(users=5, items=5)
 
 # %% [markdown]
 # ## Likes or ratings
 #
-# Rating models (AutoRec, DeepRec) predict the value; the others rank what was liked. `at_least(4)` keeps the ratings from
-# 4 on; the protocols for likes do that themselves (`min_value`).
+# Rating models (AutoRec, DeepRec, CFN) predict ratings. The other models rank items by likes. `at_least(4)` keeps the
+# ratings of 4 and more. The protocols for likes call it themselves; their argument is `min_value`.
 
 # %%
 table.at_least(4)
 
 # %% [markdown]
-# ## A protocol
+# ## Choose a protocol
 #
 # | question | protocol |
 # |---|---|
-# | users who come new, known by a short history | `HeldOutUsers` |
-# | how a known user would rate | `RandomRatings` |
-# | what else a known user would like | `OwnItems` |
-# | what a user does next | `TemporalUsers`, `LeaveOneOut` |
+# | What does a new user with a short history like? | `HeldOutUsers` |
+# | How does a known user rate an item? | `RandomRatings` |
+# | What else does a known user like? | `OwnItems` |
+# | What does a user like next? | `TemporalUsers`, `LeaveOneOut` |
 
 # %%
 for protocol in (
@@ -117,9 +119,9 @@ for protocol in (
     print(protocol.split(table).describe(), end="\n\n")
 
 # %% [markdown]
-# ## Train on it
+# ## Train
 #
-# EASE has no epochs and one setting: the best first model on any data.
+# EASE has one setting and no epochs, so it is a good first model.
 
 # %%
 split = kerasrec.HeldOutUsers(held_out=50).split(table)
@@ -130,9 +132,9 @@ print(evaluation)
 assert evaluation.means["ndcg_10"] > 0
 
 # %% [markdown]
-# A split is kept, so that another model, or another day, measures on the very same users.
+# Save the split to evaluate other models on the same users later.
 
 # %%
 split.save("split")
-again = kerasrec.Split.load("split")
-assert again.train == split.train
+loaded = kerasrec.Split.load("split")
+assert loaded.train == split.train

@@ -10,10 +10,13 @@
 # %% [markdown]
 # # Export and serve
 #
-# A SavedModel that takes original ids and returns the best items, served over gRPC inside this notebook.
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPO/blob/main/colab/03_export_and_serve.ipynb)
+#
+# This notebook exports a SavedModel that takes original item ids and returns the best items. It serves the export over
+# gRPC and sends requests to it.
 
 # %% tags=["install"]
-# %pip install -q kerasrec
+# %pip install -q "kerasrec @ git+https://github.com/OWNER/REPO"
 
 # %%
 import os
@@ -38,7 +41,8 @@ model.fit(split.train, verbose=0)
 # %% [markdown]
 # ## Export
 #
-# Each call writes the next version. A server that watches the folder takes it up; the old one goes on meanwhile.
+# Each call writes the next version. A server that watches the folder loads the new version and serves the old one until
+# it is ready.
 
 # %%
 version = kerasrec.export_saved_model(
@@ -53,22 +57,22 @@ print(*sorted(str(p.relative_to(version)) for p in version.rglob("*") if p.is_fi
 print(json.loads((version / "assets.extra" / "kerasrec.json").read_text())["test"])
 
 # %% [markdown]
-# ## It needs no kerasrec
+# ## The export does not need kerasrec
 #
-# Stock TensorFlow ops only, the ids' vocabulary in the assets.
+# The graph has only stock TensorFlow operations. The vocabulary of the ids is in its assets.
 
 # %%
 loaded = tf.saved_model.load(str(version))
 for name, signature in loaded.signatures.items():
     inputs = {field: tuple(spec.shape) for field, spec in signature.structured_input_signature[1].items()}
     print(f"{name:16} {inputs}")
-answer = loaded.signatures["serving_default"](history=tf.constant([[3, 13, 23]], tf.int64))
-answer["item_ids"][0, :5].numpy()
+outputs = loaded.signatures["serving_default"](history=tf.constant([[3, 13, 23]], tf.int64))
+outputs["item_ids"][0, :5].numpy()
 
 # %% [markdown]
-# ## Serve and ask
+# ## Serve
 #
-# `Server` stands in for TF Serving in a notebook or a test: the same protocol (Predict, metadata, status, health).
+# `Server` replaces TF Serving in a notebook or a test. It has the same protocol: Predict, metadata, status, health.
 
 # %%
 server = Server("served/ease", port=0).start()
@@ -79,7 +83,7 @@ item_ids, scores = client.recommend([[3, 13, 23], [8]], k=5)
 item_ids, scores
 
 # %% [markdown]
-# The signature `recommend` also takes what must never come back, or the only items that may.
+# The signature `recommend` also takes items to exclude, or the only items that the list may contain.
 
 # %%
 without, _ = client.recommend([[3, 13, 23]], k=5, exclude=item_ids[0][:2].tolist())
@@ -88,7 +92,7 @@ assert not set(item_ids[0][:2]) & set(without[0])
 print(without, only, sep="\n")
 
 # %% [markdown]
-# A wrong question gets a sentence, not a stack trace.
+# A wrong request raises `ServingError` with a message of one line.
 
 # %%
 try:
@@ -97,16 +101,16 @@ except ServingError as error:
     print(error)
 
 # %% [markdown]
-# ## How fast
+# ## Latency
 
 # %%
 histories = [split.test.inputs.item_ids[split.test.inputs.row(u)].tolist() for u in range(40)]
-taken = []
+milliseconds = []
 for history in histories:
-    began = time.perf_counter()
+    start = time.perf_counter()
     client.recommend([history], k=20)
-    taken.append(1000 * (time.perf_counter() - began))
-print(f"median {np.median(taken):.1f} ms a request, {len(histories)} requests one after another")
+    milliseconds.append(1000 * (time.perf_counter() - start))
+print(f"median {np.median(milliseconds):.1f} ms per request, {len(histories)} requests one after another")
 
 # %%
 client.close()
@@ -114,4 +118,4 @@ server.stop()
 assert Path("served/ease/1/saved_model.pb").exists()
 
 # %% [markdown]
-# In production the folder `served/ease` goes to TF Serving as it is; `export/` in the repository has the compose file.
+# In production, TF Serving loads the folder `served/ease` as it is. `export/` in the repository has a compose file.

@@ -10,10 +10,12 @@
 # %% [markdown]
 # # Compare the zoo
 #
-# Several models, the same users, standard errors, and a paired test: which differences are real?
+# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPO/blob/main/colab/04_compare_the_zoo.ipynb)
+#
+# This notebook evaluates several models on the same users, with standard errors and a paired test.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots]"
+# %pip install -q "kerasrec[plots] @ git+https://github.com/OWNER/REPO"
 
 # %%
 # %matplotlib inline
@@ -34,7 +36,8 @@ print(split.describe())
 # %% [markdown]
 # ## Train
 #
-# Small nets and few epochs, as the data is small. Settings are chosen on validation, never on test.
+# The data is small, so the networks are small and train for few epochs. Choose settings on the validation data, never
+# on the test data.
 
 # %%
 ZOO = {
@@ -47,43 +50,43 @@ ZOO = {
 EPOCHS, BATCH_SIZE = 12, 100
 models, seconds = {}, {}
 for name, (cls, arguments) in tqdm(ZOO.items(), unit="model"):
-    began = time.perf_counter()
+    start = time.perf_counter()
     model = cls.for_interactions(split.train, EPOCHS, BATCH_SIZE, seed=1, **arguments)
     model.compile()
     model.fit(split.train, epochs=EPOCHS, batch_size=BATCH_SIZE, verbose=0)
-    models[name], seconds[name] = model, time.perf_counter() - began
+    models[name], seconds[name] = model, time.perf_counter() - start
 
 # %% [markdown]
-# ## Measure
+# ## Evaluate
 #
-# All on the same test users. Popularity is what every figure must be read beside.
+# All models are evaluated on the same test users. Popularity is the baseline.
 
 # %%
-measured = {name: kerasrec.evaluate(model, split.test) for name, model in models.items()}
-for name, evaluation in measured.items():
+evaluations = {name: kerasrec.evaluate(model, split.test) for name, model in models.items()}
+for name, evaluation in evaluations.items():
     cells = "  ".join(f"{m} {v:.4f} ± {evaluation.standard_errors[m]:.4f}" for m, v in evaluation.means.items())
     print(f"{name:12} {cells}  {seconds[name]:5.1f} s")
-plots.comparison(measured)
+plots.comparison(evaluations)
 
 # %% [markdown]
-# ## Is the difference real?
+# ## Is the difference significant?
 #
-# Standard errors beside each other see little: users differ more than models do. Pair by pair, each user is compared
-# with themselves.
+# Users differ more than models do, so two means with standard errors rarely show a difference. A paired test compares
+# the two models on each user.
 
 # %%
 for name in ("EDLAE", "Mult-DAE", "Mult-VAE"):
-    found = kerasrec.compare(measured[name], measured["EASE"])["ndcg_100"]
-    print(f"{name:9} - EASE: {found.difference:+.4f} ± {found.standard_error:.4f}, p = {found.p_value:.2g}")
+    ndcg = kerasrec.compare(evaluations[name], evaluations["EASE"])["ndcg_100"]
+    print(f"{name:9} - EASE: {ndcg.difference:+.4f} ± {ndcg.standard_error:.4f}, p = {ndcg.p_value:.2g}")
 
 # %% [markdown]
 # ## Where do they differ?
 #
-# On popular items everybody is good. The tail tells.
+# All models recommend popular items well. They differ on the rare ones.
 
 # %%
 plots.recall_by_popularity({name: models[name] for name in ("popularity", "EASE", "Mult-VAE")}, split)
 
 # %%
-assert measured["EASE"].means["ndcg_100"] > measured["popularity"].means["ndcg_100"]
-assert measured["Mult-VAE"].means["ndcg_100"] > measured["popularity"].means["ndcg_100"]
+assert evaluations["EASE"].means["ndcg_100"] > evaluations["popularity"].means["ndcg_100"]
+assert evaluations["Mult-VAE"].means["ndcg_100"] > evaluations["popularity"].means["ndcg_100"]

@@ -1,41 +1,53 @@
-"""The documentation builds without a warning, its links hold, and every public name is in it."""
+"""The documentation site, the README and the repository's address."""
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
 
+import click
 import pytest
 
 import kerasrec
 import kerasrec.plots
+import kerasrec_cli
+import site_pages
 from kerasrec._registry import registry
 
 ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+PAGES = {path.relative_to(ROOT / "docs"): path.read_text() for path in (ROOT / "docs").rglob("*.md")}
+
+
+def code_blocks(page, language):
+    return re.findall(rf"^ *```{language}\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+
+
+# ---- site -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The built site's pages, by path."""
+    """The pages of the built site, by path."""
     copy = tmp_path_factory.mktemp("docs")
     for name in ("docs", "kerasrec", "zoo"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("mkdocs.yml", "site_pages.py"):
         shutil.copy(ROOT / name, copy)
-    command = [sys.executable, "site_pages.py"]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert "No issues found" in said
-    assert not re.search(r"warn|griffe:", said, re.IGNORECASE), said
+    process = subprocess.run([sys.executable, "site_pages.py"], cwd=copy, capture_output=True, text=True)
+    log = process.stdout + process.stderr
+    assert process.returncode == 0, log
+    assert "No issues found" in log
+    assert not re.search(r"warn|griffe:", log, re.IGNORECASE), log
     return {path.relative_to(copy / "site"): path.read_text() for path in (copy / "site").rglob("*.html")}
 
 
-def test_links_hold(site):
+def test_links_point_to_existing_pages_and_anchors(site):
     anchors = {path: set(re.findall(r'\bid="([^"]+)"', page)) for path, page in site.items()}
-    seen = 0
+    n_links = 0
     for path, page in site.items():
         if path.name == "404.html":
             continue
@@ -43,46 +55,141 @@ def test_links_hold(site):
             if re.match(r"[a-z]+:", link):
                 continue
             target, anchor = urldefrag(unquote(link))
-            there = path if not target else Path(*_normal(path.parent / target))
-            there = there / "index.html" if there.suffix == "" else there
-            assert there in site, f"{path}: {link}"
-            assert not anchor or anchor in anchors[there], f"{path}: {link}"
-            seen += 1
-    assert seen > 100
+            target = path if not target else Path(*resolve(path.parent / target))
+            target = target / "index.html" if target.suffix == "" else target
+            assert target in site, f"{path}: {link}"
+            assert not anchor or anchor in anchors[target], f"{path}: {link}"
+            n_links += 1
+    assert n_links > 100
 
 
-def _normal(path):
+def resolve(path):
+    """The parts of a relative path without `.` and `..`."""
     parts = []
     for part in path.parts:
         parts = parts[:-1] if part == ".." else [*parts, part] if part != "." else parts
     return parts
 
 
+def public_names(module):
+    """Names of the classes and functions of kerasrec that users import from a module."""
+    names = getattr(module, "__all__", None) or [name for name in vars(module) if not name.startswith("_")]
+    values = {name: getattr(module, name) for name in names}
+    return [
+        name
+        for name, value in values.items()
+        if callable(value)
+        and getattr(value, "__module__", "").startswith("kerasrec.")
+        and (module is not kerasrec.callbacks or value in registry.values())
+    ]
+
+
 def test_every_public_name_is_in_the_reference(site):
     reference = "".join(page for path, page in site.items() if path.parts[0] == "api")
-    for name in kerasrec.__all__:
-        thing = getattr(kerasrec, name)
-        if hasattr(thing, "__qualname__"):
-            assert re.search(rf'id="kerasrec\.[a-z_.]+\.{name}"', reference), name
+    for name in [*public_names(kerasrec), "export_saved_model"]:
+        assert re.search(rf'id="kerasrec\.[a-z_.]+\.{name}"', reference), name
 
 
-def test_no_page_asks_an_outside_address(site):
+def test_no_page_loads_anything_from_outside(site):
     for path, page in site.items():
-        for asked in re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(https?:[^"]*)"', page):
-            raise AssertionError(f"{path}: {asked}")
+        addresses = re.findall(r'<(?:script|link|img|iframe)[^>]*(?:src|href)="(https?:[^"]*)"', page)
+        assert addresses == [], path
 
 
 def test_every_public_name_has_an_example_that_runs():
-    pages = "".join(path.read_text() for path in (ROOT / "docs").rglob("*.md"))
-    examples = "\n".join(line for line in pages.splitlines() if line.startswith((">>> ", "... ")))
-    rooms = [kerasrec, kerasrec.losses, kerasrec.metrics, kerasrec.layers, kerasrec.callbacks, kerasrec.plots]
-    for room in rooms:
-        names = getattr(room, "__all__", None) or [
-            name for name, thing in vars(room).items() if thing in registry.values() or room is kerasrec.plots
-        ]
-        for name in names:
-            thing = getattr(room, name)
-            if not callable(thing) or name.startswith("_") or thing.__module__.split(".")[0] != "kerasrec":
-                continue
-            if ">>>" not in (thing.__doc__ or ""):
-                assert re.search(rf"\b{name}\b", examples), f"{room.__name__}.{name} has no example"
+    lines = "\n".join(PAGES.values()).splitlines()
+    examples = "\n".join(line for line in lines if line.startswith((">>> ", "... ")))
+    modules = [kerasrec, kerasrec.losses, kerasrec.metrics, kerasrec.layers, kerasrec.callbacks, kerasrec.plots]
+    missing = [
+        f"{module.__name__}.{name}"
+        for module in modules
+        for name in public_names(module)
+        if ">>>" not in (getattr(module, name).__doc__ or "") and not re.search(rf"\b{name}\b", examples)
+    ]
+    assert missing == []
+
+
+# ---- README and commands --------------------------------------------------------------------------
+
+
+def test_readme_is_short():
+    assert len(README.splitlines()) <= 110
+    (example,) = code_blocks(README, "python")
+    assert len(example.splitlines()) <= 12
+
+
+def test_readme_example_runs(tmp_path):
+    (example,) = code_blocks(README, "python")
+    process = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True)
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert "ndcg_100" in process.stdout
+    assert (tmp_path / "served" / "mult_vae" / "1" / "saved_model.pb").exists()
+
+
+def test_links_of_the_repository_pages_exist():
+    for page in (
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "zoo" / "README.md",
+        ROOT / "export" / "README.md",
+    ):
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+            if not link.startswith("http"):
+                assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def documented_commands():
+    """Every call of `kerasrec` in a shell block of the README, CONTRIBUTING and the pages."""
+    pages = {"README.md": README, "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text()}
+    pages |= {str(path): page for path, page in PAGES.items()}
+    cases = []
+    for name, page in pages.items():
+        for line in "\n".join(code_blocks(page, "sh")).splitlines():
+            for command in line.split("#")[0].split("&&"):
+                if command.split()[:1] == ["kerasrec"]:
+                    cases.append(pytest.param(shlex.split(command)[1:], id=f"{name}: {command.strip()}"))
+    return cases
+
+
+@pytest.mark.parametrize("arguments", documented_commands())
+def test_documented_command_has_the_documented_options(arguments):
+    command, context = kerasrec_cli.main, click.Context(kerasrec_cli.main, info_name="kerasrec")
+    while isinstance(command, click.Group):
+        name, *arguments = arguments
+        command = command.get_command(context, name)
+        assert command is not None, name
+        context = click.Context(command, parent=context, info_name=name)
+    _, rest, _ = command.make_parser(context).parse_args(list(arguments))
+    assert rest == []
+
+
+# ---- generated parts and the repository's address -------------------------------------------------
+
+
+@pytest.mark.parametrize("name", site_pages.TABLES)
+def test_model_table_is_up_to_date(name):
+    page = (ROOT / name).read_text()
+    assert page == site_pages.with_models(page, site_pages.TABLES[name]()), "run: python site_pages.py --models"
+
+
+def test_all_files_contain_the_same_repository_address():
+    repository = site_pages.repository()
+    for path in site_pages.addressed_files():
+        addresses = re.findall(r"github(?:\.com)?/([\w.-]+/[\w.-]+)", path.read_text())
+        assert addresses, f"{path} contains no address: remove it from ADDRESSED"
+        assert set(addresses) == {repository}, path
+
+
+def test_release_check_fails_until_the_repository_is_set(tmp_path):
+    shutil.copytree(ROOT / "colab", tmp_path / "colab")
+    (tmp_path / "docs").mkdir()
+    for name in ("setup.cfg", "README.md", "docs/quickstart.md"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    site_pages.set_repository(site_pages.PLACEHOLDER, tmp_path)
+    problems = site_pages.release_problems(tmp_path)
+    assert "`url` is still" in problems[0] and len(problems) > 1
+    site_pages.set_repository("someone/kerasrec", tmp_path)
+    assert site_pages.repository(tmp_path) == "someone/kerasrec"
+    assert site_pages.release_problems(tmp_path) == []
+    with pytest.raises(ValueError, match="expected `owner/name`, got 'kerasrec'"):
+        site_pages.set_repository("kerasrec", tmp_path)

@@ -1,15 +1,21 @@
-"""Every recipe runs, and the table says what the results say."""
+"""The scripts of zoo/: recipes, pages, the table of results, the provided split and the search.
 
-import importlib
+The setting `pythonpath` of pytest contains zoo/, because the scripts import each other by name.
+"""
+
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import table
 from click.testing import CliRunner
+from provided_split import ProvidedSplit
+from search import main as search_command
 
 import kerasrec
 from kerasrec.runs import Run
@@ -18,134 +24,151 @@ ZOO = Path(__file__).parents[1] / "zoo"
 RECIPES = sorted(path.stem for path in ZOO.glob("*.py") if "RECIPE = " in path.read_text())
 
 
+def run_script(monkeypatch, name, *arguments):
+    """Runs a script of the zoo in this process, which has already imported TensorFlow; returns its exit code."""
+    path = str(ZOO / f"{name}.py")
+    monkeypatch.setattr(sys, "argv", [path, "--smoke", *map(str, arguments)])
+    try:
+        runpy.run_path(path, run_name="__main__")
+    except SystemExit as stop:
+        return stop.code or 0
+    return 0
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("recipe", RECIPES)
-def test_recipe_smokes(recipe, tmp_path, monkeypatch, capsys):
-    """In this process, which has TensorFlow already; `python zoo/RECIPE.py` puts its own folder first on the path."""
-    command = [str(ZOO / f"{recipe}.py"), "--smoke", "--seeds", "1,2", "--out", str(tmp_path / "result.json")]
-    monkeypatch.setattr(sys, "argv", [*command, "--export", str(tmp_path / "served"), "--runs", str(tmp_path / "runs")])
-    monkeypatch.syspath_prepend(str(ZOO))
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(command[0], run_name="__main__")
-    assert not ended.value.code
+def test_recipe_trains_exports_and_stores_its_run(recipe, tmp_path, monkeypatch):
+    result_file, served, runs = tmp_path / "result.json", tmp_path / "served", tmp_path / "runs"
+    options = ("--seeds", "1", "--out", result_file, "--export", served, "--runs", runs)
+    assert run_script(monkeypatch, recipe, *options) == 0
+    result = json.loads(result_file.read_text())
+    assert all(summary["mean"] > 0 for summary in result["test"].values())
+    assert (served / "1" / "saved_model.pb").exists()
+    test = Run(runs / "seed-1").evaluate(list(result["test"]))["test"]
+    assert test.means == pytest.approx({metric: result["runs"][0]["test"][metric] for metric in test.means}, abs=1e-6)
+
+
+@pytest.mark.parametrize("recipe", ["cfn_items_ml_1m", "edlae_ml_1m"])
+def test_recipe_reports_the_mean_over_its_seeds(recipe, tmp_path, monkeypatch):
+    assert run_script(monkeypatch, recipe, "--seeds", "1,2", "--out", tmp_path / "result.json") == 0
     result = json.loads((tmp_path / "result.json").read_text())
-    for metric, figure in result["test"].items():
+    assert [run["seed"] for run in result["runs"]] == [1, 2]
+    for metric, summary in result["test"].items():
         values = [run["test"][metric] for run in result["runs"]]
-        assert len(values) == 2
-        assert figure["mean"] == pytest.approx(sum(values) / 2)
-        assert figure["mean"] > 0
-    assert (tmp_path / "served" / "1" / "saved_model.pb").exists()
-    kept = Run(tmp_path / "runs" / "seed-2")
-    again = kept.evaluate(list(result["test"]))["test"]
-    assert again.means == pytest.approx({m: result["runs"][1]["test"][m] for m in again.means}, abs=1e-6)
-    with pytest.raises(SystemExit) as ended:
-        runpy.run_path(command[0], run_name="__main__")
-    assert ended.value.code == 2
-    assert "seed-1 is there already: choose another folder for --runs" in capsys.readouterr().err
+        assert summary["mean"] == pytest.approx(sum(values) / 2)
+        assert summary["se_over_runs"] == pytest.approx(abs(values[0] - values[1]) / 2)
 
 
-@pytest.mark.parametrize("page", ["article", "refeeding"])
-def test_page_smokes(page, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", [str(ZOO / f"{page}.py"), "--smoke"])
-    monkeypatch.syspath_prepend(str(ZOO))
-    runpy.run_path(str(ZOO / f"{page}.py"), run_name="__main__")
-    told = capsys.readouterr().out
-    written = (ZOO / f"{page}.md").read_text()
-    rows = {line.split(" | ")[0] for line in written.splitlines() if line.startswith("| ")}
-    assert rows <= {line.split(" | ")[0] for line in told.splitlines()} and len(rows) > 3
-    assert "nan" not in told
+def test_recipe_does_not_overwrite_stored_runs(tmp_path, monkeypatch, capsys):
+    (tmp_path / "seed-1").mkdir()
+    assert run_script(monkeypatch, "popularity_ml_1m", "--runs", tmp_path) == 2
+    assert "seed-1 already exists. Fix: choose another folder for --runs" in capsys.readouterr().err
 
 
-def test_a_recipe_runs_by_its_path(tmp_path):
-    command = [
-        sys.executable,
-        ZOO / "popularity_ml_1m.py",
-        "--smoke",
-        "--seeds",
-        "1",
-        "--out",
-        tmp_path / "result.json",
-    ]
+def test_recipe_rejects_seeds_that_are_not_numbers(monkeypatch, capsys):
+    assert run_script(monkeypatch, "popularity_ml_1m", "--seeds", "one") == 2
+    assert "expected whole numbers separated by commas (1,2,3), got 'one'" in capsys.readouterr().err
+
+
+def test_recipe_runs_by_its_path(tmp_path):
+    script, result_file = ZOO / "popularity_ml_1m.py", tmp_path / "result.json"
+    command = [sys.executable, script, "--smoke", "--seeds", "1", "--out", result_file]
     environment = {**os.environ, "PYTHONPATH": str(ZOO.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "ndcg_100" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert "ndcg_100" in process.stdout
 
 
-def test_every_recipe_is_short():
+def test_recipes_are_short():
     for recipe in RECIPES:
         assert len((ZOO / f"{recipe}.py").read_text().splitlines()) <= 90, recipe
 
 
-def test_the_table_says_what_the_recipes_measured():
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["article", "refeeding"])
+def test_script_prints_the_text_and_the_rows_of_its_page(page, monkeypatch, capsys):
+    assert run_script(monkeypatch, page) == 0
+    printed = capsys.readouterr().out
+    assert "nan" not in printed
+    stored = (ZOO / f"{page}.md").read_text()
+
+    def row_names(text):
+        return {line.split(" | ")[0] for line in text.splitlines() if line.startswith("| ")}
+
+    def prose(text):
+        text = re.sub(r"\d+ epochs", "N epochs", text[text.index("# ") :])
+        return [line for line in text.splitlines() if line and not line.startswith("| ")]
+
+    assert row_names(stored) <= row_names(printed) and len(row_names(stored)) > 3
+    assert prose(stored) == prose(printed)
+
+
+def test_table_matches_the_result_files():
     assert {path.stem for path in (ZOO / "results").glob("*.json")} <= set(RECIPES)
-    sys.path.insert(0, str(ZOO))
-    try:
-        import table
-    finally:
-        sys.path.remove(str(ZOO))
     assert (ZOO / "README.md").read_text() == table.table(), "run: python zoo/table.py"
 
 
-def test_a_given_split_holds_out_what_its_files_hold(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ZOO))
-    given = importlib.import_module("given").Given
-    parts = {"train": "0 10 11\n1 11 12\n", "valid": "0 12\n1 13\n", "test": "0 13\n1 10 14\n"}
-    for name, lists in parts.items():
+def test_provided_split_holds_out_the_interactions_of_its_files(tmp_path):
+    files = {"train": "0 10 11\n1 11 12\n", "valid": "0 12\n1 13\n", "test": "0 13\n1 10 14\n"}
+    for name, lists in files.items():
         (tmp_path / f"{name}.txt").write_text(lists)
 
-    def pairs(table):
-        return {(table.user_ids[u], table.item_ids[i]) for u, i in zip(table.users, table.items, strict=True)}
+    def pairs(interactions):
+        users, items = interactions.user_ids[interactions.users], interactions.item_ids[interactions.items]
+        return set(zip(users, items, strict=True))
 
-    held = {name: pairs(kerasrec.read(tmp_path / f"{name}.txt", layout="user-items")) for name in parts}
+    expected = {name: pairs(kerasrec.read(tmp_path / f"{name}.txt", layout="user-items")) for name in files}
     test, valid = (str(tmp_path / f"{name}.txt") for name in ("test", "valid"))
-    table = kerasrec.read(tmp_path)
-    split = given(test, "own", validation=valid).split(table)
-    assert pairs(split.train) == pairs(split.validation.inputs) == held["train"]
-    assert pairs(split.validation.targets) == held["valid"]
-    assert pairs(split.test.inputs) == held["train"] | held["valid"]
-    assert pairs(split.test.targets) == held["test"]
-    split = given(test, "own", validation=0.5).split(table)
-    assert pairs(split.train) | pairs(split.validation.targets) == held["train"] | held["valid"]
-    assert pairs(split.test.targets) == held["test"]
+    interactions = kerasrec.read(tmp_path)
+    split = ProvidedSplit(test, "own", validation=valid).split(interactions)
+    assert pairs(split.train) == pairs(split.validation.inputs) == expected["train"]
+    assert pairs(split.validation.targets) == expected["valid"]
+    assert pairs(split.test.inputs) == expected["train"] | expected["valid"]
+    assert pairs(split.test.targets) == expected["test"]
+    split = ProvidedSplit(test, "own", validation=0.5).split(interactions)
+    assert pairs(split.train) | pairs(split.validation.targets) == expected["train"] | expected["valid"]
+    assert pairs(split.test.targets) == expected["test"]
 
 
 @pytest.fixture
-def search(tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(ZOO))
-    command = importlib.import_module("search").main
+def search(tmp_path):
+    """Calls `python zoo/search.py` with a journal of its own."""
     journal = str(tmp_path / "journal")
-    return lambda *told: CliRunner().invoke(command, [*told, "--smoke", "--journal", journal])
+    return lambda *arguments: CliRunner().invoke(search_command, [*arguments, "--smoke", "--journal", journal])
 
 
-def test_a_search_tries_every_setting_once_and_finds_the_best(search):
-    told = "edlae_ml_1m", "REG=1,1000000", "DROPOUT=0.2"
-    done = search(*told).stdout.splitlines()
-    rows = [line.split(" | ") for line in done if line.startswith("| 1")]
+def test_search_tries_each_combination_once_and_prints_the_best(search):
+    arguments = "edlae_ml_1m", "REG=1,1000000", "DROPOUT=0.2"
+    lines = search(*arguments).stdout.splitlines()
+    rows = [line.split(" | ") for line in lines if line.startswith("| 1")]
     assert sorted(row[0] for row in rows) == ["| 1", "| 1000000"]
     best = max(rows, key=lambda row: float(row[2]))[0].removeprefix("| ")
-    assert done[-1] == f"best: REG={best}, DROPOUT=0.2"
-    again = search(*told).stdout.splitlines()
-    assert sorted(again) == sorted(done)  # seconds too: nothing was run again
+    assert lines[-1] == f"best: REG={best}, DROPOUT=0.2"
+    # The second call prints the same seconds, so it has run no trial again.
+    assert sorted(search(*arguments).stdout.splitlines()) == sorted(lines)
 
 
-def test_a_search_that_goes_on_draws_anew(search):
-    told = "ease_ml_1m", "REG=1..1000", "--trials"
-    drawn = [line.split(" | ")[0] for line in search(*told, "4").stdout.splitlines()[2:6]]
-    goes_on = [line.split(" | ")[0] for line in search(*told, "8").stdout.splitlines()[2:10]]
-    assert goes_on[:4] == drawn and len(set(goes_on)) == 8
+def test_resumed_search_draws_new_settings(search):
+    arguments = "ease_ml_1m", "REG=1..1000", "--trials"
+    first = [line.split(" | ")[0] for line in search(*arguments, "4").stdout.splitlines()[2:6]]
+    resumed = [line.split(" | ")[0] for line in search(*arguments, "8").stdout.splitlines()[2:10]]
+    assert resumed[:4] == first and len(set(resumed)) == 8
 
 
-def test_a_search_refuses_what_it_cannot_try(search):
-    for told, complaint in (
-        (("no_such_recipe", "REG=1"), "no_such_recipe is no recipe"),
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("no_such_recipe", "REG=1"), "got no_such_recipe"),
         (("edlae_ml_1m", "REGG=1"), "edlae_ml_1m has no setting REGG"),
-        (("edlae_ml_1m", "REG=1..10"), "say how many `--trials`"),
-        (("edlae_ml_1m", "REG=10..1"), "REG=10..1: the ends of a range"),
+        (("edlae_ml_1m", "REG=1..10"), "a setting is a range. Fix: add --trials"),
+        (("edlae_ml_1m", "REG=10..1"), "REG=10..1: expected a range"),
         (("edlae_ml_1m", "REG.decay=1"), "edlae_ml_1m has no setting REG.decay"),
-        (("edlae_ml_1m", "REG=1", "--validation", "0.1"), "has no share to hold out"),
-        (("cfn_items_ml_1m", "EPOCHS=1", "--validation", "valid.txt"), "random-ratings cannot hold out 'valid.txt'"),
-        (("edlae_ml_1m", "REG=1", "--seeds", "one"), "'one' is no list of whole numbers"),
-    ):
-        refused = search(*told)
-        assert refused.exit_code == 2
-        assert complaint in refused.stderr
+        (("edlae_ml_1m", "REG=1", "--validation", "0.1"), "--validation does not apply to held-out-users"),
+        (("cfn_items_ml_1m", "EPOCHS=1", "--validation", "valid.txt"), "expects a share (0.1), got 'valid.txt'"),
+        (("edlae_ml_1m", "REG=1", "--seeds", "one"), "got 'one'"),
+    ],
+)
+def test_search_rejects_invalid_arguments(search, arguments, message):
+    result = search(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr

@@ -1,9 +1,9 @@
-"""I-AutoRec on MovieLens 1M, ratings at random, 90/10, five splits.
+"""I-AutoRec on MovieLens 1M: random ratings, 90/10, five splits.
 
-Sedhain et al. 2015 report an RMSE of .831, with 500 sigmoid units and resilient propagation on all
-rows at once. Here: the same architecture, Adam with a learning rate that falls to 0 over the run.
-`reg` is the paper's λ divided by the number of rows. It, the epochs and the batch size were chosen with
-10 % of the training ratings for validation; the figures are of models that learned from 99 % of them.
+Sedhain et al. 2015 report an RMSE of .831 with 500 sigmoid units, trained by resilient propagation on all rows at once.
+This recipe has the same architecture and uses Adam with a learning rate that falls to 0 over the run. `reg` is the
+paper's λ divided by the number of rows. `reg`, the epochs and the batch size were chosen with 10 % of the training
+ratings as validation. The results are of models trained on 99 % of the training ratings.
 """
 
 from fit import fit_best

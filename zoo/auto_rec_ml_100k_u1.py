@@ -1,12 +1,12 @@
-"""I-AutoRec on MovieLens 100K, the data's own split u1.base / u1.test.
+"""I-AutoRec on MovieLens 100K: the data set's own split, u1.base and u1.test.
 
 Han et al. 2021 (GLocal-K) report .8889 for their model on this split. Epochs, batch size and decay were chosen on a
-tenth of the ratings of u1.base, where decoupled weight decay has an RMSE of .879 and weight decay as part of the loss,
-which Adam evens out between weights, .885. A twentieth of u1.base is kept to watch.
+tenth of the ratings of u1.base. There, decoupled weight decay gives an RMSE of .879. Weight decay as a term of the
+loss gives .885, because Adam rescales it per weight. A twentieth of u1.base is validation data here.
 """
 
 from fit import fit_best
-from given import Given
+from provided_split import ProvidedSplit
 from recipe import Recipe, main
 
 from kerasrec import AutoRec, RandomRatings, Recommender, Split
@@ -15,7 +15,7 @@ from kerasrec.optimizers import Adam
 RECIPE = Recipe(
     model="I-AutoRec",
     data="ml-100k",
-    protocol=Given("ml-100k/u1.test", "u1", validation=0.05),
+    protocol=ProvidedSplit("ml-100k/u1.test", "u1", validation=0.05),
     metrics=("rmse", "mae"),
     smoke_protocol=RandomRatings(),
 )

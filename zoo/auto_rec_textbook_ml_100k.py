@@ -1,9 +1,9 @@
-"""I-AutoRec on MovieLens 100K as a textbook teaches it: 25 epochs, the last one counts.
+"""I-AutoRec on MovieLens 100K with the settings of a textbook: 25 epochs, result of the last epoch.
 
-Item rows, 500 sigmoid units, dropout of .05 on the code, Adam at .002, batches of 256, weights from N(0, .01), ratings
-90/10 at random. The lesson's loss is the mean over a row's 943 users of half the squared error, with a weight decay
-of 1e-5: as a decay beside the sum of squared errors that is 1e-5 · 2 · 943. `pictures/` has its picture: the test
-ratings are watched, as the lesson does, but nothing is chosen by them.
+Item rows, 500 sigmoid units, dropout of .05 on the code, Adam at .002, batches of 256, weights from N(0, .01), random
+ratings 90/10. The textbook's loss is the mean over the 943 users of a row of half the squared error, with a weight
+decay of 1e-5. Beside a sum of squared errors that decay is 1e-5 · 2 · 943. `pictures/` has the textbook's picture.
+Like the textbook, it shows the test RMSE of each epoch, but no setting is chosen by it.
 """
 
 from pathlib import Path
@@ -33,25 +33,30 @@ def train(split: Split, seed: int, smoke: bool) -> Recommender:
     epochs = 2 if smoke else EPOCHS
     reg = DECAY * 2 * split.train.n_users
     model = AutoRec.for_interactions(split.train, rows="items", dropout=0.05, reg=reg, seed=seed)
-    model.build()
     rng = np.random.default_rng(seed)
     for layer in model.dense:
         layer.kernel.assign(rng.normal(0, 0.01, layer.kernel.shape))
     model.compile(Adam(0.002))
-    watched = {"validation_data": split.test, "callbacks": [EpochBar()], "verbose": 0}
-    history = model.fit(split.train, epochs=epochs, batch_size=BATCH_SIZE, **watched).history
+    history = model.fit(
+        split.train,
+        epochs=epochs,
+        batch_size=BATCH_SIZE,
+        validation_data=split.test,  # for the picture only
+        callbacks=[EpochBar()],
+        verbose=0,
+    ).history
     if seed == RECIPE.seeds[0] and not smoke:
         draw(history)
     return model
 
 
 def draw(history: dict[str, list[float]]) -> None:
-    """Train loss and test RMSE by epoch, as the lesson shows them."""
+    """Draws training loss and test RMSE by epoch, as in the textbook."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 3.2), layout="constrained")
-    for place, (name, title) in enumerate({"loss": "train: loss of a row", "val_rmse": "test: RMSE"}.items(), 1):
-        axes = figure.add_subplot(1, 2, place)
+    for position, (name, title) in enumerate({"loss": "training loss per row", "val_rmse": "test RMSE"}.items(), 1):
+        axes = figure.add_subplot(1, 2, position)
         axes.plot(range(1, EPOCHS + 1), history[name], marker="o", ms=4, color="#0072b2")
         axes.set_title(f"{title}, {history[name][-1]:.3f} after {EPOCHS} epochs", loc="left")
         axes.set(xlabel="epoch")

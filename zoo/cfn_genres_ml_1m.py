@@ -1,14 +1,16 @@
-"""CFN over items on MovieLens 1M, with genres, ratings at random, 90/10, five splits.
+"""CFN over items with genres on MovieLens 1M: random ratings, 90/10, five splits.
 
-Strub et al. 2016 report an RMSE of .8316 with side information. Width, α, β and the share of hidden entries are
-theirs. The rest was chosen with 9 % of all ratings for validation, where the paper's tanh layers on centred input
-stay at .847, sigmoid ones at .843, and sigmoid ones on input with its mean, which tells who rated, reach .833. The
-figures are of models that learned from 99 % of the training ratings. On each of the five splits genres do worse than
-none, by .0001 to .0012 (`cfn_items_ml_1m.py`). Neither a smaller weight for them nor the year of release changes that,
-nor where they join: over two splits the validation RMSE is .8331 without side information, .8333 with genres scaled to
-.3, .8332 with genres and years so scaled, .8331 with genres that join the hidden layer only, .8339 with genres that
-join the output only, and .8338 with both where their weights start at 0. Who rated a film seems to tell what its genres
-would.
+Strub et al. 2016 report an RMSE of .8316 with side information. Width, α, β and the share of hidden entries are theirs;
+the other settings are those of `cfn_items_ml_1m.py`, which explains them.
+
+On each of the five splits the RMSE with genres is .0001 to .0012 higher than without. Validation RMSE over two splits:
+
+    no side information .8331
+    genres scaled to .3 → .8333; genres and years scaled to .3 → .8332
+    genres joined to the hidden layer only .8331; genres joined to the output only .8339
+    genres joined to both, with initial weights of 0 → .8338
+
+The users who rated a film seem to carry the information of its genres.
 """
 
 from fit import fit_best

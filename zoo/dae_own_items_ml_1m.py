@@ -1,7 +1,7 @@
-"""CDAE without user nodes (the paper's DAE) on MovieLens 1M, each user's own items at random.
+"""CDAE without user nodes (the paper's DAE) on MovieLens 1M: own items at random.
 
-Wu et al. 2016 report MAP@10 on ML-10M, Netflix and Yelp; no paper reports this data. The same with user nodes is
-`cdae_own_items_ml_1m.py`; width, corruption and epochs are those chosen for `cdae_ml_1m.py`.
+Wu et al. 2016 report MAP@10 on ML-10M, Netflix and Yelp; no paper reports this data. `cdae_own_items_ml_1m.py` is the
+same model with user nodes. Width, corruption and epochs are those chosen for `cdae_ml_1m.py`.
 """
 
 from fit import fit_best

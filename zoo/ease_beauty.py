@@ -1,7 +1,7 @@
-"""EASE on Amazon Beauty, the last item of each user, ranked among all items.
+"""EASE on Amazon Beauty: the last item of each user, ranked among all items.
 
-Many papers report sampled negatives here, with which no full ranking can be compared. `reg` was chosen on the items
-before the last.
+Many papers rank it among sampled negatives. Such results cannot be compared with a full ranking. `reg` was chosen on
+the last but one item of each user.
 """
 
 from recipe import Recipe, main

@@ -1,7 +1,7 @@
-"""EASE on MovieLens 1M, held-out users.
+"""EASE on MovieLens 1M: held-out users.
 
-Steck 2019 reports ML-20M, Netflix and Million Songs; no paper reports this split. λ was chosen on
-validation users among 100, 200, 500 and 1000.
+Steck 2019 reports ML-20M, Netflix and Million Songs; no paper reports this split. λ was chosen on validation users
+among 100, 200, 500 and 1000.
 """
 
 from recipe import Recipe, main
@@ -13,7 +13,7 @@ RECIPE = Recipe(
     data="ml-1m",
     protocol=HeldOutUsers(held_out=500, seed=98765),
     metrics=("ndcg_100", "recall_20", "recall_50"),
-    seeds=(1,),  # nothing is drawn
+    seeds=(1,),  # the model has no randomness
 )
 REG = 500.0
 

@@ -1,4 +1,7 @@
-"""EASE on MovieLens 1M, time-ordered held-out users. No paper reports it; λ as under `ease_ml_1m.py`."""
+"""EASE on MovieLens 1M: time-ordered held-out users.
+
+No paper reports EASE on this split. λ as in `ease_ml_1m.py`.
+"""
 
 from recipe import Recipe, main
 
@@ -9,7 +12,7 @@ RECIPE = Recipe(
     data="ml-1m",
     protocol=TemporalUsers(held_out=750, seed=98765),
     metrics=("ndcg_100", "plain_recall_100", "ndcg_10", "plain_recall_10", "precision_10", "precision_100"),
-    seeds=(1,),  # nothing is drawn
+    seeds=(1,),  # the model has no randomness
 )
 REG = 500.0
 

@@ -1,7 +1,7 @@
-"""EDLAE on MovieLens 1M, held-out users.
+"""EDLAE on MovieLens 1M: held-out users.
 
-Steck 2020 reports ML-20M, Netflix and Million Songs; no paper reports this split. (p, λ) were chosen
-on validation users among p of 0, .1, .2, .33, .5, .6 and λ of 20, 50, 100, 200, 300, 500.
+Steck 2020 reports ML-20M, Netflix and Million Songs; no paper reports this split. (p, λ) were chosen on validation
+users among p of 0, .1, .2, .33, .5, .6 and λ of 20, 50, 100, 200, 300, 500.
 """
 
 from recipe import Recipe, main
@@ -13,7 +13,7 @@ RECIPE = Recipe(
     data="ml-1m",
     protocol=HeldOutUsers(held_out=500, seed=98765),
     metrics=("ndcg_100", "recall_20", "recall_50"),
-    seeds=(1,),  # nothing is drawn
+    seeds=(1,),  # the model has no randomness
 )
 DROPOUT = 0.5
 REG = 300.0

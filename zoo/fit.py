@@ -1,4 +1,4 @@
-"""`fit` with the best epoch by validation kept, which every trained recipe does."""
+"""`fit` that restores the best epoch on validation data, for all recipes that train by epochs."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from kerasrec.callbacks import Checkpoints, EpochBar
 
 
 def fit_best(model: kerasrec.Recommender, split: kerasrec.Split, epochs: int, monitor: str, **fit: Any) -> None:
-    """Trains and leaves the weights of the epoch that was best on validation.
+    """Trains a model and restores the weights of its best epoch on validation data.
 
     Args:
-        model: compiled.
-        split: to train and to choose on.
+        model: a compiled model.
+        split: training and validation data.
         epochs: passes over the training rows.
-        monitor: `"val_rmse"` (lowest is best) or a ranking metric's (highest is best).
-        **fit: as in `keras.Model.fit`.
+        monitor: `"val_rmse"` (lowest is best) or the name of a ranking metric (highest is best).
+        **fit: arguments of `keras.Model.fit`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        kept = Checkpoints(folder, monitor)
+        checkpoints = Checkpoints(folder, monitor)
         model.fit(
             split.train,
             epochs=epochs,
             validation_data=split.validation,
-            callbacks=[kept, EpochBar()],
+            callbacks=[checkpoints, EpochBar()],
             verbose=0,
             **fit,
         )
-        kept.restore(model, kept.best_epoch())
+        checkpoints.restore(model, checkpoints.best_epoch())

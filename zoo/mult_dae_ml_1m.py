@@ -1,7 +1,7 @@
-"""Mult-DAE on MovieLens 1M, held-out users.
+"""Mult-DAE on MovieLens 1M: held-out users.
 
-Liang et al. 2018 report ML-20M, Netflix and Million Songs; no paper reports this split. Settings are those of their
-code, but for the batch size, which is scaled to the size of the data.
+Liang et al. 2018 report ML-20M, Netflix and Million Songs; no paper reports this split. Settings are those of the
+reference code, except the batch size, which is scaled to the size of the data.
 """
 
 from fit import fit_best

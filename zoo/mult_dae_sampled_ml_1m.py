@@ -1,7 +1,7 @@
-"""Mult-DAE on MovieLens 1M, held-out users, with 500 of the 3,502 items sampled for each batch.
+"""Mult-DAE on MovieLens 1M: held-out users, 500 of the 3,502 items sampled for each batch.
 
-What sampling costs in accuracy: `mult_dae_ml_1m.py` is the same with all items. No paper reports this split. The
-learning rate, 0.002 by default where items are sampled, is the best of 0.001, 0.002 and 0.005 on validation.
+It shows what sampling costs in accuracy: `mult_dae_ml_1m.py` is the same model with all items. No paper reports this
+split. The learning rate is 0.002, the default with sampling. It is the best of 0.001, 0.002 and 0.005 on validation.
 """
 
 from fit import fit_best

@@ -1,6 +1,6 @@
-"""Mult-VAE on MovieLens 1M, time-ordered held-out users: what SVAE is compared with.
+"""Mult-VAE on MovieLens 1M: time-ordered held-out users, the baseline of SVAE.
 
-The published figures are those of Sachdeva et al. 2019, table 3. Settings are those of `mult_vae_ml_1m`.
+The published results are those of Sachdeva et al. 2019, table 3. Settings are those of `mult_vae_ml_1m`.
 """
 
 from fit import fit_best

@@ -1,11 +1,11 @@
-"""What all recipes share: seeds, smoke mode, and results that say how they were measured.
+"""The command line of all recipes: seeds, smoke mode, and result files that record how they were measured.
 
-A recipe is a script beside this file. Run it by its path:
+A recipe is a script in this folder. Run it by its path:
 
-    python zoo/ease_ml_1m.py                    # all its seeds, result to zoo/results/ease_ml_1m.json
+    python zoo/ease_ml_1m.py                    # all its seeds; writes zoo/results/ease_ml_1m.json
     python zoo/ease_ml_1m.py --seeds 1 --export served
-    python zoo/ease_ml_1m.py --runs runs/ease   # for `kerasrec compare runs/ease/seed-1 …`, `kerasrec explore`, …
-    python zoo/ease_ml_1m.py --smoke            # generated data, seconds: does it run?
+    python zoo/ease_ml_1m.py --runs runs/ease   # stores runs for `kerasrec compare`, `kerasrec explore`, …
+    python zoo/ease_ml_1m.py --smoke            # checks in seconds, on generated data, that the script runs
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ RESULTS = Path(__file__).with_name("results")
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is measured, and how.
+    """What a recipe measures, and how.
 
     Attributes:
-        model: as the table names it.
-        data: what `kerasrec.read` takes.
-        protocol: makes the split; its seed is replaced for each run where `reseed` is true.
-        metrics: what is reported on test, the first of them first.
-        seeds: of the runs.
-        reseed: whether a seed draws a new split (rating prediction), or only new weights.
-        published: metric → figure of the paper under this protocol, where there is one.
-        smoke_protocol: for generated data, where `protocol` can split its own data only.
+        model: name of the model in the table of results.
+        data: the argument of `kerasrec.read`.
+        protocol: splits the data. If `reseed` is true, each run replaces its seed.
+        metrics: names of the metrics on test data, the most important first.
+        seeds: seeds of the runs.
+        reseed: whether each seed draws a new split (rating prediction) or only new initial weights.
+        published: metric → result of the paper under this protocol; empty if the paper has none.
+        smoke_protocol: protocol for generated data, if `protocol` can split its own data only.
     """
 
     model: str
@@ -53,7 +53,7 @@ class Recipe:
     smoke_protocol: Any = None
 
     def split(self, seed: int, smoke: bool) -> kerasrec.Split:
-        """The split of one run."""
+        """The split of the run with this seed."""
         protocol = dataclasses.replace(self.protocol, seed=seed) if self.reseed else self.protocol
         if not smoke:
             return protocol.split(kerasrec.read(self.data))
@@ -64,15 +64,15 @@ class Recipe:
 
 
 Train = Callable[[kerasrec.Split, int, bool], kerasrec.Recommender]
-"""From a split, a seed, and whether to be quick about it, to a trained model: what a recipe is about."""
+"""The function that a recipe defines: `train(split, seed, smoke)` returns a trained model."""
 
 
-def numbers(context: click.Context, option: click.Parameter, told: str | None) -> list[int] | None:
-    """Whole numbers between commas, for an option of a command; `None` where it was not given."""
+def numbers(context: click.Context, option: click.Parameter, text: str | None) -> list[int] | None:
+    """Parses whole numbers separated by commas; `None` if the option is omitted."""
     try:
-        return None if told is None else [int(number) for number in told.split(",")]
+        return None if text is None else [int(number) for number in text.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{told!r} is no list of whole numbers such as 1,2,3") from None
+        raise click.BadParameter(f"expected whole numbers separated by commas (1,2,3), got {text!r}") from None
 
 
 def main(recipe: Recipe, train: Train, script: str) -> None:
@@ -86,23 +86,27 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
         callback=numbers,
         help="Seeds to run.",
     )
-    @click.option("--smoke", is_flag=True, help="Generated data and few epochs: does it run?")
-    @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Export the last model there.")
-    @click.option("--runs", "keep_in", type=click.Path(path_type=Path), help="Keep each seed's run as seed-N there.")
+    @click.option("--smoke", is_flag=True, help="Check with generated data and few epochs that the recipe runs.")
+    @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Folder to export the last model to.")
+    @click.option(
+        "--runs", "runs_folder", type=click.Path(path_type=Path), help="Folder to store each run in, as seed-N."
+    )
     @click.option("--out", type=click.Path(path_type=Path), help="Result file.  [default: zoo/results/RECIPE.json]")
-    def command(seeds: list[int], smoke: bool, export_to: Path | None, keep_in: Path | None, out: Path | None) -> None:
-        kept = {seed: keep_in / f"seed-{seed}" for seed in seeds} if keep_in is not None else {}
-        for folder in kept.values():
-            if folder.exists():  # said before hours of training, not after
-                raise click.UsageError(f"{folder} is there already: choose another folder for --runs")
+    def command(
+        seeds: list[int], smoke: bool, export_to: Path | None, runs_folder: Path | None, out: Path | None
+    ) -> None:
+        folders = {seed: runs_folder / f"seed-{seed}" for seed in seeds} if runs_folder is not None else {}
+        for folder in folders.values():
+            if folder.exists():  # checked before hours of training, not after
+                raise click.UsageError(f"{folder} already exists. Fix: choose another folder for --runs")
         runs = []
         for seed in seeds:
             split = recipe.split(seed, smoke)
-            began = time.perf_counter()
+            start = time.perf_counter()
             model = train(split, seed, smoke)
-            seconds = time.perf_counter() - began
+            seconds = time.perf_counter() - start
             test, validation = (
-                kerasrec.evaluate(model, part, list(recipe.metrics)) for part in (split.test, split.validation)
+                kerasrec.evaluate(model, held_out, list(recipe.metrics)) for held_out in (split.test, split.validation)
             )
             runs.append(
                 {
@@ -114,8 +118,8 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
                 }
             )
             click.echo(f"seed {seed}, {seconds:.0f} s\n{test}")
-            if seed in kept:
-                save_run(model, split, kept[seed], recipe.data)
+            if seed in folders:
+                save_run(model, split, folders[seed], recipe.data)
         if export_to is not None:
             kerasrec.export_saved_model(model, export_to, split.train)
         name = Path(script).stem
@@ -128,12 +132,12 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
 
 
 def summary(recipe: Recipe, name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Mean and standard error over the runs, beside what the paper says."""
-    figures = {}
+    """Mean and standard error over the runs, with the result of the paper."""
+    results = {}
     for metric in recipe.metrics:
         values = np.array([run["test"][metric] for run in runs])
         over_runs = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
-        figures[metric] = {
+        results[metric] = {
             "mean": float(values.mean()),
             "se_over_runs": over_runs,
             "se_over_test": runs[0]["test"].get(f"{metric}_se"),
@@ -145,7 +149,7 @@ def summary(recipe: Recipe, name: str, runs: list[dict[str, Any]]) -> dict[str, 
         "data": recipe.data,
         "protocol": {"name": recipe.protocol.name, **dataclasses.asdict(recipe.protocol)},
         "reseed": recipe.reseed,
-        "test": figures,
+        "test": results,
         "seconds": round(float(np.mean([run["seconds"] for run in runs])), 1),
         "parameters": runs[0]["parameters"],
         "kerasrec": kerasrec.__version__,
@@ -155,6 +159,7 @@ def summary(recipe: Recipe, name: str, runs: list[dict[str, Any]]) -> dict[str, 
 
 
 def _commit() -> str | None:
+    """The commit of the working copy; `None` outside a git repository."""
     command = ["git", "-C", str(RESULTS.parent), "describe", "--always", "--dirty"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stdout.strip() or None
+    process = subprocess.run(command, capture_output=True, text=True)
+    return process.stdout.strip() or None

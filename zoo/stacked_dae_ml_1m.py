@@ -1,6 +1,6 @@
-"""A stacked denoising autoencoder on MovieLens 1M, held-out users: Mult-DAE (600, 200), pre-trained layer by layer.
+"""Stacked denoising autoencoder on MovieLens 1M: held-out users, Mult-DAE (600, 200) with greedy pre-training.
 
-No paper reports this split. Settings as `mult_dae_ml_1m`, which has one layer.
+No paper reports this split. Settings as in `mult_dae_ml_1m`, which has one layer.
 """
 
 from fit import fit_best

@@ -1,7 +1,8 @@
-"""SVAE on Amazon Beauty, the last item of each user, ranked among all items.
+"""SVAE on Amazon Beauty: the last item of each user, ranked among all items.
 
-Many papers report sampled negatives here, with which no full ranking can be compared. Architecture as on MovieLens
-1M; k = 1, as it is the next item alone that is asked for. The best epoch is that of the items before the last.
+Many papers rank it among sampled negatives. Such results cannot be compared with a full ranking. The architecture is
+that of MovieLens 1M; k is 1, because only the next item is held out. The best epoch was chosen on the last but one
+item of each user.
 """
 
 from fit import fit_best

@@ -1,8 +1,8 @@
-"""SVAE on MovieLens 1M, time-ordered held-out users.
+"""SVAE on MovieLens 1M: time-ordered held-out users.
 
-Sachdeva et al. 2019 report these figures on this split. β, the learning rate, the batch size and the number of epochs
-were chosen on validation users: NDCG@100 there is .285 after 10 epochs from a rate of .003, .329 after 20 from .005.
-See the model for what differs from the paper.
+Sachdeva et al. 2019 report the published results on this split. β, the learning rate, the batch size and the epochs
+were chosen on validation users, by NDCG@100: .285 after 10 epochs from a rate of .003, .329 after 20 epochs from
+.005. The docstring of `SVAE` lists the differences from the paper.
 """
 
 from fit import fit_best

@@ -7,33 +7,39 @@ from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).parent
-HEAD = """# Measured
+HEAD = """# Results of the zoo
 
-Each row is one script of this folder; run it to measure it again. Figures are on test rows, with the epoch and the
-settings chosen on validation. `±` is the standard error over the runs, or over test rows where there is a single run.
-The paper's figure stands beside it where the paper reports the same data under the same protocol. Seconds are the mean
-of a run's training on one or two cores of a shared machine: read them as an order of magnitude. `python zoo/search.py`
-searches a recipe's settings. Two pages have tables of their own: [refeeding.md](refeeding.md), DeepRec with and without
-dense re-feeding, and [article.md](article.md), a popular article's figures measured its way and right.
+Each row is the result of one script of this folder. Run the script to measure it again.
 
-| model | data | protocol | runs | figure | paper | gap | seconds | parameters | recipe |
+- **result**: metrics on test data. Epoch and settings were chosen on validation data. `±` is the standard error over
+  the runs, or over test rows if there is one run. Recall is capped recall, hits / min(k, held out), unless it is called
+  plain. MAP@k divides by min(k, held out).
+- **paper**, **gap**: the first metric in the paper, and the difference to it. Both are empty if the paper does not
+  report the same data under the same protocol.
+- **seconds**: mean training time of a run on one or two cores of a shared machine. Read it as an order of magnitude.
+
+`python zoo/search.py` searches the settings of a recipe. Two pages have tables of their own:
+[refeeding.md](refeeding.md), DeepRec with and without dense re-feeding, and [article.md](article.md), the results of a
+popular article measured in its way and correctly.
+
+| model | data | protocol | runs | result | paper | gap | seconds | parameters | recipe |
 |---|---|---|---|---|---|---|---|---|---|
 """
 
 
 def spelled(metric: str) -> str:
-    """`ndcg_100` as NDCG@100."""
+    """Spells `ndcg_100` as NDCG@100."""
     name, _, k = metric.rpartition("_")
     names = {"ndcg": "NDCG", "recall": "Recall", "plain_recall": "plain Recall", "map": "MAP", "hit_rate": "HR"}
     return f"{names.get(name, name)}@{k}" if k.isdigit() else metric.upper()
 
 
 def row(result: dict[str, Any]) -> str:
-    """One line of the table: the recipe's first metric with its gap, the others behind it."""
+    """One line of the table. The gap is that of the recipe's first metric."""
     cells = []
-    for metric, figure in result["test"].items():
-        error = figure["se_over_runs"] if figure["se_over_runs"] is not None else figure["se_over_test"]
-        cells.append(f"{spelled(metric)} {figure['mean']:.4f}" + (f" ± {error:.4f}" if error is not None else ""))
+    for metric, value in result["test"].items():
+        error = value["se_over_runs"] if value["se_over_runs"] is not None else value["se_over_test"]
+        cells.append(f"{spelled(metric)} {value['mean']:.4f}" + (f" ± {error:.4f}" if error is not None else ""))
     first = next(iter(result["test"].values()))
     published = first["published"]
     paper = "" if published is None else f"{published:.4f}"
@@ -47,7 +53,7 @@ def row(result: dict[str, Any]) -> str:
 
 
 def table() -> str:
-    """The whole page."""
+    """The complete page."""
     results = [json.loads(path.read_text()) for path in sorted((FOLDER / "results").glob("*.json"))]
     results.sort(key=lambda r: (r["data"], r["protocol"]["name"], next(iter(r["test"])), r["recipe"]))
     return HEAD + "".join(map(row, results))
