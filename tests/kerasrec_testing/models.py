@@ -14,7 +14,6 @@ from kerasrec import Interactions, Recommender
 from kerasrec.callbacks import Checkpoints
 from kerasrec.data.splits import HeldOut
 from kerasrec.models import ZOO, MultDAE
-from kerasrec.models.closed_form import ClosedForm
 from kerasrec.ops.sampled_softmax import Sample
 from kerasrec.optimizers import Adam
 
@@ -55,8 +54,7 @@ CASES = {
         {"embedding_dim": 16, "gru_units": 12, "hidden_dims": (10,), "latent_dim": 6, "anneal_steps": 2000},
     ),
 }
-SOLVED = tuple(name for name, model in ZOO.items() if issubclass(model, ClosedForm))
-TRAINED = [case for case, (name, _) in CASES.items() if name not in SOLVED]
+TRAINED = [case for case, (name, _) in CASES.items() if not ZOO[name].closed_form]
 """The cases that learn by gradient descent."""
 
 
@@ -101,7 +99,7 @@ def make(case: str, table: Interactions, **arguments) -> Recommender:
     name, settings = CASES[case][0], arguments_for(case, table)
     model = ZOO[name].for_interactions(table, **{"seed": 3, **settings, **arguments})
     adam = Adam(0.01, lazy=True) if "n_sampled" in settings else keras.optimizers.Adam(0.01)
-    model.compile(**({} if name in SOLVED else {"optimizer": adam}))
+    model.compile(**({} if model.closed_form else {"optimizer": adam}))
     return model
 
 
