@@ -148,6 +148,11 @@ class Checkpoints(keras.callbacks.Callback):
         """The constructor's arguments."""
         return {"folder": str(self.folder), "monitor": self.monitor, "mode": self.mode}
 
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Checkpoints:
+        """The callback of a `get_config`."""
+        return cls(**config)
+
 
 class TrainingMetrics(keras.callbacks.Callback):
     """Measures training rows as validation measures other rows, to show overfitting.

@@ -1,9 +1,12 @@
+import gc
 import os
 from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same figures on every machine
+os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same results on every machine
+# Traced functions are millions of small objects, which the collector would otherwise walk through again and again.
+gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
@@ -11,5 +14,22 @@ def data_dir() -> Path:
     """The folder of data sets that tests marked `realdata` read."""
     folder = os.environ.get("KERASREC_DATA")
     if not folder:
-        pytest.skip("KERASREC_DATA names no folder of data sets")
+        pytest.skip("`KERASREC_DATA` names no folder of data sets")
     return Path(folder)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_make_scheduler(config, log):
+    from kerasrec_testing.scheduling import GroupScheduling
+
+    if config.getvalue("dist") != "load":  # another way was named on the command line
+        return None
+    config.option.loadscopereorder = False  # the order is that of `order_for_processes`
+    return GroupScheduling(config, log)
+
+
+def pytest_collection_modifyitems(config, items):
+    from kerasrec_testing.scheduling import order_for_processes
+
+    if hasattr(config, "workerinput"):  # in a process of `pytest -n`
+        order_for_processes(items)

@@ -61,6 +61,7 @@ class RowDense(keras.layers.Dense):
         self.sparse = sparse
         self.n_columns = None if n_columns is None else as_int_at_least(1, n_columns=n_columns)
         self.product_dtype = product_dtype
+        self.input_spec = None  # `keras.layers.Dense` expects one tensor, and a batch is a dictionary of several
 
     def add_weight(self, *args: Any, **kwargs: Any) -> keras.Variable:
         # Mixed precision would cast the whole kernel before its rows are taken.

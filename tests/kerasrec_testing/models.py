@@ -1,11 +1,17 @@
 """Small versions of every model, and the table they learn, for the tests that all models must pass."""
 
+import atexit
+import shutil
+import tempfile
 from functools import cache
+from pathlib import Path
+from typing import NamedTuple
 
 import keras
 import numpy as np
 
-from kerasrec import Interactions
+from kerasrec import Interactions, Recommender
+from kerasrec.callbacks import Checkpoints
 from kerasrec.data.splits import HeldOut
 from kerasrec.models import ZOO, MultDAE
 from kerasrec.ops.sampled_softmax import Sample
@@ -13,9 +19,10 @@ from kerasrec.optimizers import Adam
 
 N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
 SIDE = np.eye(N_BLOCKS)[np.arange(N_ITEMS) % N_BLOCKS]
-"""What is known of the items of `blocks`, and of its users: which block each is of."""
+"""Side information of the items of `blocks`, and of its users: the block of each, one-hot."""
 
-# (name in the zoo, constructor arguments): each way in which a model can be used stands here once.
+# Name in the zoo and constructor arguments: one case for each way in which a model can be used. The contract tests run
+# every case, and fail if a model of the zoo has none.
 CASES = {
     "auto_rec users": ("auto_rec", {"hidden_dims": (12,), "reg": 0.01, "dropout": 0.1}),
     "auto_rec items": ("auto_rec", {"rows": "items", "hidden_dims": (12,), "reg": 0.01}),
@@ -47,33 +54,39 @@ CASES = {
         {"embedding_dim": 16, "gru_units": 12, "hidden_dims": (10,), "latent_dim": 6, "anneal_steps": 2000},
     ),
 }
-SOLVED = ("ease", "edlae", "popularity")
+TRAINED = [case for case, (name, _) in CASES.items() if not ZOO[name].closed_form]
+"""The cases that learn by gradient descent."""
 
 
 def blocks(feedback: str = "likes", seed: int = 0) -> Interactions:
-    """Users who like (or rate high) the items of their own block: whoever learns that knows the right answer."""
+    """Users who like (or rate high) the items of their own block, so that the right recommendations are known."""
     rng = np.random.default_rng(seed)
     user, item = np.meshgrid(np.arange(N_USERS), np.arange(N_ITEMS), indexing="ij")
-    own = user % N_BLOCKS == item % N_BLOCKS
+    same_block = user % N_BLOCKS == item % N_BLOCKS
     if feedback == "ratings":
         # Half the items each: a loss that divides by the number of ratings is then the same on any share of the users.
-        seen = rng.random(own.shape).argsort(axis=1) < N_ITEMS // 2
-        values = np.where(own, 5.0, 1.0)[seen]
+        seen = rng.random(same_block.shape).argsort(axis=1) < N_ITEMS // 2
+        values = np.where(same_block, 5.0, 1.0)[seen]
     else:
-        seen = own & (rng.random(own.shape) < 0.6)
+        seen = same_block & (rng.random(same_block.shape) < 0.6)
         values = None
     times = rng.integers(1, 10**6, seen.sum())
     return Interactions.from_arrays(user[seen], item[seen] * 10, values, times)
 
 
 def held_out(table: Interactions, seed: int = 1) -> HeldOut:
-    """A fifth of each user's interactions held out."""
-    out = np.random.default_rng(seed).random(len(table)) < 0.2
-    return HeldOut(table.select(~out, compact=False), table.select(out, compact=False))
+    """A split with about a fifth of the interactions held out."""
+    targets = np.random.default_rng(seed).random(len(table)) < 0.2
+    return HeldOut(table.select(~targets, compact=False), table.select(targets, compact=False))
+
+
+def in_own_block(item_ids: np.ndarray, user_ids: np.ndarray) -> np.ndarray:
+    """Which of the items `(n_users, k)` are of their user's block."""
+    return item_ids // 10 % N_BLOCKS == (user_ids % N_BLOCKS)[:, None]
 
 
 def arguments_for(case: str, table: Interactions) -> dict:
-    """A case's arguments of the constructor, with side information for as many users or items as the table has."""
+    """The constructor arguments of a case, with side information for the rows of `table`."""
     arguments = dict(CASES[case][1])
     if "side" in arguments:
         rows = table.n_items if arguments.get("rows") == "items" else table.n_users
@@ -81,21 +94,21 @@ def arguments_for(case: str, table: Interactions) -> dict:
     return arguments
 
 
-def make(case: str, table: Interactions, **arguments):
+def make(case: str, table: Interactions, **arguments) -> Recommender:
     """A small compiled model."""
     name, settings = CASES[case][0], arguments_for(case, table)
     model = ZOO[name].for_interactions(table, **{"seed": 3, **settings, **arguments})
     adam = Adam(0.01, lazy=True) if "n_sampled" in settings else keras.optimizers.Adam(0.01)
-    model.compile(**({} if name in SOLVED else {"optimizer": adam}))
+    model.compile(**({} if model.closed_form else {"optimizer": adam}))
     return model
 
 
 def table_for(case: str) -> Interactions:
-    """The table that a case learns."""
+    """The training table of a case."""
     return blocks(ZOO[CASES[case][0]].feedback)
 
 
-def fitted(case: str, table: Interactions | None = None, epochs: int = 2, **arguments):
+def fitted(case: str, table: Interactions | None = None, epochs: int = 2, **arguments) -> Recommender:
     """A small model after a few epochs."""
     table = table_for(case) if table is None else table
     model = make(case, table, **arguments)
@@ -103,19 +116,73 @@ def fitted(case: str, table: Interactions | None = None, epochs: int = 2, **argu
     return model
 
 
+class OneCheckpoint(Checkpoints):
+    """Writes a single epoch, which is the state that an interruption after it leaves."""
+
+    def __init__(self, folder: Path, epoch: int) -> None:
+        super().__init__(folder)
+        self.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if epoch + 1 == self.epoch:
+            super().on_epoch_end(epoch, logs)
+
+
+class Training(NamedTuple):
+    """A finished `fit` with validation.
+
+    Attributes:
+        model: the model after the last epoch.
+        history: the logs of each epoch.
+        checkpoints: a folder that holds the state after half of the epochs.
+        batch_size: rows per batch.
+        epochs: number of epochs.
+    """
+
+    model: Recommender
+    history: dict[str, list[float]]
+    checkpoints: Path
+    batch_size: int
+    epochs: int
+
+
+def train(model: Recommender, table: Interactions, part: HeldOut, batch_size: int, epochs: int) -> Training:
+    """Fits a model, validates it on `part` and keeps a checkpoint of half of the run."""
+    folder = Path(tempfile.mkdtemp(prefix="kerasrec-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    checkpoint = OneCheckpoint(folder, epochs // 2)
+    run = model.fit(table, batch_size=batch_size, epochs=epochs, validation_data=part, callbacks=checkpoint, verbose=0)
+    return Training(model, run.history, folder, batch_size, epochs)
+
+
+def resumed(case: str, table: Interactions, training: Training) -> Recommender:
+    """A new model that continues an interrupted run to its last epoch."""
+    model = make(case, table)
+    epoch = Checkpoints(training.checkpoints).restore(model)
+    assert epoch == training.epochs // 2
+    model.fit(table, batch_size=training.batch_size, epochs=training.epochs, initial_epoch=epoch, verbose=0)
+    return model
+
+
 @cache
-def trained(case: str):
-    """A small model after a few epochs, shared by the tests that only ask it."""
-    return fitted(case)
+def training(case: str) -> Training:
+    """A run of four epochs, shared by the tests that read its results."""
+    table = table_for(case)
+    return train(make(case, table), table, held_out(table), batch_size=16, epochs=4)
+
+
+def trained(case: str) -> Recommender:
+    """The model of `training`, which no test may change."""
+    return training(case).model
 
 
 def scores(model, table: Interactions | HeldOut, batch_size: int = 1000) -> np.ndarray:
-    """All scores of a table's rows."""
+    """The scores of all columns for the rows of a table."""
     return model.predict(table, batch_size, verbose=0)
 
 
 def steps_on_a_given_sample() -> list[np.ndarray]:
-    """The weights after three steps in which nothing is left to chance, so that backends can be compared."""
+    """The weights after three steps without random numbers, so that backends can be compared."""
     rng = np.random.default_rng(0)
     model = MultDAE(N_ITEMS, latent_dim=5, dropout=0.0, reg=0.01, n_sampled=8)
     model.build()

@@ -1,0 +1,40 @@
+"""Distributes the tests over the processes of `pytest -n`, so that no process repeats what another has made."""
+
+from xdist.scheduler.loadscope import LoadScopeScheduling
+
+CONTRACT = "test_contract.py"
+
+
+def group_of(nodeid: str) -> str:
+    """The tests that run in one process: those of a file, in the contract of the models those of a case.
+
+    Fixtures of a module, trained models and processes for another backend are then made once.
+
+    Example:
+        >>> group_of("tests/test_losses.py::test_logistic")
+        'tests/test_losses.py'
+        >>> group_of("tests/models/test_contract.py::test_resumes[float16-mult_vae deep]")
+        'tests/models/test_contract.py::mult_vae deep'
+    """
+    path, _, test = nodeid.partition("::")
+    if path.endswith(CONTRACT) and "[" in test:
+        return f"{path}::{test.partition('[')[2].rstrip(']').rpartition('-')[2]}"
+    return path
+
+
+class GroupScheduling(LoadScopeScheduling):
+    """Gives each idle process the next group of tests, in the order of `order_for_processes`."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def order_for_processes(items: list) -> None:
+    """Sorts tests so that the processes end at about the same time: files with slow tests first, short groups last."""
+    slow = {group_of(item.nodeid) for item in items if item.get_closest_marker("slow")}
+
+    def rank(item) -> int:
+        group = group_of(item.nodeid)
+        return 2 if CONTRACT in group else group not in slow
+
+    items.sort(key=rank)
