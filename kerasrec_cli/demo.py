@@ -74,11 +74,11 @@ def _print_step(title: str) -> None:
 
 
 def _print_metrics(runs: dict[str, Run]) -> None:
-    from kerasrec.inference.evaluation import spelled_error
+    from kerasrec.inference import format_error
 
     names = ("recall_20", "recall_50", "ndcg_100")
     click.echo(f"\n{'test':<14}" + "".join(f"{name:>18}" for name in names) + f"{'seconds':>9}")
     for model, run in runs.items():
         test = run.metrics["test"]
-        cells = [f"{test[name]:.4f}{spelled_error(test[f'{name}_se'])}" for name in names]
+        cells = [f"{test[name]:.4f}{format_error(test[f'{name}_se'])}" for name in names]
         click.echo(f"{model:<14}" + "".join(f"{cell:>18}" for cell in cells) + f"{run.metrics['seconds']:>9.1f}")

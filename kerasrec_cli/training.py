@@ -88,8 +88,7 @@ def train(
       kerasrec train ease --data ratings.csv --set reg=500 --out run
     """  # noqa: D301 - click reads the character \b
     from kerasrec import PROTOCOLS, ZOO
-    from kerasrec.runs import RunConfig
-    from kerasrec.runs import train as train_run
+    from kerasrec.runs import RunConfig, train as train_run
 
     if learning_rate is not None and not math.isfinite(learning_rate):
         raise ValueError(f"--learning-rate: expected a number above 0, got {learning_rate}")
@@ -126,14 +125,14 @@ def train(
 
 
 def _print_metrics(run: Run) -> None:
-    from kerasrec.inference.evaluation import spelled_error
+    from kerasrec.inference import format_error
 
     metrics = run.metrics
     test, validation = metrics["test"], metrics["validation"]
     click.echo(f"\n{metrics['model']} on {metrics['data']}, {metrics['protocol']}, seed {metrics['seed']}")
     click.echo(f"{'':<16}{'test':>18}{'validation':>14}")
     for name in [name for name in test if f"{name}_se" in test]:
-        click.echo(f"{name:<16}{test[name]:>9.4f}{spelled_error(test[f'{name}_se']):<9}{validation[name]:>14.4f}")
+        click.echo(f"{name:<16}{test[name]:>9.4f}{format_error(test[f'{name}_se']):<9}{validation[name]:>14.4f}")
     left_out = f"; {test['left_out']:,} users without held-out items excluded" if test["left_out"] else ""
     click.echo(
         f"{test['n']:,} test rows{left_out}; trained in {metrics['seconds']:.1f} s, best epoch {metrics['best_epoch']}"
