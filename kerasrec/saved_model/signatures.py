@@ -151,36 +151,11 @@ class Signatures:
         if self.users is not None:
             batch["row"] = self.users.vocabulary.positions(inputs["user_id"])
         if "history" in inputs:
-            batch |= self.history_rows(inputs["history"], inputs.get("ratings"))
+            batch |= unique_items(self.catalogue.positions(inputs["history"]), inputs.get("ratings"))
             batch.setdefault("row", tf.fill(tf.shape(batch["ids"])[:1], -1))  # an unknown user
         elif self.users is not None:
             batch["ids"] = self.users.histories(batch["row"])
         return self.model.with_sparse_rows(batch)
-
-    def history_rows(self, history: Tensor, ratings: Tensor | None) -> Batch:
-        """Removes unknown items and repetitions from histories, and moves the padding behind the items.
-
-        An item that occurs twice keeps its last rating. Without ratings it keeps its first position.
-        """
-        ids = self.catalogue.positions(history)
-        if ratings is not None:
-            # TF Serving pads the shorter requests of a batch with their first entry, which must not count as the last
-            # rating of that item: the trailing copies of the first entry are removed.
-            differs = (ids != ids[:, :1]) | (ratings != ratings[:, :1])
-            trailing = tf.cumsum(tf.cast(differs, tf.int32), axis=1, reverse=True) == 0
-            ids = tf.concat([ids[:, :1], tf.where(trailing, -1, ids)[:, 1:]], axis=1)
-        order = tf.argsort(ids, axis=1, stable=True)
-        ascending = tf.gather(ids, order, batch_dims=1)
-        changes, edge = ascending[:, 1:] != ascending[:, :-1], tf.ones_like(ids[:, :1], tf.bool)
-        is_chosen = tf.concat([edge, changes] if ratings is None else [changes, edge], axis=1)
-        length = tf.shape(ids)[1]
-        # Positions of the chosen entries in the request, ascending, followed by `length` for padding.
-        chosen = tf.sort(tf.where(is_chosen & (ascending >= 0), order, length), axis=1)
-
-        def take(entries: Tensor, padding: Any) -> Tensor:
-            return tf.gather(tf.pad(entries, [[0, 0], [0, 1]], constant_values=padding), chosen, batch_dims=1)
-
-        return {"ids": take(ids, -1)} if ratings is None else {"ids": take(ids, -1), "values": take(ratings, 0.0)}
 
     def _scores(self, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
         """The scores of all items, and the same with -inf at the items of the history."""
@@ -207,6 +182,38 @@ class Signatures:
             spec = ModelSpec(name=name, signature_name=signature)
             tensors = {field: tf.make_tensor_proto(values[field], inputs[field].dtype) for field in inputs}
             yield PredictRequest(model_spec=spec, inputs=tensors)
+
+
+def unique_items(ids: Tensor, ratings: Tensor | None) -> Batch:
+    """Removes unknown items and repetitions from histories, and moves the padding behind the items.
+
+    An item that occurs twice keeps its last rating. Without ratings it keeps its first place.
+
+    Args:
+        ids: `(batch, length)` positions in the catalogue, -1 for unknown items and padding.
+        ratings: `(batch, length)`, or None.
+
+    Returns:
+        The batch format of training.
+    """
+    if ratings is not None:
+        # TF Serving pads the shorter requests of a batch with their first entry. The trailing copies of the first entry
+        # are removed, because the last of them would count as the last rating of that item.
+        differs = (ids != ids[:, :1]) | (ratings != ratings[:, :1])
+        is_trailing = tf.cumsum(tf.cast(differs, tf.int32), axis=1, reverse=True) == 0
+        ids = tf.concat([ids[:, :1], tf.where(is_trailing, -1, ids)[:, 1:]], axis=1)
+    order = tf.argsort(ids, axis=1, stable=True)
+    ascending = tf.gather(ids, order, batch_dims=1)
+    changes, edge = ascending[:, 1:] != ascending[:, :-1], tf.ones_like(ids[:, :1], tf.bool)
+    is_chosen = tf.concat([edge, changes] if ratings is None else [changes, edge], axis=1)
+    length = tf.shape(ids)[1]
+    # Places of the chosen entries in the request, ascending, then `length` as padding.
+    chosen = tf.sort(tf.where(is_chosen & (ascending >= 0), order, length), axis=1)
+
+    def take(entries: Tensor, padding: Any) -> Tensor:
+        return tf.gather(tf.pad(entries, [[0, 0], [0, 1]], constant_values=padding), chosen, batch_dims=1)
+
+    return {"ids": take(ids, -1)} if ratings is None else {"ids": take(ids, -1), "values": take(ratings, 0.0)}
 
 
 def _checked(inputs: Mapping[str, Tensor], n_items: int) -> dict[str, Tensor]:
