@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from kerasrec.data import Interactions
-from kerasrec.data.splits import PROTOCOLS, SplitProtocol
+from kerasrec.data import PROTOCOLS, Interactions
+from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
 
 CONFIG_FILE = "run.json"
@@ -22,7 +22,7 @@ class RunConfig:
     Attributes:
         model: name of the model, a key of `kerasrec.models.ZOO`.
         data: file, folder or name of the data, as for `kerasrec.read`.
-        protocol: name of the protocol, a key of `kerasrec.data.splits.PROTOCOLS`.
+        protocol: name of the protocol, a key of `kerasrec.data.PROTOCOLS`.
         seed: seeds the initial weights, the order of the rows, and all random draws of training.
         epochs: passes over the training rows.
         batch_size: rows per batch.

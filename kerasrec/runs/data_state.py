@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 
 from kerasrec.data import DataError, Interactions
-from kerasrec.data.readers import find
+from kerasrec.data.readers.source import find_path
 
 FileStates = dict[str, list[int]]
 """File name → size in bytes and time of the last modification in ns."""
@@ -27,7 +27,7 @@ def file_states(data: str) -> FileStates | None:
     if data == "generated":
         return None
     try:
-        path = find(data)
+        path = find_path(data)
     except DataError:
         return None  # a name that only the caller of `train` can read
     if path is None:

@@ -16,8 +16,10 @@ def test_describe_prints_counts_ranges_and_the_most_popular_item():
 
 def test_an_error_names_the_option_that_corrects_it(tmp_path):
     (tmp_path / "a.csv").write_text("buyer,item\n1,2\n")
-    assert "(--user)" in error_of("data", "describe", tmp_path / "a.csv")
-    assert "(--user)" in error_of("data", "describe", tmp_path / "a.csv", "--user", "Buyer")
+    error = error_of("data", "describe", tmp_path / "a.csv")
+    assert error.endswith("got the columns buyer, item. Fix: pass the name of one of them as --user")
+    error = error_of("data", "describe", tmp_path / "a.csv", "--user", "Buyer")
+    assert "expected a column 'Buyer' (--user), got the columns buyer, item. Fix: " in error
     (tmp_path / "dates.csv").write_text("user,item,time\n1,2,13/02/2001\n")
     assert error_of("data", "describe", tmp_path / "dates.csv").endswith("--date-format '%d/%m/%Y %H:%M'")
 

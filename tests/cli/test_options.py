@@ -44,5 +44,5 @@ def test_set_accepts_what_models_prints():
             continue
         text = line.removeprefix("    --set ")
         name = text.partition("=")[0]
-        default = inspect.signature(cls).parameters[name].default
+        default = inspect.signature(cls.__init__).parameters[name].default
         assert parse_arguments(cls, (text,), "--set") == {name: default}

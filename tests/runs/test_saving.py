@@ -57,5 +57,5 @@ def test_a_custom_protocol_is_stored_with_its_name_and_settings(tmp_path):
     for stored in (run.split(), Split.load(tmp_path / "again")):
         assert (stored.protocol.name, stored.protocol.settings) == ("mine", {"share": 0.3})
         assert stored.test.targets == split.test.targets
-    with pytest.raises(ValueError, match="'mine' is none of kerasrec's protocols"):
+    with pytest.raises(ValueError, match="expected one of the protocols .*, got 'mine'"):
         run.split().protocol.split(read_small())
