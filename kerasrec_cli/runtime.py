@@ -1,8 +1,9 @@
-"""How a command of `kerasrec` runs: the library imported quietly, a user's mistake told in one sentence."""
+"""How a command runs: the library is imported without TensorFlow's log, and an error is one line."""
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import os
 import re
@@ -15,118 +16,146 @@ from typing import Any
 
 import click
 
-from kerasrec_cli.settings import arguments
+OPTION_NAMES = "kerasrec option names"
+"""Key in a context's `meta`: Python name → option, for messages of the library."""
 
-SETTINGS = "kerasrec settings"
-"""Where a command's context keeps what `name_settings` was told."""
-
-
-@contextlib.contextmanager
-def _stderr_silenced() -> Iterator[None]:
-    """Sends what C++ libraries write to standard error nowhere; Python's exceptions pass."""
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
+ERROR, INTERRUPTED = 2, 130
+"""Exit codes."""
 
 
-class Notes(logging.Handler):
-    """Shows what reading data logs."""
+class Command(click.Command):
+    """A command that first imports the library."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        options = {p.name: p.opts[0] for p in self.params if isinstance(p, click.Option)}
+        ctx.meta[OPTION_NAMES] = options
+        _import_library()
+        return super().invoke(ctx)
+
+
+def _import_library() -> None:
+    """Imports kerasrec and starts its backend without the ten lines that TensorFlow logs at each start."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
+        import keras
+
+        keras.ops.zeros(1)  # TensorFlow looks for devices, and logs, only now
+        import kerasrec  # noqa: F401
+    log = logging.getLogger("kerasrec.data")
+    log.setLevel(logging.INFO)
+    log.handlers = [_StderrHandler()]
+
+
+class _StderrHandler(logging.Handler):
+    """Prints what the readers log."""
 
     def emit(self, record: logging.LogRecord) -> None:
         click.echo(self.format(record), err=True)
 
 
-class Command(click.Command):
-    """A command that imports the library first, quietly: TensorFlow greets each start with ten lines."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        logging.getLogger("tensorflow").setLevel(logging.ERROR)
-        with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
-            import keras
-
-            keras.ops.zeros(1)  # the devices are looked for, and complained about, only now
-            import kerasrec  # noqa: F401
-        log = logging.getLogger("kerasrec.data")
-        log.setLevel(logging.INFO)
-        log.handlers = [Notes()]
-        return super().invoke(ctx)
+@contextlib.contextmanager
+def _stderr_silenced() -> Iterator[None]:
+    """Discards what C++ libraries write to standard error. Python exceptions still pass."""
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(null, 2)
+        yield
+    finally:
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        os.close(null)
 
 
 class OneLineErrors(click.Group):
-    """A command group that turns a user's mistake into one sentence and exit code 2."""
-
-    command_class = Command
-    group_class = type  # groups below it are of this class too
+    """A command group that prints a user's mistake as one line, with exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         def spelled(message: object) -> str:
-            return in_options(str(message), {**ctx.meta.get(SETTINGS, {}), **options(self)})
+            return with_option_names(str(message), ctx.meta.get(OPTION_NAMES, {}))
 
         try:
             with warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_: click.echo(f"Warning: {spelled(message)}", err=True)
                 return super().invoke(ctx)
         except BrokenPipeError:
-            raise  # whoever reads, `head` say, has seen enough: click ends quietly
+            raise  # the reader of a pipe, such as `head`, has ended; click exits without a message
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted", err=True)
+            ctx.exit(INTERRUPTED)
         except (ValueError, OSError, ImportError, MemoryError) as error:
             if os.environ.get("KERASREC_DEBUG"):
                 raise
             message = error.args[0] if len(error.args) == 1 else error
             if isinstance(error, OSError) and error.filename is not None:
-                message = f"{error.filename}: {error.strerror}"  # without the number of the operating system's
+                message = f"{error.filename}: {error.strerror}"  # without the number of the error
             click.echo(f"Error: {spelled(message)}", err=True)
-            ctx.exit(2)
+            ctx.exit(ERROR)
 
 
-def in_options(message: str, known: Mapping[str, str]) -> str:
-    """A message with options in place of Python's `name` and name='value'."""
-    message = re.sub(r"`(\w+)`", lambda name: known.get(name[1], name[0]), message)
-    return re.sub(r"\b(\w+)=(?=')", lambda name: f"{known[name[1]]} " if name[1] in known else name[0], message)
-
-
-def name_settings(classes: Mapping[str, type]) -> None:
-    """From here on, messages name the arguments of these classes as the options that set them, `--set NAME`.
+class LazyGroup(OneLineErrors):
+    """A command group that imports the module of a command when the command runs.
 
     Args:
-        classes: option → class.
+        commands_by_module: command → module and summary for `--help`. The module has the command as the attribute of
+            the same name.
+        **options: as for `click.Group`.
     """
-    known = click.get_current_context().meta.setdefault(SETTINGS, {})
-    for option, cls in classes.items():
-        known.update({name: f"{option} {name}" for name in arguments(cls)})
+
+    def __init__(self, commands_by_module: Mapping[str, tuple[str, str]], **options: Any) -> None:
+        super().__init__(**options)
+        self.commands_by_module = commands_by_module
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of the commands, in the order of `--help`."""
+        return list(self.commands_by_module)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Imports a command."""
+        if cmd_name not in self.commands_by_module:
+            return None
+        module, _ = self.commands_by_module[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the list of commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary) for name, (_, summary) in self.commands_by_module.items()])
 
 
-def options(command: click.Command) -> dict[str, str]:
-    """Name of an argument → the option that sets it, of a command and those below it."""
-    below = command.commands.values() if isinstance(command, click.Group) else ()
-    own = {p.name: next((o for o in p.opts if o.startswith("--")), "") for p in command.params if p.name}
-    found = {name: option for name, option in own.items() if option}
-    return found | {name: option for other in below for name, option in options(other).items()}
+def with_option_names(message: str, options: Mapping[str, str]) -> str:
+    """Replaces Python names in a message (`name` and name='value') with the options that set them."""
+    message = re.sub(r"`(\w+)`", lambda match: options.get(match[1], match[0]), message)
+    return re.sub(r"\b(\w+)=(?=')", lambda match: f"{options[match[1]]} " if match[1] in options else match[0], message)
 
 
-def stop_when_told() -> None:
-    """Lets Ctrl-C end a server as SIGTERM does: that is how it is stopped, so nothing went wrong."""
-    for told in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(told, lambda *_: sys.exit(0))
+def exit_on_signals() -> None:
+    """Makes SIGINT (Ctrl-C) and SIGTERM end a server with exit code 0, because both are the usual way to stop it."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 def check_file(option: str, file: Path) -> None:
-    """That a file can be written there, before the work is done that it is to hold."""
+    """Checks that a file can be written, before the work whose result it stores.
+
+    Raises:
+        ValueError: `file` is a folder, or its folder does not exist.
+    """
     if file.is_dir():
-        raise ValueError(f"{option} {file} is a folder: give the name of a file")
+        raise ValueError(f"{option}: expected a file, got the folder {file}. Fix: add a file name")
     if not file.parent.is_dir():
-        raise ValueError(f"{option} {file}: there is no folder {file.parent}: make it first")
+        raise ValueError(f"{option} {file}: the folder {file.parent} does not exist. Fix: create it first")
 
 
-def one_of(known: dict[str, Any], name: str, what: str) -> Any:
-    """What is known by that name, or one sentence that lists the names."""
+def one_of(known: Mapping[str, Any], name: str, kind: str) -> Any:
+    """Looks a name up.
+
+    Raises:
+        ValueError: `name` is unknown.
+    """
     if name not in known:
-        raise ValueError(f"no {what} {name!r}: there are {', '.join(known)}")
+        raise ValueError(f"unknown {kind} {name!r}. Fix: choose one of {', '.join(known)}")
     return known[name]

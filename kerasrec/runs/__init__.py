@@ -1,5 +1,19 @@
-"""Runs: one model trained on one split by one protocol, stored in a folder."""
+"""Runs: one model trained on one split of one data set, stored in a folder.
 
-from kerasrec.runs.run import Run, RunConfig, build, read_plan, save_run, train, versions
+| file | content |
+|---|---|
+| `run.json` | the configuration, and what identifies the data |
+| `split/` | training, validation and test tables, and their protocol |
+| `checkpoints/` | last and best epoch, from which an interrupted run continues |
+| `model.keras` | the model of the best epoch, by validation |
+| `users.csv`, `items.csv` | ids of the training users; ids and titles of the catalogue |
+| `history.csv` | metrics of each epoch |
+| `metrics.json` | metrics on validation and test; written last, so a folder with this file is complete |
+"""
 
-__all__ = ["Run", "RunConfig", "build", "read_plan", "save_run", "train", "versions"]
+from kerasrec.runs.config import RunConfig, build_model, read_config
+from kerasrec.runs.run import Run
+from kerasrec.runs.saving import save_run, versions
+from kerasrec.runs.training import train
+
+__all__ = ["Run", "RunConfig", "build_model", "read_config", "save_run", "train", "versions"]

@@ -1,4 +1,7 @@
-"""Export to a TensorFlow SavedModel that TF Serving can serve."""
+"""Export to a TensorFlow SavedModel for TF Serving: original ids in, ids and scores of the best items out.
+
+An export contains TensorFlow's own operations only, so serving it needs neither kerasrec nor Keras.
+"""
 
 from kerasrec.saved_model.export import export_saved_model
 

@@ -1,0 +1,50 @@
+"""Detects whether the data of a run have changed since the run began."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from kerasrec.data import DataError, Interactions
+from kerasrec.data.readers.source import find_path
+
+FileStates = dict[str, list[int]]
+"""File name → size in bytes and time of the last modification in ns."""
+
+
+def file_states(data: str) -> FileStates | None:
+    """Sizes and times of the files that `kerasrec.read(data)` reads.
+
+    Equal states mean equal data, so a finished run need not read the data to see that nothing changed.
+
+    Args:
+        data: file, folder or name of the data.
+
+    Returns:
+        The states, or `None` if no files are known, as for generated data and for TensorFlow Datasets.
+    """
+    if data == "generated":
+        return None
+    try:
+        path = find_path(data)
+    except DataError:
+        return None  # a name that only the caller of `train` can read
+    if path is None:
+        return None
+    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+    stats = {file.relative_to(path.parent).as_posix(): file.stat() for file in files}
+    return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+
+def table_digest(table: Interactions) -> str:
+    """SHA-256 of everything in a table: ids, titles, values, times and the order of each history."""
+    digest = hashlib.sha256()
+    columns = (table.indptr, table.items, table.values, table.times, table.user_ids, table.item_ids, table.item_titles)
+    for column in columns:
+        if column is None:
+            digest.update(b"absent")
+        else:
+            digest.update(f"{column.dtype} {column.shape}".encode())
+            digest.update(np.ascontiguousarray(column).view(np.uint8).data)
+    return digest.hexdigest()

@@ -1,0 +1,137 @@
+"""Writes the results of a run. `metrics.json` is written last, so a folder with this file is complete."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+import kerasrec
+from kerasrec.callbacks import write_history
+from kerasrec.data import Split
+from kerasrec.files import atomic_file, atomic_folder
+from kerasrec.inference.evaluation import evaluate
+from kerasrec.models import ZOO, Recommender
+from kerasrec.runs.run import METRICS_FILE, Run
+
+
+def save_run(
+    model: Recommender,
+    split: Split,
+    folder: str | os.PathLike[str],
+    data: str,
+    history: Mapping[str, Sequence[float]] | None = None,
+) -> Run:
+    """Evaluates a model that was trained in any way, and stores it as a run.
+
+    All commands that take a run folder accept the result: `kerasrec compare`, `evaluate`, `explore`, `export`, `plot`
+    and `recommend`.
+
+    Args:
+        model: a model that was trained on `split.train`.
+        split: the split that it was trained on.
+        folder: where to store the run; created if necessary.
+        data: name of the data set, for tables of results.
+        history: metrics by epoch, for the plots that need them; if omitted, those of the model's last `fit`.
+
+    Returns:
+        The run. Its `config` is `None`, so `train` does not continue it.
+
+    Raises:
+        FileExistsError: `folder` is not empty.
+
+    Example:
+        >>> import tempfile
+        >>> from kerasrec import EASE, HeldOutUsers, generate
+        >>> from kerasrec.runs import save_run
+        >>> split = HeldOutUsers(held_out=50).split(generate(n_users=400, n_items=60, seed=1))
+        >>> model = EASE(split.train.n_items, reg=20.0)
+        >>> _ = model.fit(split.train, verbose=0)
+        >>> run = save_run(model, split, tempfile.mkdtemp(), "generated")
+        >>> sorted(run.evaluate()["test"].means)
+        ['ndcg_100', 'recall_20', 'recall_50']
+    """
+    folder = Path(folder)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"expected an empty folder, got {folder}, which is not empty. Fix: choose another folder")
+    if history is None:
+        keras_history = model.history  # set by `fit`
+        history = {} if keras_history is None else keras_history.history
+    values = zip(*history.values(), strict=True)
+    epochs = [{"epoch": n, **dict(zip(history, row, strict=True))} for n, row in enumerate(values, 1)]
+    name = next((name for name, cls in ZOO.items() if cls is type(model)), type(model).__name__)
+    with atomic_folder(folder, replace=True) as unfinished:
+        split.save(unfinished / "split")
+        write_results(unfinished, model, split, {"model": name, "data": data, "seed": model.seed}, epochs)
+    return Run(folder)
+
+
+def write_results(
+    folder: Path,
+    model: Recommender,
+    split: Split,
+    about: Mapping[str, Any],
+    epochs: list[dict[str, float]],
+    verbose: int = 0,
+) -> None:
+    """Evaluates a trained model and writes all files of a run except its configuration, split and checkpoints.
+
+    Args:
+        folder: folder of the run.
+        model: the trained model.
+        split: the split of the run.
+        about: what `metrics.json` states in addition to the metrics.
+        epochs: rows of `history.csv`.
+        verbose: 1 for progress bars.
+    """
+    with atomic_file(folder / "model.keras") as file:
+        model.save(file.name)
+    with atomic_file(folder / "history.csv") as file:
+        write_history(Path(file.name), epochs)
+    train_table = split.train
+    titles = [""] * train_table.n_items if train_table.item_titles is None else train_table.item_titles.tolist()
+    _write_csv(folder / "users.csv", ["user"], ((user,) for user in train_table.user_ids.tolist()))
+    _write_csv(folder / "items.csv", ["item", "title"], zip(train_table.item_ids.tolist(), titles, strict=True))
+    metrics = {
+        **about,
+        "protocol": split.protocol.name,
+        "protocol_settings": asdict(split.protocol),
+        "test": evaluate(model, split.test, verbose=verbose).as_dict(),
+        "validation": evaluate(model, split.validation, verbose=verbose).as_dict(),
+        "parameters": int(model.count_params()),
+        "versions": versions(),
+    }
+    write_json(folder / METRICS_FILE, metrics)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Writes an indented JSON file atomically."""
+    with atomic_file(path, "w") as file:
+        file.write(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def _write_csv(path: Path, header: list[str], rows: Iterable[Sequence[Any]]) -> None:
+    with atomic_file(path, "w") as file:
+        writer = csv.writer(file)
+        writer.writerow(header)
+        writer.writerows(rows)
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that influence results."""
+    backend = keras.backend.backend()
+    packages = ("keras", backend, "numpy", "scipy")
+    return {
+        "python": platform.python_version(),
+        "backend": backend,
+        "kerasrec": kerasrec.__version__,
+        **{package: version(package) for package in packages},
+    }

@@ -1,0 +1,188 @@
+"""Trains a run in its folder, and continues it after an interruption."""
+
+from __future__ import annotations
+
+import functools
+import math
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from kerasrec.callbacks import Checkpoints, EpochBar, TrainingMetrics
+from kerasrec.data import Interactions, Split
+from kerasrec.files import UNFINISHED
+from kerasrec.runs.config import CONFIG_FILE, RunConfig, build_model, protocol_of, read_config, read_json
+from kerasrec.runs.data_state import FileStates, file_states, table_digest
+from kerasrec.runs.lock import LOCK_FILE, locked
+from kerasrec.runs.run import METRICS_FILE, Run
+from kerasrec.runs.saving import write_json, write_results
+
+# In the order of removal. Without the first two, a folder that a killed process has half emptied counts as no run.
+REPLACED_FILES = (METRICS_FILE, CONFIG_FILE, "model.keras", "history.csv", "users.csv", "items.csv", "curves.png")
+REPLACED_FOLDERS = ("checkpoints", "split", "pictures")
+
+
+def train(
+    config: RunConfig,
+    read_data: Callable[[], Interactions],
+    folder: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    verbose: int = 0,
+) -> Run:
+    """Trains and evaluates a model, and stores the run in a folder.
+
+    A call with the same configuration, data and folder continues an interrupted run, which ends with the weights of
+    an uninterrupted one. If the run is finished, nothing is trained.
+
+    Args:
+        config: the configuration.
+        read_data: reads the interactions. Not called if the files that `config.data` names have the sizes and
+            modification times that they had when the run in `folder` began.
+        folder: where to store the run; created if necessary.
+        overwrite: if True, a run in `folder` with another configuration or on other data is replaced.
+        verbose: 1 for progress bars, the sizes of the split, and a line on standard error if `folder` already contains
+            all or part of the run.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        BlockingIOError: another process trains in `folder`.
+        FileExistsError: `folder` contains another run, a run on other data, or other files.
+        ValueError: the model or the protocol is unknown, an option is not accepted, the protocol does not fit the
+            model, nothing is held out, or the loss is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> from kerasrec import generate
+        >>> from kerasrec.runs import RunConfig, train
+        >>> options = {"split_options": {"held_out": 30}, "model_options": {"reg": 20.0}}
+        >>> config = RunConfig("ease", "generated", "held-out-users", seed=1, epochs=1, batch_size=50, **options)
+        >>> run = train(config, lambda: generate(n_users=200, n_items=60, seed=1), tempfile.mkdtemp())
+        >>> run.metrics["test"]["n"]
+        30
+    """
+    folder = Path(folder)
+    protocol_of(config)  # raises before the folder is created
+    with locked(folder):
+        _prepare(config, functools.cache(read_data), folder, overwrite, verbose)
+        if (folder / METRICS_FILE).exists():
+            _note(verbose, f"nothing to do: the run in {folder} is finished, and its data have not changed")
+        else:
+            _fit(folder, config, verbose)
+    return Run(folder)
+
+
+def _note(verbose: int, line: str) -> None:
+    if verbose:
+        print(line, file=sys.stderr)
+
+
+def _prepare(
+    config: RunConfig, read_table: Callable[[], Interactions], folder: Path, overwrite: bool, verbose: int
+) -> None:
+    """Splits the data and writes the configuration, unless the folder already contains this run."""
+    files = file_states(config.data)  # before the data are read
+    if (folder / CONFIG_FILE).exists():
+        conflict = _conflict(config, read_table, folder, files)
+        if not conflict:
+            return
+        if _has_results(folder) and not overwrite:
+            raise FileExistsError(f"{conflict}. Fix: replace that run with `overwrite`, or choose another folder")
+    elif not _is_empty(folder):
+        raise FileExistsError(f"{folder} is not empty and contains no trained run. Fix: choose another folder")
+    table = read_table()
+    split = protocol_of(config).split(table)
+    _note(verbose, split.describe())
+    _begin(folder, config, split, {"data_files": files, "data_digest": table_digest(table)})
+
+
+def _conflict(
+    config: RunConfig, read_table: Callable[[], Interactions], folder: Path, files: FileStates | None
+) -> str | None:
+    """Why the run in a folder is not the one of this configuration and these data; `None` if it is."""
+    new, old = asdict(config), asdict(read_config(folder))
+    if new != old:
+        differences = ", ".join(
+            f"{name} {old[name]!r} instead of {new[name]!r}" for name in new if new[name] != old[name]
+        )
+        return f"{folder} contains another run ({differences})"
+    stored = read_json(folder / CONFIG_FILE, ("data_files", "data_digest"))
+    unchanged = files is not None and files == stored["data_files"]
+    if unchanged or table_digest(read_table()) == stored["data_digest"]:
+        return None
+    return f"the data {config.data!r} have changed since the run in {folder} began"
+
+
+def _has_results(folder: Path) -> bool:
+    """Whether a run has completed an epoch, so that replacing it loses work."""
+    return any((folder / "checkpoints").glob("epoch-*")) or (folder / METRICS_FILE).exists()
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether a folder contains at most what a run leaves that is killed before it writes its configuration."""
+    names = [path.name for path in folder.iterdir()]
+    return all(name in ("split", LOCK_FILE) or name.startswith(UNFINISHED) for name in names)
+
+
+def _begin(folder: Path, config: RunConfig, split: Split, data_state: dict[str, object]) -> None:
+    """Writes the split and then the configuration, whose presence means that the split is complete.
+
+    An error that is certain to come, such as an option that the model rejects, is raised before anything is replaced.
+    """
+    build_model(config, split.train)
+    for name, held_out in (("validation", split.validation), ("test", split.test)):
+        if held_out.targets is None or not len(held_out.targets):
+            raise ValueError(
+                f"protocol {config.protocol} holds nothing out for {name}: the data have too few users or items. "
+                "Fix: give more data, or another `protocol`"
+            )
+    for name in REPLACED_FILES:
+        (folder / name).unlink(missing_ok=True)
+    for name in REPLACED_FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    split.save(folder / "split")
+    write_json(folder / CONFIG_FILE, {**asdict(config), **data_state})
+
+
+def _fit(folder: Path, config: RunConfig, verbose: int) -> None:
+    """Trains from the last checkpoint to the last epoch, and writes the results of the best epoch."""
+    split = Split.load(folder / "split")
+    model = build_model(config, split.train)
+    checkpoints = Checkpoints(folder / "checkpoints", model.monitor)
+    epochs_done = checkpoints.restore(model)
+    if epochs_done:
+        _note(verbose, f"continues after epoch {epochs_done} of {config.epochs}")
+    if epochs_done < config.epochs:
+        training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if config.epochs > 1 else []
+        model.fit(
+            split.train,
+            batch_size=config.batch_size,
+            epochs=config.epochs,
+            initial_epoch=epochs_done,
+            validation_data=split.validation,
+            callbacks=[*training_metrics, checkpoints, *([EpochBar()] if verbose else [])],
+            verbose=0,
+        )
+    best = checkpoints.best_epoch()
+    loss = next(epoch.get("loss", 0.0) for epoch in checkpoints.history if epoch["epoch"] == best)
+    if not math.isfinite(loss):
+        raise ValueError(
+            f"the loss is {loss} after epoch {best}, the best of {config.epochs}: the model has learned nothing. "
+            "Fix: train again with a lower `learning_rate` and with `overwrite`"
+        )
+    checkpoints.restore(model, best)
+    about = {
+        "model": config.model,
+        "data": config.data,
+        "model_options": config.model_options,
+        "learning_rate": config.learning_rate,
+        "seed": config.seed,
+        "best_epoch": best,
+        "seconds": round(sum(epoch["seconds"] for epoch in checkpoints.history), 2),
+    }
+    write_results(folder, model, split, about, checkpoints.history, verbose)

@@ -1,0 +1,86 @@
+"""`kerasrec plot` and `kerasrec explore`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from kerasrec_cli.runtime import Command, check_file, exit_on_signals, one_of
+
+
+@click.command(cls=Command)
+@click.argument("picture")
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="File: .png, .svg or .pdf.")
+def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
+    """Draw a PICTURE of RUN folders.
+
+    \b
+    curves            loss, β and validation metric by epoch
+    train-validation  metric on training rows and on validation, by epoch
+    reconstruction    scores for the row of one user
+    popularity        recall in the top 20 by popularity of the item; several runs
+    history-length    Recall@20 by length of the history; several runs
+    latent-map        items in two dimensions
+    comparison        test metrics with standard errors; several runs
+    costs             cost by size, from a CSV file of name,size,cost instead of RUN
+
+    \b
+    Example:
+      kerasrec plot latent-map run --to map.png
+    """  # noqa: D301 - click reads the character \b
+    from kerasrec import plots
+    from kerasrec.plots.run_plots import PICTURES
+    from kerasrec.runs import Run
+
+    if to.suffix not in (".png", ".svg", ".pdf"):
+        raise ValueError(f"--to: expected a file that ends in .png, .svg or .pdf, got {to}")
+    check_file("--to", to)
+    if picture == "costs":
+        if len(runs) > 1 or runs[0].is_dir():
+            raise ValueError(f"costs: expected one CSV file of name,size,cost, got {', '.join(map(str, runs))}")
+        figure = plots.costs(plots.read_costs(runs[0]))
+    else:
+        draw = one_of({**PICTURES, "costs": plots.costs}, picture, "picture")
+        figure = draw([Run(run) for run in runs])
+    figure.savefig(to, dpi=150)
+    click.echo(f"written: {to}")
+
+
+@click.command(cls=Command)
+@click.argument("runs", metavar="RUN [RUN2]", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port; 0: any free.")
+@click.option("--open/--no-open", "open_page", default=True, show_default=True, help="Open the page in a browser.")
+@click.option("--save", "to", type=click.Path(path_type=Path), help="Write one HTML file instead of serving.")
+@click.option("--user", help="With --save: id of the test user whose list the page shows.")
+def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None, user: str | None) -> None:
+    """Show what the models of one or two RUN folders do, on a local web page.
+
+    \b
+    Example:
+      kerasrec explore run --save page.html
+    """  # noqa: D301 - click reads the character \b
+    from kerasrec.explorer import Explorer, PageServer, saved_page
+    from kerasrec.runs import Run
+
+    if len(runs) > 2:
+        raise ValueError(f"expected one or two RUN folders, got {len(runs)}")
+    if to is None and user is not None:
+        raise ValueError("--user needs --save. Fix: choose the user on the page, or add --save")
+    if to is not None:
+        check_file("--save", to)
+    explorers = [Explorer(Run(run)) for run in runs]
+    if to is not None:
+        question = None if user is None else explorers[0].question_of(user)
+        to.write_text(saved_page(explorers, question), encoding="utf-8")
+        click.echo(f"written: {to}")
+        return
+    server = PageServer(explorers, port)
+    for explorer in explorers:
+        explorer.prepare()
+    exit_on_signals()
+    click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
+    if open_page:
+        click.launch(server.address)
+    server.serve()

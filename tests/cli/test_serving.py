@@ -1,0 +1,49 @@
+"""`kerasrec export` and `kerasrec serve`."""
+
+import re
+import signal
+import subprocess
+
+import pytest
+from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_answers_until_a_signal_stops_it(runs, tmp_path, number):
+    from kerasrec.serving import Client
+
+    invoke("export", runs / "ease", "--to", tmp_path / "served")
+    command = [*COMMAND, "serve", str(tmp_path / "served"), "--port", "0"]
+    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": user_environment()}
+    with subprocess.Popen(command, **options) as process:
+        line = process.stdout.readline()
+        with Client(line.split(" on ")[1].split(";")[0], model="default") as client:
+            client.wait_until_ready()
+            assert client.recommend([[3, 4]], k=2)[0].shape == (1, 2)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=120)
+    assert "Traceback" not in errors and "Aborted" not in errors
+    assert process.returncode == 0
+
+
+def test_bfloat16_prints_the_share_of_unchanged_items(runs, tmp_path):
+    output = invoke("export", runs / "ease", "--to", tmp_path, "--bfloat16").output
+    assert re.search(r"\d+\.\d% of the top 60 items are those of float32", output)
+
+
+def test_a_run_must_be_exported_before_it_is_served(runs):
+    error = error_of("serve", runs / "ease")
+    assert error.endswith(f"Fix: kerasrec export {runs / 'ease'} --to served")
+
+
+def test_an_export_gets_the_next_version(runs, tmp_path):
+    assert invoke("export", runs / "ease", "--to", tmp_path).output.strip().endswith("/1")
+    assert invoke("export", runs / "ease", "--to", tmp_path).output.strip().endswith("/2")
+
+
+def test_a_target_that_cannot_be_written_is_an_error(runs, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("")
+    assert f"--to: expected a folder, got the file {file}" in error_of("export", runs / "ease", "--to", file)
+    below = error_of("export", runs / "ease", "--to", file / "served")
+    assert below == f"Error: {file / 'served'}: Not a directory"

@@ -1,0 +1,68 @@
+"""Small exported models, requests to them and their answers."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+from kerasrec import ZOO, Interactions
+from kerasrec_testing.models import CASES, arguments_for
+
+N_USERS, N_ITEMS = 60, 40
+
+
+def interactions(text=False):
+    """A table with ratings, and with integer or string ids."""
+    rng = np.random.default_rng(0)
+    user, item = np.nonzero(rng.random((N_USERS, N_ITEMS)) < 0.3)
+    rating = rng.integers(1, 6, len(user))
+    if text:
+        return Interactions.from_arrays(np.char.add("u", user.astype(str)), np.char.add("é ", item.astype(str)), rating)
+    return Interactions.from_arrays(user + 100, item * 7, rating)
+
+
+def fitted(case, table):
+    """The model of a case after one epoch."""
+    model = ZOO[CASES[case][0]].for_interactions(table, seed=1, **arguments_for(case, table))
+    model.compile()
+    model.fit(table, epochs=1, batch_size=20, verbose=0)
+    return model
+
+
+def requests(model, table):
+    """The inputs of a signature for all users of a table."""
+    width = int(table.counts.max())
+    text = table.item_ids.dtype.kind == "U"
+    history = np.full((table.n_users, width), "" if text else -1, table.item_ids.dtype)
+    ratings = np.zeros((table.n_users, width), np.float32)
+    for user, count in enumerate(table.counts):
+        start = table.indptr[user]
+        history[user, :count] = table.item_ids[table.row(user)]
+        ratings[user, :count] = table.values[start : start + count]
+    fields = {"history": history, "ratings": ratings, "user_id": table.user_ids}
+    return {name: fields[name] for name in model.as_user_model(table).serving_inputs}
+
+
+loaded = functools.cache(tf.saved_model.load)
+
+
+def call(version, signature, **inputs):
+    """The answer of a signature as numpy arrays; `k`, `exclude` and `candidates` of `recommend` have defaults."""
+    function = loaded(version).signatures[signature]
+    specs = function.structured_input_signature[1]
+    if signature == "recommend":
+        n_rows = len(next(iter(inputs.values())))
+        blank = np.full((n_rows, 1), "" if specs["exclude"].dtype == tf.string else -1)
+        inputs = {"k": np.full(n_rows, 5), "exclude": blank, "candidates": blank, **inputs}
+    answer = function(**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
+    return {name: _decoded(tensor.numpy()) for name, tensor in answer.items()}
+
+
+def _decoded(array):
+    return np.char.decode(array.astype(bytes), "utf-8") if array.dtype == object else array
+
+
+def model_scores(model, table):
+    """The scores of the Keras model for all users of a table."""
+    user_model = model.as_user_model(table)
+    return np.asarray(user_model.predict_on_batch(user_model.batches(table, 1000)[0][0]))

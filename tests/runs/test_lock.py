@@ -1,0 +1,51 @@
+"""One process at a time trains in a folder."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from kerasrec_testing.runs import config_of, read_small
+
+from kerasrec.runs import train
+from kerasrec.runs.lock import locked
+
+ROOT = Path(__file__).parents[2]
+HOLD = "import sys, time; from pathlib import Path; from kerasrec.runs.lock import locked\n"
+HOLD += "with locked(Path(sys.argv[1])): print('locked', flush=True); time.sleep(600)"
+
+
+@pytest.fixture
+def owner(tmp_path):
+    """Another process that holds the lock of `tmp_path / "run"`."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_training_names_the_process_that_holds_the_folder(tmp_path, owner):
+    with pytest.raises(BlockingIOError, match=rf"^process {owner.pid} on \S+ trains in .*run. Fix: wait until it ends"):
+        train(config_of("popularity", epochs=1), read_small, tmp_path / "run")
+    assert owner.poll() is None
+    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+
+
+def test_a_killed_process_releases_the_folder(tmp_path, owner):
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    assert train(config_of("popularity", epochs=1), read_small, tmp_path / "run").metrics["test"]["n"] == 40
+
+
+def test_an_empty_folder_is_removed_and_another_is_not(tmp_path):
+    with locked(tmp_path / "new" / "run"):
+        assert (tmp_path / "new" / "run" / ".lock").exists()
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "old").mkdir()
+    with locked(tmp_path / "old"), pytest.raises(BlockingIOError), locked(tmp_path / "old"):
+        raise AssertionError
+    assert list((tmp_path / "old").iterdir()) == []

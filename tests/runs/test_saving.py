@@ -1,0 +1,61 @@
+"""Storing a model that was trained with `fit` as a run."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+from kerasrec_testing.runs import SMALL_VAE, config_of, read_small
+
+from kerasrec import HeldOutUsers, MultVAE, Popularity, Split, compare
+from kerasrec.runs import save_run, train
+
+
+def test_a_model_trained_by_fit_is_stored_as_a_run(tmp_path):
+    split = HeldOutUsers(held_out=40).split(read_small())
+    model = MultVAE(split.train.n_items, seed=1, **SMALL_VAE)
+    model.compile()
+    history = model.fit(split.train, epochs=2, validation_data=split.validation, verbose=0).history
+    run = save_run(model, split, tmp_path / "saved", "mine")
+    assert run.config is None
+    assert repr(run) == f"<Run: mult_vae on mine, held-out-users, in {tmp_path / 'saved'}>"
+    assert run.history()["loss"] == pytest.approx(history["loss"])
+    other = train(config_of(epochs=1, split_options={"held_out": 40}), read_small, tmp_path / "trained")
+    first, second = (r.evaluate(["ndcg_10"])["test"] for r in (run, other))
+    difference = compare(first, second)["ndcg_10"].difference
+    assert difference == pytest.approx(first.means["ndcg_10"] - second.means["ndcg_10"])
+    with pytest.raises(FileExistsError, match="saved, which is not empty. Fix: choose another folder"):
+        save_run(model, split, tmp_path / "saved", "mine")
+    with pytest.raises(FileExistsError, match="contains no trained run"):
+        train(config_of(), read_small, tmp_path / "saved", overwrite=True)
+
+
+def test_a_failure_leaves_no_part_of_a_run(tmp_path, monkeypatch):
+    split = HeldOutUsers(held_out=40).split(read_small())
+    model = Popularity(split.train.n_items)
+    model.fit(split.train, verbose=0)
+
+    def fail(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Split, "save", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_run(model, split, tmp_path / "saved", "generated")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_custom_protocol_is_stored_with_its_name_and_settings(tmp_path):
+    @dataclass(frozen=True)
+    class Mine:
+        share: float
+        name: str = "mine"
+
+    split = dataclasses.replace(HeldOutUsers(held_out=40).split(read_small()), protocol=Mine(0.3))
+    model = Popularity(split.train.n_items)
+    model.fit(split.train, verbose=0)
+    run = save_run(model, split, tmp_path / "saved", "generated")
+    run.split().save(tmp_path / "again")
+    for stored in (run.split(), Split.load(tmp_path / "again")):
+        assert (stored.protocol.name, stored.protocol.settings) == ("mine", {"share": 0.3})
+        assert stored.test.targets == split.test.targets
+    with pytest.raises(ValueError, match="expected one of the protocols .*, got 'mine'"):
+        run.split().protocol.split(read_small())
