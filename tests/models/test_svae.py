@@ -8,7 +8,7 @@ from kerasrec_testing.models import make
 from kerasrec import SVAE, Interactions, MultVAE, losses
 from kerasrec.data.batches import Batches
 from kerasrec.layers import NextItemLogits
-from kerasrec.models.svae import histories
+from kerasrec.models.svae import padded_at_end
 
 SMALL = {"embedding_dim": 6, "gru_units": 5, "hidden_dims": (7, 4), "latent_dim": 3, "seed": 1}
 
@@ -133,7 +133,7 @@ def test_padding_is_allowed_anywhere_in_training_too():
         ids = ids[ids >= 0]
         row[np.sort(rng.permutation(len(row))[: len(ids)])] = ids
     assert loss_of_batch(model, {"ids": anywhere}) == pytest.approx(loss_of_batch(model, {"ids": behind}), rel=1e-5)
-    np.testing.assert_array_equal(np.asarray(histories({"ids": anywhere}))[:, : behind.shape[1]], behind)
+    np.testing.assert_array_equal(np.asarray(padded_at_end({"ids": anywhere}))[:, : behind.shape[1]], behind)
 
 
 def test_weight_decay_counts_all_weights():
