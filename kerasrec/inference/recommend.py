@@ -11,7 +11,7 @@ from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.inference.batch_predictor import BatchPredictor
-from kerasrec.ops.ranking import NOTHING, top_k
+from kerasrec.ops.ranking import EXCLUDED_SCORE, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, RecommenderLike, Tensor
 from kerasrec.validation import as_int_at_least
 
@@ -67,9 +67,9 @@ def recommend(
         raise ValueError(f"`k`: expected 1 to {histories.n_items:,} (the number of items), got {k}")
     mask = np.zeros(histories.n_items, np.float32)
     if len(candidates):
-        mask[:] = NOTHING
+        mask[:] = EXCLUDED_SCORE
         mask[_item_columns(histories, candidates, "candidates")] = 0.0
-    mask[_item_columns(histories, exclude, "exclude")] = NOTHING
+    mask[_item_columns(histories, exclude, "exclude")] = EXCLUDED_SCORE
     user_model = model.as_user_model(histories if train is None else train)
     rows = None
     if users is not None:

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.ops.sampled_softmax import rows_of
+from kerasrec.ops.indexing import gather_rows
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
 from kerasrec.types import Batch, Tensor
 from kerasrec.validation import as_int_at_least
@@ -88,7 +88,7 @@ class RowDense(keras.layers.Dense):
             self._check_width(rows.values.shape[-1])
         if self.sparse and isinstance(rows, SparseRows):
             values = ops.expand_dims(ops.cast(rows.values, "float32"), 1)
-            hidden = rows.row_sums(values * rows_of(self.kernel, rows.columns))
+            hidden = rows.row_sums(values * gather_rows(self.kernel, rows.columns))
         else:
             hidden = rows.matmul(ops.convert_to_tensor(self.kernel), self.product_dtype if training else None)
         hidden = ops.cast(hidden, self.compute_dtype)

@@ -8,7 +8,7 @@ import keras
 from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.ops.sampled_softmax import Sample, draw, sampled_multinomial_nll
+from kerasrec.ops.sampled_softmax import SampledItems, sample_items, sampled_multinomial_nll
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids
 from kerasrec.types import Tensor
 from kerasrec.validation import as_int_at_least
@@ -91,15 +91,15 @@ class SampledLogits(keras.layers.Layer):
         logits = ops.matmul(ops.cast(inputs, "float32"), ops.transpose(self.kernel)) + self.bias
         return ops.cast(logits, self.compute_dtype)
 
-    def draw(self, rows: SparseRows | Tensor | None) -> Sample:
+    def draw(self, rows: SparseRows | Tensor | None) -> SampledItems:
         """A sample of items for a batch, half from its entries and half uniform.
 
         Args:
             rows: the batch's entries, or ids `(batch, length)` padded with -1.
         """
-        return draw(_as_sparse_rows(rows), self.units, self.n_sampled, self.seed_generator)
+        return sample_items(_as_sparse_rows(rows), self.units, self.n_sampled, self.seed_generator)
 
-    def nll(self, hidden: Tensor, rows: SparseRows | Tensor | None, sample: Sample | None = None) -> Tensor:
+    def nll(self, hidden: Tensor, rows: SparseRows | Tensor | None, sample: SampledItems | None = None) -> Tensor:
         """The estimated negative multinomial log-likelihood of each row, `(batch,)`.
 
         Args:

@@ -59,7 +59,7 @@ def _multinomial_nll_of_likes(likes: SparseRows, logits: Tensor) -> Tensor:
         softmax = ops.softmax(logits, axis=1)
         # The largest entry of the softmax is exp(max f) / Σ exp f.
         log_partition = ops.max(logits, axis=1) - ops.log(ops.max(softmax, axis=1))
-        value = likes.counts * log_partition - likes.row_sums(likes.known * likes.gather(logits))
+        value = likes.counts * log_partition - likes.row_sums(likes.mask * likes.gather(logits))
 
         def gradient(upstream: Tensor) -> Tensor:
             all_items = softmax * ops.expand_dims(likes.counts * upstream, 1)

@@ -97,4 +97,4 @@ def squared_errors(observed: SparseRows | DenseRows, y_pred: Tensor, weights: Te
         y_pred: h, `(batch, n)`.
         weights: w, of the shape of `observed.values`, or a scalar.
     """
-    return observed.row_sums(observed.known * weights * ops.square(observed.values - observed.gather(y_pred)))
+    return observed.row_sums(observed.mask * weights * ops.square(observed.values - observed.gather(y_pred)))

@@ -18,7 +18,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.inference.recommend import Recommendations, recommend
 from kerasrec.layers import SampledLogits
 from kerasrec.models.training import Training
-from kerasrec.ops.ranking import NOTHING
+from kerasrec.ops.ranking import EXCLUDED_SCORE
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
 from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
@@ -196,7 +196,7 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
         rows = self.observed(inputs)
         if isinstance(rows, SparseRows):
             return rows.dense(self.n_columns, missing)
-        return ops.where(rows.known > 0, rows.values, missing)
+        return ops.where(rows.mask > 0, rows.values, missing)
 
     def regularization_losses(self) -> Tensor:
         """Sum of the weight regularizers, scaled for distribution. Every `compute_loss` adds it."""
@@ -235,8 +235,8 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
         """`scores` with -inf at the observed entries of `inputs`, float32."""
         rows, scores = self.observed(inputs), ops.cast(scores, "float32")
         if isinstance(rows, SparseRows):
-            return rows.scatter_add(scores, NOTHING)
-        return ops.where(rows.known > 0, NOTHING, scores)
+            return rows.scatter_add(scores, EXCLUDED_SCORE)
+        return ops.where(rows.mask > 0, EXCLUDED_SCORE, scores)
 
     def as_user_model(self, train: Interactions) -> Recommender:
         """The model with users as rows. Only models of item rows return another model than themselves.

@@ -177,9 +177,9 @@ class CFN(AutoRec):
         low, high = self.value_range or (1.0, 5.0)
         mean = ratings.row_sums(ratings.values) / ops.maximum(ratings.counts, 1.0)
         mean = ops.where(ratings.counts > 0, mean, (low + high) / 2)
-        centred_values = ratings.known * (ratings.values - ratings.broadcast_to_entries(mean)) / self.half_range
+        centred_values = ratings.mask * (ratings.values - ratings.broadcast_to_entries(mean)) / self.half_range
         centred = ratings.with_values(centred_values)
-        uncentred = ratings.with_values(ratings.known * ratings.values / self.half_range)
+        uncentred = ratings.with_values(ratings.mask * ratings.values / self.half_range)
         return centred if self.centre_input else uncentred, centred, mean
 
     def apply_layer(self, number: int, inputs: Any, side: Tensor | None, **kwargs: Any) -> Tensor:

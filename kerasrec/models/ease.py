@@ -12,7 +12,8 @@ from tqdm.auto import tqdm
 from kerasrec._registry import public
 from kerasrec.models.base import EntryLosses, squared_error
 from kerasrec.models.closed_form import ClosedForm
-from kerasrec.ops.inverse import bytes_to_invert, memory_limit, penalised_inverse, squares
+from kerasrec.ops.hardware import memory_limit
+from kerasrec.ops.inverse import bytes_to_invert, gram_diagonal, penalised_inverse
 from kerasrec.types import FloatArray, IntArray, Tensor
 
 
@@ -85,7 +86,7 @@ class EASE(ClosedForm):
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         try:
-            weights = penalised_inverse(rows, self.penalty(squares(rows)), progress)
+            weights = penalised_inverse(rows, self.penalty(gram_diagonal(rows)), progress)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"`reg` = {self.reg:g} is too small: the matrix cannot be inverted in float32. Fix: raise `reg`"

@@ -12,7 +12,7 @@ from kerasrec.layers import Logits, RowDense, SampledLogits, xavier_dense
 from kerasrec.losses import MultinomialNLL, RowMean
 from kerasrec.models.base import EntryLosses, Recommender, build_in_sequence, negative_log_softmax, output_vectors
 from kerasrec.models.precision import product_dtype
-from kerasrec.ops.sampled_softmax import sum_of_squares
+from kerasrec.ops.sampled_softmax import sampled_sum_of_squares
 from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
@@ -152,7 +152,7 @@ class MultDAE(Recommender):
         sample = self.logits.draw(likes)
         rows = self.logits.nll(y_pred["hidden"], likes, sample)
         decayed = (self.encoder[0], self.logits) if self.reg else ()
-        decay = sum(self.reg * sum_of_squares(layer.kernel, sample) for layer in decayed)
+        decay = sum(self.reg * sampled_sum_of_squares(layer.kernel, sample) for layer in decayed)
         rows = rows + decay  # of every row, so that the mean over rows adds it once
         return RowMean()(rows, rows, sample_weight) + self.regularization_losses()
 

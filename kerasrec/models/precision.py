@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from kerasrec.ops.hardware import multiplies_bfloat16
+from kerasrec.ops.hardware import has_fast_bfloat16
 
 
 def product_dtype() -> str | None:
@@ -19,4 +19,4 @@ def product_dtype() -> str | None:
     precision = os.environ.get("KERASREC_PRECISION")
     if precision not in (None, "float32", "bfloat16"):
         raise ValueError(f"KERASREC_PRECISION: expected float32 or bfloat16, got {precision!r}")
-    return "bfloat16" if precision == "bfloat16" or (precision is None and multiplies_bfloat16()) else None
+    return "bfloat16" if precision == "bfloat16" or (precision is None and has_fast_bfloat16()) else None

@@ -34,9 +34,6 @@ def has_fast_bfloat16() -> bool:
     return has_gpu()
 
 
-multiplies_bfloat16 = has_fast_bfloat16  # old name
-
-
 def in_xla() -> bool:
     """Whether TensorFlow is tracing for XLA, which needs shapes that do not depend on the data."""
     import tensorflow as tf

@@ -13,7 +13,6 @@ from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from kerasrec.ops.hardware import memory_limit as memory_limit
 from kerasrec.ops.variables import ALIGNMENT
 from kerasrec.types import FloatArray
 
@@ -88,9 +87,6 @@ def takes_less_work_by_users(rows: sp.csr_array, penalty: FloatArray) -> bool:
 def gram_diagonal(rows: sp.csr_array) -> FloatArray:
     """The diagonal of XᵀX, float32 `(n_items,)`: for likes, the number of users of each item."""
     return np.asarray(rows.power(2).sum(axis=0), np.float32).ravel()
-
-
-squares = gram_diagonal  # old name
 
 
 def gram_matrix(rows: sp.csr_array, progress: tqdm, share: float) -> FloatArray:

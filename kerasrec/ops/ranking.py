@@ -12,8 +12,6 @@ from kerasrec.types import Tensor
 EXCLUDED_SCORE = float("-inf")
 """The score of an excluded item. A finite number could be above a low logit."""
 
-NOTHING = EXCLUDED_SCORE  # old name
-
 
 class Ranking(NamedTuple):
     """The top `k` of each row, best first, compared with the held-out columns.

@@ -135,10 +135,3 @@ def sampled_sum_of_squares(kernel: keras.Variable, sample: SampledItems) -> Tens
     """An estimate of Σ_i ‖W_i‖² over the whole catalogue; W float32 `(n_items, dim)`."""
     rows = gather_rows(kernel, sample.items)
     return ops.sum(ops.sum(ops.square(rows), axis=1) / sample.expected)
-
-
-# Old names.
-Sample = SampledItems
-draw = sample_items
-rows_of = gather_rows
-sum_of_squares = sampled_sum_of_squares

@@ -41,11 +41,6 @@ class SparseRows(NamedTuple):
     counts: Tensor
 
     @property
-    def known(self) -> Tensor:
-        """The old name of `mask`."""
-        return self.mask
-
-    @property
     def n_rows(self) -> Tensor:
         """Number of rows, including those without entries; an int or an int32 scalar."""
         return ops.shape(self.counts)[0]
@@ -125,11 +120,6 @@ class DenseRows(NamedTuple):
     values: Tensor
     mask: Tensor
     counts: Tensor
-
-    @property
-    def known(self) -> Tensor:
-        """The old name of `mask`."""
-        return self.mask
 
     def with_values(self, values: Tensor) -> DenseRows:
         """The same rows with other values `(batch, n_columns)`."""

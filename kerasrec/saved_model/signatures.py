@@ -23,7 +23,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from kerasrec.models import Recommender
-from kerasrec.ops.ranking import NOTHING, exclude, top_k
+from kerasrec.ops.ranking import EXCLUDED_SCORE, exclude, top_k
 from kerasrec.ops.sparse_rows import from_padded_ids
 from kerasrec.saved_model.vocabulary import TrainingUsers, Vocabulary
 from kerasrec.saved_model.weights import ExportedWeights
@@ -110,7 +110,7 @@ class Signatures:
 
         def restricted() -> Tensor:
             allowed = from_padded_ids(self.catalogue.positions(candidates)).dense(n_items) > 0
-            return tf.where(unrestricted | allowed, scores, NOTHING)
+            return tf.where(unrestricted | allowed, scores, EXCLUDED_SCORE)
 
         scores = tf.cond(tf.reduce_all(unrestricted), lambda: scores, restricted)
         largest_k = tf.maximum(tf.reduce_max(k), 1)  # the maximum of an empty batch is the lowest integer
@@ -118,7 +118,7 @@ class Signatures:
         requested = tf.range(largest_k) < k[:, tf.newaxis]
         return {
             "item_ids": tf.where(requested, item_ids, self.catalogue.padding),
-            "scores": tf.where(requested, best_scores, NOTHING),
+            "scores": tf.where(requested, best_scores, EXCLUDED_SCORE),
         }
 
     def embed(self, **inputs: Tensor) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from kerasrec import Interactions, Recommender
 from kerasrec.callbacks import Checkpoints
 from kerasrec.data.splits import HeldOut
 from kerasrec.models import ZOO, MultDAE
-from kerasrec.ops.sampled_softmax import Sample
+from kerasrec.ops.sampled_softmax import SampledItems
 from kerasrec.optimizers import Adam
 
 N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
@@ -189,7 +189,7 @@ def steps_on_a_given_sample() -> list[np.ndarray]:
     model.set_weights([rng.normal(size=w.shape).astype(np.float32) for w in model.weights])
     items = np.sort(rng.integers(0, N_ITEMS, 8)).astype(np.int32)
     expected = rng.uniform(0.2, 2.0, 8).astype(np.float32)
-    model.logits.draw = lambda ids: Sample(*map(keras.ops.convert_to_tensor, (items, expected)))
+    model.logits.draw = lambda ids: SampledItems(*map(keras.ops.convert_to_tensor, (items, expected)))
     model.compile(Adam(0.01, lazy=True))
     model.fit(blocks(), batch_size=30, epochs=1, shuffle=False, verbose=0)
     return model.get_weights()

@@ -241,7 +241,7 @@ def test_sampled_training_on_dense_rows_raises_an_error():
 
 def test_targets_that_differ_from_the_input_have_the_loss_of_the_full_softmax(monkeypatch):
     monkeypatch.setenv("KERASREC_PRECISION", "float32")
-    model = MultDAE(N_ITEMS, latent_dim=4, n_sampled=N_ITEMS, dropout=0.0, seed=1)
+    model = MultDAE(N_ITEMS, latent_dim=4, n_sampled=N_ITEMS, dropout=0.0, reg=0.0, seed=1)
     inputs, targets = {"ids": IDS}, {"ids": IDS[::-1].copy()}
     loss = model.compute_loss(inputs, targets, model(inputs, training=True))
     expected = MultinomialNLL()(LIKES[::-1].astype(np.float32), model(inputs))
