@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
+import signal
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import click
@@ -81,6 +83,13 @@ def export_run(run: Run, to: Path, top_k: int, weights: str = "float32") -> Path
 @click.option(
     "--grace", type=click.FloatRange(0), default=10, show_default=True, help="Seconds for open requests at shutdown."
 )
+@click.option(
+    "--lame-duck",
+    type=click.FloatRange(0),
+    default=5,
+    show_default=True,
+    help="Seconds after SIGTERM with the health NOT_SERVING in which requests are still answered.",
+)
 def serve(
     path: Path,
     port: int,
@@ -95,6 +104,7 @@ def serve(
     client_ca: str | None,
     poll: float,
     grace: float,
+    lame_duck: float,
 ) -> None:
     """Serve an exported model with the protocols of TF Serving.
 
@@ -124,6 +134,8 @@ def serve(
     with contextlib.ExitStack() as stack:
         server.start()
         stack.callback(server.stop, grace)
+        # In a thread, because the handler interrupts `server.wait()`, which may hold a lock of the server.
+        signal.signal(signal.SIGTERM, lambda *_: Thread(target=server.stop, args=(grace, lame_duck)).start())
         rest = "" if rest_port is None else f", REST on {host}:{server.rest_port}"
         names = ", ".join(map(repr, server.names))
         click.echo(f"serving {path} as {names} on {host}:{server.port}{rest}; stop with Ctrl-C")

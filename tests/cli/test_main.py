@@ -132,7 +132,7 @@ def test_debug_shows_the_traceback(monkeypatch):
         (["serve", "{tmp}"], "no SavedModel"),
         (["recommend", "{tmp}", "--history", "1"], "is not a run"),
         (["explore", "{tmp}"], "is not a run"),
-        (["recommend", "127.0.0.1:1", "--history", "1"], "127.0.0.1:1: nothing listens there: is `kerasrec serve` or"),
+        (["recommend", "127.0.0.1:1", "--history", "1"], "127.0.0.1:1: no server listens at this address"),
     ],
 )
 def test_a_mistake_gets_one_line_with_the_names_of_options(arguments, message, tmp_path):

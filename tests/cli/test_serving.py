@@ -13,7 +13,7 @@ def test_a_server_answers_until_a_signal_stops_it(runs, tmp_path, number):
     from kerasrec.serving import Client
 
     invoke("export", runs / "ease", "--to", tmp_path / "served")
-    command = [*COMMAND, "serve", str(tmp_path / "served"), "--port", "0"]
+    command = [*COMMAND, "serve", str(tmp_path / "served"), "--port", "0", "--lame-duck", "0"]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": user_environment()}
     with subprocess.Popen(command, **options) as process:
         line = process.stdout.readline()

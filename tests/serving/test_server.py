@@ -128,7 +128,7 @@ def test_a_client_finds_a_killed_server_again(folder):
             process.kill()
             process.communicate(timeout=TIMEOUT)
             wait_until(lambda: results[-1] is not True)
-            process, _ = start_process(folder, "--port", str(port))
+            process, _ = start_process(folder, "--port", str(port), "--lame-duck", "0")
             n_before = len(results)
             wait_until(lambda: len(results) >= n_before + 20 and results[-1] is True)
         finally:
@@ -138,6 +138,22 @@ def test_a_client_finds_a_killed_server_again(folder):
         asking.result()
     assert set(results) == {True, grpc.StatusCode.UNAVAILABLE}
     assert process.returncode == 0
+
+
+def test_sigterm_starts_the_lame_duck_period_of_the_command_and_ctrl_c_ends_it(folder):
+    process, port = start_process(folder, "--port", "0", "--lame-duck", "3600")
+    try:
+        address = f"127.0.0.1:{port}"
+        with grpc.insecure_channel(address) as channel, Client(address, model="films", timeout=TIMEOUT) as client:
+            assert health_of(channel) == SERVING
+            process.send_signal(signal.SIGTERM)
+            wait_until(lambda: health_of(channel) == NOT_SERVING)
+            assert client.recommend([["i1"]], 2, ratings=[[5]])[0].shape == (1, 2)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=TIMEOUT)
+        assert process.returncode == 0
+    finally:
+        process.kill()
 
 
 N_REQUESTS = 32
