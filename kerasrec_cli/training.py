@@ -147,7 +147,7 @@ def _draw_pictures(run: Run) -> None:
         click.echo("no pictures, because matplotlib is not installed. Fix: pip install 'kerasrec[plots]'", err=True)
         return
     from kerasrec.files import atomic_folder
-    from kerasrec.plots.run_plots import draw_all
+    from kerasrec.plots import draw_all
 
     with atomic_folder(run.folder / "pictures") as unfinished:
         draw_all(run, unfinished)

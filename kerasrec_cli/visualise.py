@@ -31,7 +31,6 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
       kerasrec plot latent-map run --to map.png
     """  # noqa: D301 - click reads the character \b
     from kerasrec import plots
-    from kerasrec.plots.run_plots import PICTURES
     from kerasrec.runs import Run
 
     if to.suffix not in (".png", ".svg", ".pdf"):
@@ -42,7 +41,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
             raise ValueError(f"costs: expected one CSV file of name,size,cost, got {', '.join(map(str, runs))}")
         figure = plots.costs(plots.read_costs(runs[0]))
     else:
-        draw = one_of({**PICTURES, "costs": plots.costs}, picture, "picture")
+        draw = one_of({**plots.RUN_PLOTS, "costs": plots.costs}, picture, "picture")
         figure = draw([Run(run) for run in runs])
     figure.savefig(to, dpi=150)
     click.echo(f"written: {to}")
@@ -70,17 +69,18 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
         raise ValueError("--user needs --save. Fix: choose the user on the page, or add --save")
     if to is not None:
         check_file("--save", to)
-    explorers = [Explorer(Run(run)) for run in runs]
+    opened = [Run(run) for run in runs]
     if to is not None:
-        question = None if user is None else explorers[0].question_of(user)
+        explorers = [Explorer(run) for run in opened]
+        question = None if user is None else explorers[0].question_for(user)
         to.write_text(saved_page(explorers, question), encoding="utf-8")
         click.echo(f"written: {to}")
         return
-    server = PageServer(explorers, port)
-    for explorer in explorers:
-        explorer.prepare()
     exit_on_signals()
-    click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
-    if open_page:
-        click.launch(server.address)
-    server.serve()
+    with PageServer(port=port) as server:
+        click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
+        if open_page:
+            click.launch(server.address)
+        server.show([Explorer(run) for run in opened])  # the page waits for it
+        server.prepare()
+        server.wait()

@@ -1,23 +1,26 @@
-"""Plots of training histories, results and models. Each function returns a matplotlib figure."""
+"""Plots of training histories, results, models and runs. Each function returns a matplotlib figure.
 
-from kerasrec.plots.plots import (
-    History,
-    comparison,
-    costs,
-    curves,
-    latent_map,
-    read_costs,
-    recall_by_history_length,
-    recall_by_popularity,
-    reconstruction,
-    train_validation,
-)
+    figure = plots.curves(history)
+    figure.savefig("curves.png", dpi=150)
+
+In a notebook, `%matplotlib inline` displays a returned figure.
+"""
+
+from kerasrec.plots.history import History, curves, train_validation
+from kerasrec.plots.models import latent_map, reconstruction
+from kerasrec.plots.recall import recall_by_history_length, recall_by_popularity
+from kerasrec.plots.results import comparison, costs, read_costs
+from kerasrec.plots.runs import RUN_PLOTS, draw_all
+from kerasrec.plots.style import NotApplicableError
 
 __all__ = [
+    "RUN_PLOTS",
     "History",
+    "NotApplicableError",
     "comparison",
     "costs",
     "curves",
+    "draw_all",
     "latent_map",
     "read_costs",
     "recall_by_history_length",

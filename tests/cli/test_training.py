@@ -178,7 +178,7 @@ def test_a_picture_that_the_model_does_not_have_is_left_out(tmp_path):
     options = "--epochs", "1", "--set", "latent_dim=1", "--held-out", "20"
     assert "next step: kerasrec export" in invoke("train", "mult_dae", *options, "--out", tmp_path / "out").output
     assert not (tmp_path / "out" / "pictures" / "latent-map.png").exists()
-    assert "there is no map of" in error_of("plot", "latent-map", tmp_path / "out", "--to", tmp_path / "x.png")
+    assert "at least two dimensions" in error_of("plot", "latent-map", tmp_path / "out", "--to", tmp_path / "x.png")
 
 
 def test_training_prints_the_sizes_of_the_split(tmp_path):

@@ -51,7 +51,7 @@ def test_explore_saves_a_page(runs, tmp_path):
 
 def test_a_mistake_in_explore_gets_one_line(runs, tmp_path):
     unknown = error_of("explore", runs / "ease", "--save", tmp_path / "a.html", "--user", "nobody")
-    assert "no test user 'nobody'" in unknown
+    assert "expected the id of a test user, got 'nobody'" in unknown
     assert "expected one or two RUN folders, got 3" in error_of("explore", *[runs / "ease"] * 3)
     assert "--user needs --save" in error_of("explore", runs / "ease", "--user", "3")
 

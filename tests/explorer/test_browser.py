@@ -1,68 +1,41 @@
-"""The page in Chromium: searched, stepped through, clicked, by mouse and keyboard, wide and narrow.
+"""The page in Chromium: a reader searches, steps through and clicks, by mouse and keyboard, on wide and narrow screens.
 
-Where KERASREC_SHOTS names a folder, what was seen is kept there.
+If KERASREC_SHOTS names a folder, screenshots are written there. If KERASREC_RUNS names two run folders, separated by
+a comma, the page shows those.
 """
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import pytest
 
-from kerasrec import generate
-from kerasrec.explorer import Explorer, PageServer
-from kerasrec.explorer.answers import K
-from kerasrec.runs import Run, RunConfig, train
+from kerasrec.explorer import Explorer, PageServer, saved_page
+from kerasrec.explorer.explorer import K
+from kerasrec.runs import Run
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
-ALONE = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
-OWN = ("http://127.0.0.1:", "data:", "blob:")
-
 
 @pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=ALONE)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def explorers(tmp_path_factory):
-    """A Mult-VAE and an AutoRec; of runs that are there already where KERASREC_RUNS names two folders."""
+def explorers(explorer_of):
+    """A Mult-VAE and an AutoRec."""
     if "KERASREC_RUNS" in os.environ:
         return [Explorer(Run(folder)) for folder in os.environ["KERASREC_RUNS"].split(",")]
-    table, folder = generate(n_users=150, n_items=50, seed=2), tmp_path_factory.mktemp("runs")
-    held, small = {"held_out": 20}, {"hidden_dims": (16,)}
-    plans = (
-        RunConfig("mult_vae", "generated", "held-out-users", 1, 1, 50, held, {**small, "latent_dim": 6}),
-        RunConfig("auto_rec", "generated", "random-ratings", 1, 1, 50, {}, small),
-    )
-    return [Explorer(train(plan, lambda: table, folder / plan.model)) for plan in plans]
+    return [explorer_of("vae"), explorer_of("ratings")]
 
 
-class Walk:
-    """A page, what went wrong on it, and the steps that a reader takes."""
+class Reader:
+    """A page and the actions of its reader."""
 
-    def __init__(self, browser, address, width):
-        self.page = browser.new_page(viewport={"width": width, "height": 900})
-        self.problems, self.width, self.n_shots = [], width, 0
-        self.page.on("console", lambda m: m.type in ("error", "warning") and self.problems.append(m.text))
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("request", self.seen)
-        self.page.goto(address)
-        self.ready()
+    def __init__(self, page):
+        self.page, self.n_shots, self.question = page, 0, None
+        self.width = page.viewport_size["width"]
+        page.on("request", self._remember)
 
-    def seen(self, request):
-        if not request.url.startswith(OWN):
-            self.problems.append(f"outside: {request.url}")
+    def _remember(self, request):
         if request.url.endswith("api/explain"):
-            self.asked = json.loads(request.post_data)
+            self.question = json.loads(request.post_data)
 
     def ready(self):
         self.page.wait_for_selector("#step[aria-busy=false]")
@@ -76,14 +49,17 @@ class Walk:
         assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is too wide"
 
     def steps(self):
-        return self.page.eval_on_selector_all("#steps button", "all => all.map(b => b.dataset.step)")
+        return self.page.eval_on_selector_all("#steps button", "buttons => buttons.map(b => b.dataset.step)")
 
     def text(self, selector):
         return self.page.text_content(selector)
 
     def titles(self):
-        rows = "#body tbody tr td:nth-child(2) > div"
-        return self.page.eval_on_selector_all(rows, "all => all.map(d => d.firstChild.textContent)")
+        cells = "#body tbody tr td:nth-child(2) > div"
+        return self.page.eval_on_selector_all(cells, "cells => cells.map(c => c.firstChild.textContent)")
+
+    def open_history(self):
+        self.page.eval_on_selector("#who", "element => { element.open = true }")
 
     def shot(self, name):
         if "KERASREC_SHOTS" in os.environ:
@@ -93,82 +69,103 @@ class Walk:
             self.page.screenshot(path=file, full_page=True, animations="disabled")
 
 
-def served_list(explorer, asked, folder):
-    """The titles that a server of the run answers to what the page asked."""
+def served_titles(explorer, question, folder):
+    """Titles of the list that a server of the run returns for a question of the page."""
     export_saved_model(explorer.model, folder, explorer.train)
     with Server(folder, model="m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
-        highest = float(explorer.train.values.max())  # for a rating that was not said
-        ratings = [highest if rating is None else rating for rating in asked["ratings"]]
-        rated = {"ratings": [ratings]} if "ratings" in client.input_types() else {}
-        item_ids, _ = client.recommend([asked["history"]], k=K, **rated)
-    places = {item: place for place, item in enumerate(explorer.train.item_ids.tolist())}
-    return [str(explorer.train.item_titles[places[item]]) for item in item_ids[0].tolist()]
+        highest = float(explorer.train.values.max())
+        ratings = [highest if rating is None else rating for rating in question["ratings"]]
+        more = {"ratings": [ratings]} if "ratings" in client.input_types() else {}
+        item_ids, _ = client.recommend([question["history"]], k=K, **more)
+    return [explorer.catalogue.item_with_id(item)["title"] for item in item_ids[0].tolist()]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_reader_walks_through_two_models(browser, explorers, width, tmp_path):
+def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path):
     word = explorers[0].train.item_titles[0].split()[0]
     with PageServer(explorers) as server:
-        walk = Walk(browser, server.address, width)
-        page = walk.page
+        reader = Reader(new_page(server.address, width))
+        page = reader.page
 
-        # Picks a user.
-        page.eval_on_selector("#who", "box => { box.open = true }")
+        # Selects a user.
+        reader.open_history()
         page.fill("#users", "1")
-        page.click("#users-found[aria-busy=false] button >> nth=0")
-        walk.ready()
-        assert "1" in walk.text("#whose")
-        user = page.text_content("#history-title")
+        page.click("#users-results[aria-busy=false] button >> nth=0")
+        page.wait_for_function("document.querySelector('#status').textContent.startsWith('Test user')")
+        reader.ready()
+        assert "1" in reader.text("#whose")
+        user_history = reader.text("#history-title")
 
         # Builds a history by searching titles, with the keyboard alone.
-        page.eval_on_selector("#who", "box => { box.open = true }")
-        walk.click("#clear")
+        reader.open_history()
+        reader.click("#clear")
         for place in range(3):
             page.focus("#items")
             page.keyboard.type(word)
-            if place == 0:  # as someone who does not wait for what is found
+            if place == 0:  # does not wait for the results
                 page.keyboard.press("Enter")
                 page.wait_for_selector("#history li")
                 continue
-            page.wait_for_selector("#items-found[aria-busy=false] button")
-            walk.shot("search")
+            page.wait_for_selector("#items-results[aria-busy=false] button")
+            reader.shot("search")
             for _ in range(place + 1):
                 page.keyboard.press("ArrowDown")
             page.keyboard.press("Enter")
-            walk.ready()
-        assert walk.text("#history-title") != user
+            reader.ready()
+        assert reader.text("#history-title") != user_history
         assert page.locator("#history li").count() == 3
 
         for run, explorer in enumerate(explorers):
             page.check(f"#models label:nth-of-type({run + 1}) input")
-            walk.ready()
-            for name in walk.steps():
-                walk.step(name)
-                walk.shot(f"{run}-{name}")
+            reader.ready()
+            for name in reader.steps():
+                reader.step(name)
+                reader.shot(f"{run}-{name}")
 
-            walk.step("list")
-            assert walk.titles() == served_list(explorer, walk.asked, tmp_path / str(run))
+            reader.step("list")
+            assert reader.titles() == served_titles(explorer, reader.question, tmp_path / str(run))
 
-            # Clicks a layer, toggles the loss, draws again.
-            walk.step("layers")
-            page.click("#layer-1")
-            walk.ready()
-            assert walk.text("#layer h3")
-            walk.step("losses")
-            walk.click("#loss-plain")
-            walk.shot(f"{run}-plain")
-            if "draws" in walk.steps():
-                walk.step("draws")
-                before = walk.text("#body")
-                walk.click("#again")
-                assert walk.text("#body") != before
+            # Selects a layer, the other loss, and draws again.
+            reader.step("layers")
+            reader.click("#layer-1")
+            assert reader.text("#layer h3")
+            reader.step("losses")
+            reader.click("#loss-plain")
+            reader.shot(f"{run}-plain")
+            if "draws" in reader.steps():
+                reader.step("draws")
+                before = reader.text("#body")
+                reader.click("#again")
+                assert reader.text("#body") != before
 
-        # Turns pages by keyboard, and compares.
+        # Removes an item, and turns pages by keyboard.
+        reader.open_history()
+        reader.click("#history li >> nth=0 >> button")
+        assert page.locator("#history li").count() == 2
         page.focus("#steps button[aria-current]")
-        title = walk.text("#step-title")
+        title = reader.text("#step-title")
         page.keyboard.press("ArrowLeft")
         page.keyboard.press("Enter")
-        walk.ready()
-        assert walk.text("#step-title") != title
-        assert walk.problems == []
+        reader.ready()
+        assert reader.text("#step-title") != title
+
+
+def test_a_saved_page_shows_the_list_of_the_served_page(new_page, explorer_of, tmp_path):
+    explorers = [explorer_of("vae"), explorer_of("ease")]
+    file = tmp_path / "page.html"
+    file.write_text(saved_page(explorers), encoding="utf-8")
+    titles = [item["title"] for item in explorers[0].explain(explorers[0].example_question())["list"]]
+    with PageServer(explorers) as server:
+        for address in (f"{server.address}#list", f"{file.as_uri()}#list"):
+            assert Reader(new_page(address)).titles() == titles
+
+
+def test_the_page_shows_that_it_waits_for_the_model(browser, explorer_of):
+    with PageServer() as server:
+        page = browser.new_page()
+        page.goto(server.address)
+        assert "Loading" in page.text_content("#step-title")
+        server.show([explorer_of("ease")])
+        page.wait_for_selector("#step[aria-busy=false]", timeout=120_000)
+        assert page.text_content("#step-title") == "1. Input"
         page.close()

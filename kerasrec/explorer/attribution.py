@@ -1,0 +1,67 @@
+"""Which items of a history raise a score or move a unit, measured by leaving out one item at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasrec.explorer.activations import LayerOutput
+from kerasrec.explorer.rounding import round_for_page
+from kerasrec.types import FloatArray
+
+MAX_LEFT_OUT = 100
+"""The most items that are left out, the latest ones of the history."""
+
+MAX_STEPS = 6000
+"""The most items in all these histories together, for models that read a history step by step."""
+
+N_REASONS = 3
+"""How many items are shown for each score and each unit."""
+
+N_UNITS = 5
+"""How many units are shown for each layer."""
+
+
+def places_to_leave_out(n_items: int, ordered: bool) -> range:
+    """The places of a history of `n_items` that are left out, one at a time."""
+    n_left_out = MAX_LEFT_OUT
+    if ordered and n_items:
+        n_left_out = min(MAX_LEFT_OUT, max(1, MAX_STEPS // n_items))
+    return range(max(0, n_items - n_left_out), n_items)
+
+
+def score_reasons(scores: FloatArray, column: int, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The items that raise the score of a column most.
+
+    Args:
+        scores: `(1 + n, n_items)`: with the full history, then without each of `items`.
+        column: whose score.
+        items: the items that were left out, `n` of them.
+    """
+    changes = scores[0, column] - scores[1:, column]
+    best = [i for i in np.argsort(-changes)[:N_REASONS].tolist() if changes[i] > 0]
+    return [{**items[i], "change": round_for_page(changes[i])} for i in best]
+
+
+def strongest_units(output: LayerOutput, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The most active units of a layer, each with the items that change it most.
+
+    Args:
+        output: `(1 + n, units)`: with the full history, then without each of `items`.
+        items: the items that were left out, `n` of them.
+    """
+    full, left_out = output.values[0], output.values[1:]
+    units = []
+    for unit in np.argsort(-np.abs(full))[:N_UNITS].tolist():
+        changes = full[unit] - left_out[:, unit]
+        drivers = [i for i in np.argsort(-np.abs(changes))[:N_REASONS].tolist() if changes[i]]
+        units.append(
+            {
+                "unit": unit,
+                "value": round_for_page(full[unit]),
+                "drivers": [{**items[i], "change": round_for_page(changes[i])} for i in drivers],
+            }
+        )
+    return units

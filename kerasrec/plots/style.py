@@ -1,0 +1,105 @@
+"""Colours, axes and labels that all plots share.
+
+The colours are those of Okabe and Ito, which colour-blind readers can distinguish. Lines also differ by marker and
+dash, so that they can be distinguished in greyscale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasrec.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+DASHES = ("-", "--", "-.", ":", "-", "--", "-.")
+GREY = "#999999"
+
+
+class NotApplicableError(ValueError):
+    """A plot shows something that this model, history or table does not have.
+
+    Example:
+        >>> from kerasrec import plots
+        >>> try:
+        ...     plots.curves({"val_ndcg_100": [0.2]})
+        ... except plots.NotApplicableError as error:
+        ...     print(error)
+        the history has no loss. Models that are solved in closed form have no curves
+    """
+
+
+def panels(width: float, height: float, n: int = 1, **kwargs: Any) -> tuple[Figure, list[Any]]:
+    """A figure with `n` axes side by side.
+
+    Raises:
+        ImportError: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("plots need matplotlib. Fix: pip install 'kerasrec[plots]'") from error
+    figure = Figure(figsize=(width, height), layout="constrained")
+    all_axes = list(figure.subplots(1, n, squeeze=False, **kwargs)[0])
+    for axes in all_axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure, all_axes
+
+
+def line(axes: Any, x: Any, y: Any, n: int, label: str | None, markers: bool = False) -> None:
+    """Draws the `n`-th line of the axes, with markers if they are asked for or few."""
+    n %= len(COLOURS)
+    marker = MARKERS[n] if markers or len(x) < 30 else None
+    axes.plot(x, y, DASHES[n], color=COLOURS[n], marker=marker, ms=5, label=label)
+
+
+def group_means(axes: Any, groups: Sequence[FloatArray], n: int, n_lines: int, label: str) -> None:
+    """Draws mean and standard error of each group as the `n`-th of `n_lines` lines."""
+    means = [group.mean() if len(group) else np.nan for group in groups]
+    errors = [group.std(ddof=1) / np.sqrt(len(group)) if len(group) > 1 else 0 for group in groups]
+    x = np.arange(len(groups)) + 0.08 * (n - (n_lines - 1) / 2)  # apart, so that no error bar hides another
+    n %= len(COLOURS)
+    axes.errorbar(x, means, errors, fmt=MARKERS[n] + DASHES[n], color=COLOURS[n], capsize=3, ms=5, label=label)
+
+
+def name_points(figure: Any, axes: Any, points: FloatArray, names: Sequence[str], n_names: int) -> None:
+    """Writes names beside the first points, without those that would overlap another name or leave the axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()  # the size of a text is known only once it is drawn
+    renderer = canvas.get_renderer()
+    boxes: list[Any] = []
+    for point, name in zip(points, names, strict=True):
+        text = axes.annotate(name, point, (4, 3), textcoords="offset points", fontsize=7, annotation_clip=True)
+        text.set_bbox({"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5})
+        box = text.get_window_extent(renderer)
+        inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1
+        if not inside or any(box.expanded(1.02, 1.1).overlaps(other) for other in boxes):
+            text.remove()
+            continue
+        boxes.append(box)
+        if len(boxes) == n_names:
+            return
+
+
+def metric_label(name: str) -> str:
+    """The name of a metric on an axis: `val_ndcg_100` is NDCG@100, `val_rmse` is RMSE (rating points)."""
+    name = name.removeprefix("val_")
+    labels = {"loss": "loss, mean over rows", "beta": "β", "rmse": "RMSE (rating points)", "mae": "MAE (rating points)"}
+    if name in labels:
+        return labels[name]
+    metric, _, k = name.rpartition("_")
+    families = {"ndcg": "NDCG", "map": "MAP", "mrr": "MRR", "recall": "Recall", "hit_rate": "Hit rate"}
+    return f"{families.get(metric, metric.replace('_', ' ').capitalize())}@{k}" if k.isdigit() else name
+
+
+def shortened(title: str, length: int = 26) -> str:
+    """A title of at most `length` characters."""
+    return title if len(title) <= length else title[: length - 1].rstrip() + "…"
