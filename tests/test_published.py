@@ -22,7 +22,7 @@ def ml_1m(data_dir):
 
 
 def figures(plan, table, folder):
-    return train(plan, lambda: table, folder).figures["test"]
+    return train(plan, lambda: table, folder).metrics["test"]
 
 
 def test_ease_and_popularity_on_held_out_users(ml_1m, tmp_path):

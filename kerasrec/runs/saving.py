@@ -63,7 +63,7 @@ def save_run(
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise FileExistsError(f"expected an empty folder, got {folder}, which is not empty. Fix: choose another folder")
     if history is None:
-        keras_history = model.history  # set by `fit`
+        keras_history = getattr(model, "history", None)  # an attribute of Keras, which only `fit` sets
         history = {} if keras_history is None else keras_history.history
     values = zip(*history.values(), strict=True)
     epochs = [{"epoch": n, **dict(zip(history, row, strict=True))} for n, row in enumerate(values, 1)]

@@ -117,7 +117,7 @@ def test_debug_shows_the_traceback(monkeypatch):
         ),
         (
             ["train", "auto_rec", "--data", "{table}"],
-            "AutoRec predicts ratings, and every value of the table is 1. Fix: name the column of the ratings (--value)",
+            "every value of the table is 1. Fix: name the column of the ratings (--value)",
         ),
         (["train", "mult_vae", "--set", "hidden_dims=wide"], "such as 600,200"),
         (["train", "mult_vae", "--set", "n_sampled=100.5"], "--set n_sampled=100.5: expected int, such as 100"),

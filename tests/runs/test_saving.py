@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+import keras
 import pytest
 from kerasrec_testing.runs import SMALL_VAE, config_of, read_small
 
@@ -27,6 +28,15 @@ def test_a_model_trained_by_fit_is_stored_as_a_run(tmp_path):
         save_run(model, split, tmp_path / "saved", "mine")
     with pytest.raises(FileExistsError, match="contains no trained run"):
         train(config_of(), read_small, tmp_path / "saved", overwrite=True)
+
+
+def test_a_loaded_model_is_stored_without_a_history(tmp_path):
+    split = HeldOutUsers(held_out=40).split(read_small())
+    model = Popularity(split.train.n_items)
+    model.fit(split.train, verbose=0)
+    model.save(tmp_path / "popularity.keras")
+    run = save_run(keras.saving.load_model(tmp_path / "popularity.keras"), split, tmp_path / "saved", "generated")
+    assert run.history() == {}
 
 
 def test_a_failure_leaves_no_part_of_a_run(tmp_path, monkeypatch):

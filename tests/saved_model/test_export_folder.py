@@ -1,4 +1,4 @@
-"""The files in export/, held against TF Serving's own protos and against a running server."""
+"""The files in `export/`: valid for TF Serving, and correct for a running server."""
 
 import json
 import os
@@ -32,37 +32,37 @@ def served(tmp_path_factory):
 
 
 def message(name, **fields):
-    """A message type that tensorflow-serving-api leaves out: field name → (number, type or message type)."""
+    """A message type that tensorflow-serving-api does not contain: field name → (number, type or message type)."""
     pool = descriptor_pool.DescriptorPool()
     file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package="tensorflow.serving", syntax="proto3")
-    wrapped = descriptor_pb2.FileDescriptorProto()
-    wrappers.DESCRIPTOR.CopyToProto(wrapped)
-    pool.Add(wrapped)
-    file.dependency.append(wrapped.name)
+    wrapper_types = descriptor_pb2.FileDescriptorProto()
+    wrappers.DESCRIPTOR.CopyToProto(wrapper_types)
+    pool.Add(wrapper_types)
+    file.dependency.append(wrapper_types.name)
     types = {name: fields, **{n: f[1] for n, f in fields.items() if isinstance(f[1], dict)}}
     kinds = descriptor_pb2.FieldDescriptorProto
-    for type_name, its in types.items():
-        made = file.message_type.add(name=type_name)
-        for field, (number, kind) in its.items():
-            one = made.field.add(name=field, number=number, label=kinds.LABEL_OPTIONAL)
+    for type_name, type_fields in types.items():
+        message_type = file.message_type.add(name=type_name)
+        for field_name, (number, kind) in type_fields.items():
+            field = message_type.field.add(name=field_name, number=number, label=kinds.LABEL_OPTIONAL)
             if isinstance(kind, dict):
-                one.type, one.type_name = kinds.TYPE_MESSAGE, f".tensorflow.serving.{field}"
+                field.type, field.type_name = kinds.TYPE_MESSAGE, f".tensorflow.serving.{field_name}"
             elif isinstance(kind, str):
-                one.type, one.type_name = kinds.TYPE_MESSAGE, f".google.protobuf.{kind}"
+                field.type, field.type_name = kinds.TYPE_MESSAGE, f".google.protobuf.{kind}"
             else:
-                one.type = kind
+                field.type = kind
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"tensorflow.serving.{name}"))
 
 
-def test_models_config_is_tf_servings():
+def test_models_config_is_valid_for_tf_serving():
     config = text_format.Parse((EXPORT / "models.config").read_text(), ModelServerConfig())
     (model,) = config.model_config_list.config
     assert (model.name, model.base_path, model.model_platform) == ("default", "/models/default", "tensorflow")
     assert model.model_version_policy.latest.num_versions == 1
 
 
-def test_batching_and_monitoring_parameters_are_tf_servings():
+def test_batching_and_monitoring_configurations_are_valid_for_tf_serving():
     """The fields and numbers of session_bundle_config.proto and monitoring_config.proto."""
     boolean, text, integers = 8, 9, "Int64Value"
     parameters = message(
@@ -80,14 +80,14 @@ def test_batching_and_monitoring_parameters_are_tf_servings():
     with pytest.raises(text_format.ParseError):
         text_format.Parse("max_batch: 3", parameters())
     monitoring = message("MonitoringConfig", prometheus_config=(1, {"enable": (1, boolean), "path": (2, text)}))
-    told = text_format.Parse((EXPORT / "monitoring.config").read_text(), monitoring())
-    assert told.prometheus_config.enable
+    parsed = text_format.Parse((EXPORT / "monitoring.config").read_text(), monitoring())
+    assert parsed.prometheus_config.enable
     deployment, _ = yaml.safe_load_all((EXPORT / "kubernetes.yaml").read_text())
-    notes = deployment["spec"]["template"]["metadata"]["annotations"]
-    assert notes["prometheus.io/path"] == told.prometheus_config.path
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/path"] == parsed.prometheus_config.path
 
 
-def test_compose_and_kubernetes_name_what_is_there(served, tmp_path):
+def test_compose_and_kubernetes_name_existing_files_and_working_probes(served):
     compose = yaml.safe_load((EXPORT / "compose.yaml").read_text())["services"]["tf-serving"]
     deployment, service = yaml.safe_load_all((EXPORT / "kubernetes.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
@@ -96,21 +96,21 @@ def test_compose_and_kubernetes_name_what_is_there(served, tmp_path):
     assert all(port.startswith("127.0.0.1:") for port in compose["ports"])
     mounted = dict(reversed(volume.removesuffix(":ro").rsplit(":", 1)) for volume in compose["volumes"])
     for option in compose["command"]:
-        found = re.search(r"_file=(/config/.+)", option)
-        if found:
-            assert (EXPORT / mounted[found[1]]).exists()
+        file = re.search(r"_file=(/config/.+)", option)
+        if file:
+            assert (EXPORT / mounted[file[1]]).exists()
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert labels == service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
 
-    # The probes, run against a server: no version, another model, ready.
+    # The probes, run against a server that has the model, one that has another model, and none.
     probes = [compose["healthcheck"]["test"][1:], container["readinessProbe"]["exec"]["command"]]
     for name, ready in (("default", True), ("other", False)):
         with Server(served[2].parent, name, port=0, rest_port=0) as server:
             for probe in probes:
                 command = [part.replace("8501", str(server.rest_port)) for part in probe]
-                done = subprocess.run(command, capture_output=True, timeout=20)
-                assert (done.returncode == 0) == ready, done.stderr
-    assert subprocess.run(command, capture_output=True, timeout=20).returncode != 0  # nobody listens any more
+                process = subprocess.run(command, capture_output=True, timeout=120)
+                assert (process.returncode == 0) == ready, process.stderr
+    assert subprocess.run(command, capture_output=True, timeout=120).returncode != 0  # the server has ended
 
 
 def readme_commands(start):
@@ -120,8 +120,7 @@ def readme_commands(start):
     ]
 
 
-def test_what_the_readme_says_works(served):
-    """The requests of its `curl` and `grpcurl` lines, and its client."""
+def test_the_requests_and_the_client_of_the_readme_work(served):
     import http.client
 
     from google.protobuf import json_format
@@ -131,7 +130,7 @@ def test_what_the_readme_says_works(served):
         lines = readme_commands("curl")
         assert len(lines) == 4
         for line in lines:
-            connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=20)
+            connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=120)
             body = line[line.index("-d") + 1] if "-d" in line else None
             connection.request("POST" if body else "GET", line[-1].split(":8501")[1], body)
             response = connection.getresponse()
@@ -140,17 +139,17 @@ def test_what_the_readme_says_works(served):
         status, predict = readme_commands("grpcurl")
         assert json.loads(status[3])["model_spec"]["name"] == "default"
         assert predict[-1].endswith("Predict")
-        asked = json_format.Parse(predict[3], PredictRequest())
-        assert tf.make_ndarray(asked.inputs["history"]).tolist() == [[1, 260, 1196]]
+        request = json_format.Parse(predict[3], PredictRequest())
+        assert tf.make_ndarray(request.inputs["history"]).tolist() == [[1, 260, 1196]]
         code = (EXPORT / "ask.py").read_text().replace("8500", str(server.port))
         environment = {**os.environ, "PYTHONPATH": str(EXPORT.parent)}
-        done = subprocess.run([sys.executable, "-c", code, "3,4"], capture_output=True, text=True, env=environment)
-        assert len(done.stdout.splitlines()) == 10, done.stderr
+        client = subprocess.run([sys.executable, "-c", code, "3,4"], capture_output=True, text=True, env=environment)
+        assert len(client.stdout.splitlines()) == 10, client.stderr
     for name in re.findall(r"^\| `([a-z.]+(?:yaml|config|py))`", (EXPORT / "README.md").read_text(), re.MULTILINE):
         assert (EXPORT / name).exists()
 
 
-def test_tensorflows_own_loader_answers_all_batch_sizes_and_lengths(served):
+def test_the_loader_of_tensorflow_answers_all_batch_sizes_and_lengths(served):
     model, table, version = served
     catalogue = table.item_ids
     rng = np.random.default_rng(3)
@@ -160,36 +159,35 @@ def test_tensorflows_own_loader_answers_all_batch_sizes_and_lengths(served):
         signature = graph.signature_def["serving_default"]
         names = {name: info.name for name, info in signature.outputs.items()}
         for n_rows, length in ((1, 0), (1, 1), (2, 5000), (3, 17), (64, 200), (256, 0), (256, 40), (128, 1000)):
-            # Ids with repeats, padding and unknown ones among them.
+            # Including repeated ids, padding and unknown ids.
             history = rng.choice([*catalogue, -1, 10**12], (n_rows, length)).astype(np.int64)
             answers.append((history, session.run(names, {signature.inputs["history"].name: history})))
 
-        asked = graph.signature_def["recommend"]
+        recommend = graph.signature_def["recommend"]
         blank = np.full((2, 1), -1)
         fields = {"history": blank, "k": [0, 5], "exclude": blank, "candidates": blank}
-        for wrong in ({}, {"k": [5]}, {"k": [5, 61]}, {"k": [5, 5], "exclude": blank[:1]}):
-            feed = {asked.inputs[name].name: value for name, value in {**fields, **wrong}.items()}
+        for invalid in ({}, {"k": [5]}, {"k": [5, 61]}, {"k": [5, 5], "exclude": blank[:1]}):
+            feed = {recommend.inputs[name].name: value for name, value in {**fields, **invalid}.items()}
             with pytest.raises(tf.errors.InvalidArgumentError, match="`(k|exclude)` must"):
-                session.run({name: info.name for name, info in asked.outputs.items()}, feed)
+                session.run({name: info.name for name, info in recommend.outputs.items()}, feed)
     for history, answer in answers:
         rows = np.zeros((len(history), table.n_items), np.float32)
         for row, items in zip(rows, history, strict=True):
             row[np.isin(catalogue, items)] = 1
         scores = np.asarray(model.mask_seen(model(rows), rows))
         np.testing.assert_allclose(answer["scores"], -np.sort(-scores, axis=1)[:, :20], rtol=1e-5, atol=1e-5)
-        for ids, best, own in zip(answer["item_ids"], answer["scores"], scores, strict=True):
-            found = own[np.searchsorted(catalogue, ids[ids >= 0])]
-            np.testing.assert_allclose(found, best[ids >= 0], rtol=1e-5, atol=1e-5)
-            assert np.isneginf(best[ids < 0]).all()
+        for ids, best_scores, row_scores in zip(answer["item_ids"], answer["scores"], scores, strict=True):
+            expected = row_scores[np.searchsorted(catalogue, ids[ids >= 0])]
+            np.testing.assert_allclose(expected, best_scores[ids >= 0], rtol=1e-5, atol=1e-5)
+            assert np.isneginf(best_scores[ids < 0]).all()
 
 
-def test_saved_model_cli_runs_it(served):
-    """In a process of its own, as somebody without kerasrec would."""
+def test_saved_model_cli_runs_the_export(served):
     _, table, version = served
     tool = Path(sys.executable).with_name("saved_model_cli")
     if not tool.exists():
-        pytest.skip("TensorFlow's saved_model_cli is not installed here")
-    given = f"history=[[{table.item_ids[0]}]]"
+        pytest.skip("saved_model_cli of TensorFlow is not installed")
+    history = f"history=[[{table.item_ids[0]}]]"
     command = [tool, "run", "--dir", version, "--tag_set", "serve", "--signature_def", "serving_default"]
-    done = subprocess.run([*command, "--input_exprs", given], capture_output=True, text=True, cwd=version)
-    assert "Result for output key item_ids" in done.stdout, done.stderr
+    process = subprocess.run([*command, "--input_exprs", history], capture_output=True, text=True, cwd=version)
+    assert "Result for output key item_ids" in process.stdout, process.stderr
