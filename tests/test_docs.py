@@ -19,6 +19,7 @@ from kerasrec._registry import registry
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+REPOSITORY_PAGES = ("README.md", "CONTRIBUTING.md", "zoo/README.md", "export/README.md")
 PAGES = {path.relative_to(ROOT / "docs"): path.read_text() for path in (ROOT / "docs").rglob("*.md")}
 
 
@@ -139,8 +140,8 @@ def test_links_of_the_repository_pages_exist():
 
 
 def documented_commands():
-    """Every call of `kerasrec` in a shell block of the README, CONTRIBUTING and the pages."""
-    pages = {"README.md": README, "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text()}
+    """Every call of `kerasrec` in a shell block of the repository's pages."""
+    pages = {name: (ROOT / name).read_text() for name in REPOSITORY_PAGES}
     pages |= {str(path): page for path, page in PAGES.items()}
     cases = []
     for name, page in pages.items():
