@@ -2,11 +2,11 @@
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-CONTRACT = "test_contract.py"
+BY_CASE = ("tests/models/test_contract.py", "tests/models/test_declarations.py")
 
 
 def group_of(nodeid: str) -> str:
-    """The tests that run in one process: those of a file, in the contract of the models those of a case.
+    """The tests that run in one process: those of a file, or those of a case of the contract tests.
 
     Fixtures of a module, trained models and processes for another backend are then made once.
 
@@ -14,11 +14,11 @@ def group_of(nodeid: str) -> str:
         >>> group_of("tests/test_losses.py::test_logistic")
         'tests/test_losses.py'
         >>> group_of("tests/models/test_contract.py::test_resumes[float16-mult_vae deep]")
-        'tests/models/test_contract.py::mult_vae deep'
+        'case mult_vae deep'
     """
     path, _, test = nodeid.partition("::")
-    if path.endswith(CONTRACT) and "[" in test:
-        return f"{path}::{test.partition('[')[2].rstrip(']').rpartition('-')[2]}"
+    if path in BY_CASE and "[" in test:
+        return "case " + test.partition("[")[2].rstrip("]").rpartition("-")[2]
     return path
 
 
@@ -35,6 +35,6 @@ def order_for_processes(items: list) -> None:
 
     def rank(item) -> int:
         group = group_of(item.nodeid)
-        return 2 if CONTRACT in group else group not in slow
+        return 2 if group.startswith("case ") else group not in slow
 
     items.sort(key=rank)
