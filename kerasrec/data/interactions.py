@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import scipy.sparse as sp
 
-from kerasrec.data.arrays import as_finite, check_parallel, read_only
+from kerasrec.data.arrays import as_finite, check_parallel
 from kerasrec.data.columns import as_arrays, frame_columns
-from kerasrec.data.csr import indptr_of, order_by_row, order_of_latest, positions_of_rows, sorted_matrix, time_order
+from kerasrec.data.csr import indptr_of, order_by_row, order_of_latest, positions_of_rows, time_order
 from kerasrec.data.faults import data_error
 from kerasrec.data.histories import rows_of_histories, unknown_user_ids
 from kerasrec.data.ids import factorize, lookup
-from kerasrec.data.summary import summary
+from kerasrec.data.matrices import rows_of_matrix
+from kerasrec.data.row_counts import RowCounts
+from kerasrec.data.table import CONTENT, Table
 from kerasrec.data.times import TimeFormat
 from kerasrec.types import Array, BoolArray, IntArray
 
-_CONTENT = ("indptr", "items", "values", "times", "user_ids", "item_ids")
-"""The attributes that two equal tables share."""
 
-
-class Interactions:
+class Interactions(Table):
     """An immutable table of interactions: a sparse users × items matrix with ids and times.
 
     Row `u` holds the items of user `u` in the order of the input. Every entry is an observation,
     whatever its value: a rating of 0 is a rating.
 
-    Create one with `kerasrec.read`, `Interactions.from_arrays` or `Interactions.from_frame`.
+    Create one with `kerasrec.read`, `Interactions.from_arrays`, `Interactions.from_frame` or
+    `Interactions.from_matrix`.
 
     Attributes:
         user_ids: `(n_users,)` original ids of the users (int64 or str), ascending.
@@ -39,7 +39,8 @@ class Interactions:
         values: `(n,)` float32, the value of each interaction (1 for a like).
         times: `(n,)` int64, seconds since 1970, or `None`.
         item_titles: `(n_items,)` str, or `None`.
-        duplicates: number of interactions dropped because a later one repeats their (user, item) pair.
+        row_counts: how many rows of the source were read, kept, merged and dropped. `None` for a table
+            that was not read from rows, or that has only a part of them.
 
     Example:
         >>> from kerasrec import Interactions
@@ -50,26 +51,6 @@ class Interactions:
         array([[5., 4.],
                [3., 0.]], dtype=float32)
     """
-
-    def __init__(
-        self,
-        indptr: IntArray,
-        items: IntArray,
-        values: Array,
-        times: IntArray | None,
-        user_ids: Array,
-        item_ids: Array,
-        item_titles: Array | None = None,
-        duplicates: int = 0,
-    ) -> None:
-        self.indptr = read_only(indptr, np.int64)
-        self.items = read_only(items, np.int32)
-        self.values = read_only(values, np.float32)
-        self.times = None if times is None else read_only(times, np.int64)
-        self.user_ids = read_only(user_ids)
-        self.item_ids = read_only(item_ids)
-        self.item_titles = None if item_titles is None else read_only(item_titles)
-        self.duplicates = duplicates
 
     @classmethod
     def from_arrays(
@@ -83,7 +64,7 @@ class Interactions:
         """Creates a table from parallel arrays with one entry for each interaction.
 
         If a (user, item) pair is repeated, the table keeps the latest interaction, or the last one
-        in the arrays if `times` is omitted. `duplicates` counts the others.
+        in the arrays if `times` is omitted. `row_counts.merged` counts the others.
 
         Args:
             users: `(n,)` ids, integers or strings. "" and -1 are reserved for padding.
@@ -112,7 +93,7 @@ class Interactions:
             user_ids,
             item_ids,
             None if titles is None else np.array([titles.get(i, "") for i in item_ids.tolist()]),
-            len(user) - len(order),
+            RowCounts(len(order), len(user) - len(order)),
         )
 
     @classmethod
@@ -186,58 +167,29 @@ class Interactions:
         indptr, items, item_values = rows_of_histories(histories, values, catalogue.item_ids)
         return cls(indptr, items, item_values, None, ids, catalogue.item_ids, catalogue.item_titles)
 
-    @property
-    def n_users(self) -> int:
-        """Number of rows."""
-        return len(self.user_ids)
+    @classmethod
+    def from_matrix(cls, matrix: Any, user_ids: Any = None, item_ids: Any = None) -> Self:
+        """Creates a table from a users × items matrix, with one interaction for each non-zero element.
 
-    @property
-    def n_items(self) -> int:
-        """Number of columns."""
-        return len(self.item_ids)
+        `row_counts` counts the stored elements. Elements that are stored but 0 are dropped.
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """`(n_users, n_items)`."""
-        return self.n_users, self.n_items
+        Args:
+            matrix: `(n_users, n_items)` matrix or array of scipy.sparse in any format, or a numpy array.
+            user_ids: `(n_users,)` distinct ids of the rows. If omitted, rows are numbered from 0.
+            item_ids: `(n_items,)` distinct ids of the columns. If omitted, columns are numbered from 0.
 
-    def __len__(self) -> int:
-        return len(self.items)
+        Raises:
+            ValueError: `matrix` has not two dimensions or has an element that is not finite; or ids are
+                not parallel to it, repeated, or invalid.
 
-    @property
-    def counts(self) -> IntArray:
-        """`(n_users,)` int64: number of interactions of each user."""
-        return np.diff(self.indptr)
-
-    @property
-    def item_counts(self) -> IntArray:
-        """`(n_items,)` int64: number of interactions of each item."""
-        return np.bincount(self.items, minlength=self.n_items)
-
-    @property
-    def users(self) -> IntArray:
-        """`(n,)` int32: the row of each interaction, parallel to `items`, `values` and `times`."""
-        return np.repeat(np.arange(self.n_users, dtype=np.int32), self.counts)
-
-    @property
-    def places(self) -> IntArray:
-        """`(n,)` int64: the position of each interaction within its row, from 0."""
-        return np.arange(len(self)) - self.indptr[self.users]
-
-    @cached_property
-    def is_binary(self) -> bool:
-        """Whether every value is 1."""
-        return bool(np.all(self.values == 1))
-
-    @property
-    def density(self) -> float:
-        """Share of the (user, item) pairs that are observed."""
-        return len(self) / (self.n_users * self.n_items)
-
-    @cached_property
-    def matrix(self) -> sp.csr_array:
-        """The values as a `(n_users, n_items)` float32 CSR matrix, in which a value of 0 is an explicit entry."""
-        return sorted_matrix(self.indptr, self.items, self.values, self.shape)
+        Example:
+            >>> import numpy as np
+            >>> from kerasrec import Interactions
+            >>> Interactions.from_matrix(np.eye(2), item_ids=["tea", "jam"]).matrix.toarray()
+            array([[0., 1.],
+                   [1., 0.]], dtype=float32)
+        """
+        return cls(**rows_of_matrix(matrix, user_ids, item_ids))
 
     @cached_property
     def T(self) -> Interactions:  # noqa: N802 (numpy's name)
@@ -250,7 +202,7 @@ class Interactions:
     def in_time_order(self) -> Interactions:
         """Returns the table with each user's interactions in stable order of time; unchanged if it has no times."""
         order = None if self.times is None else time_order(self.users, self.times, self.n_users)
-        return self if order is None else self._take(order)
+        return self if order is None else self._take(order, row_counts=self.row_counts)
 
     def likes(self) -> Interactions:
         """Returns the table with every value set to 1."""
@@ -323,27 +275,18 @@ class Interactions:
             item_titles=titles,
         )
 
-    def row(self, user: int) -> IntArray:
-        """Returns the columns of the interactions of row `user`, in the order of the input."""
-        return self.items[self.indptr[user] : self.indptr[user + 1]]
+    def with_dropped_rows(self, dropped: Mapping[str, int]) -> Interactions:
+        """Returns the table with `dropped` (reason → rows of the source) added to its `row_counts`."""
+        counts = self.row_counts or RowCounts(len(self))
+        return self._copy(row_counts=replace(counts, dropped={**counts.dropped, **dropped}))
 
     def _take(self, positions: IntArray | BoolArray, **changes: Any) -> Interactions:
         """Returns a copy with the interactions at `positions` and with some of the constructor's arguments changed."""
         times = None if self.times is None else self.times[positions]
-        entries = {"items": self.items[positions], "values": self.values[positions], "times": times}
+        entries = {"items": self.items[positions], "values": self.values[positions], "times": times, "row_counts": None}
         return self._copy(**{**entries, **changes})
 
     def _copy(self, **changes: Any) -> Interactions:
         """Returns a copy with some of the constructor's arguments changed."""
-        names = (*_CONTENT, "item_titles", "duplicates")
+        names = (*CONTENT, "item_titles", "row_counts")
         return Interactions(**{name: changes.get(name, getattr(self, name)) for name in names})
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Interactions):
-            return NotImplemented
-        return all(np.array_equal(getattr(self, name), getattr(other, name)) for name in _CONTENT)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __repr__(self) -> str:
-        return f"Interactions({summary(self)})"

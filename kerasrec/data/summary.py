@@ -1,4 +1,4 @@
-"""A table in one line: sizes, values, dates and dropped rows."""
+"""A table in one line: sizes, values, dates, and merged and dropped rows."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from kerasrec.data.interactions import Interactions
+    from kerasrec.data.table import Table
 
 
-def summary(table: Interactions) -> str:
-    """Returns the sizes of a table, the range of its values and times, and the number of dropped interactions.
+def summary(table: Table) -> str:
+    """Returns the sizes of a table, the range of its values and times, and the rows that were merged or dropped.
 
     Example:
         >>> from kerasrec import Interactions
         >>> summary(Interactions.from_arrays([1, 2, 2], [7, 7, 7], times=[0, 86_400, 86_401]))
-        '2 users × 1 items, 2 interactions, density 100.00%, likes, 1970-01-01 to 1970-01-02, 1 repeated pairs dropped'
+        '2 users × 1 items, 2 interactions, density 100.00%, likes, 1970-01-01 to 1970-01-02, 1 merged as duplicates'
     """
     sizes = f"{table.n_users:,} users × {table.n_items:,} items"
     if not len(table):
@@ -26,6 +26,6 @@ def summary(table: Interactions) -> str:
     if table.times is not None:
         first, last = np.array([table.times.min(), table.times.max()]).astype("M8[s]").astype("M8[D]")
         phrases.append(f"{first} to {last}")
-    if table.duplicates:
-        phrases.append(f"{table.duplicates:,} repeated pairs dropped")
+    if table.row_counts is not None:
+        phrases += table.row_counts.losses
     return ", ".join(phrases)

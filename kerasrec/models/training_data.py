@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import scipy.sparse as sp
 
 from kerasrec.data.interactions import Interactions
@@ -13,15 +12,6 @@ from kerasrec.data.splits import Split
 
 class MatrixTable(Interactions):
     """The table of a scipy sparse matrix, whose rows and columns have numbers, not ids."""
-
-    @classmethod
-    def from_matrix(cls, matrix: Any) -> MatrixTable:
-        """A table with an entry for each non-zero element of a matrix `(n_users, n_items)`."""
-        rows = sp.csr_array(matrix, copy=True)
-        rows.sum_duplicates()
-        rows.eliminate_zeros()
-        n_users, n_items = rows.shape
-        return cls(rows.indptr, rows.indices, rows.data, None, np.arange(n_users), np.arange(n_items))
 
     @property
     def T(self) -> MatrixTable:  # noqa: N802 (as in numpy)

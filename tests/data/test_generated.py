@@ -19,7 +19,7 @@ def test_sizes_and_ranges():
     assert table.counts.max() <= 250
     assert set(table.values.tolist()) == {1, 2, 3, 4, 5}
     assert 0.4 < (table.values >= 4).mean() < 0.7
-    assert table.duplicates == 0
+    assert table.row_counts.merged == 0
     assert table.in_time_order() is table, "histories are generated in time order"
     assert np.ptp(table.times) < 366 * 86_400
 

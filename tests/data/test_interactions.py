@@ -43,7 +43,7 @@ def test_from_arrays_equals_a_loop(seed, timed):
 
     table = Interactions.from_arrays(users, items, values, times if timed else None)
     assert rows_of(table) == expected
-    assert table.duplicates == len(users) - len(latest)
+    assert table.row_counts.merged == len(users) - len(latest)
     assert table.user_ids.tolist() == sorted(set(users.tolist()))
     assert table.item_ids.tolist() == sorted(set(items.tolist()))
 

@@ -1,30 +1,32 @@
 """Delimited text: CSV, TSV, and the "::" of MovieLens 1M, with or without a header.
 
-pyarrow reads the file. If it fails, a slow reader finds the line at fault, for the error message.
+pyarrow reads the file. If it fails or may have lost rows, a slow reader finds the line at fault, for the error message.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import IO, Any
+from itertools import islice
+from typing import Any
 
 from kerasrec.data.columns import ROLES, as_arrays, find_columns
 from kerasrec.data.errors import DataError
 from kerasrec.data.faults import fault
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.readers.counting import CountingStream
+from kerasrec.data.readers.inference import decimal_separator, field_type, most_frequent_separator
 from kerasrec.data.readers.options import ReadOptions
+from kerasrec.data.readers.rows import QuoteError, Row, numbered_rows
 from kerasrec.data.readers.source import SourceFile
 from kerasrec.data.text import INTEGER, MISSING, NUMBER, as_integers
 from kerasrec.data.times import TimeFormat
 
-SEPARATORS = ",\t;|"
-"""Separators that are inferred, and "::"."""
-
 BLOCK_BYTES = 1 << 22
+
+LARGEST_BLOCK_BYTES = 1 << 30
+"""A row must fit into a block. Rows of more than `BLOCK_BYTES` are rare."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class DelimitedFile:
         types: role → type of the first fields: "int", "str" or "float".
         times: the notation of times.
         decimal: the decimal separator of values.
+        quote: the character around fields, or "".
+        is_quoted: whether the first lines below the header contain quotes.
     """
 
     file: SourceFile
@@ -52,6 +56,8 @@ class DelimitedFile:
     types: Mapping[str, str]
     times: TimeFormat
     decimal: str
+    quote: str
+    is_quoted: bool
 
     @classmethod
     def sniff(cls, file: SourceFile, head: list[str], options: ReadOptions) -> DelimitedFile:
@@ -66,12 +72,14 @@ class DelimitedFile:
             skip += 1
             separator = options.separator or excel_line[1]
         else:
-            separator = options.separator or _most_frequent_separator(head[skip])
-        rows = list(numbered_rows(head[skip:], separator))
+            separator = options.separator or most_frequent_separator(head[skip])
+        quote = options.quote if options.quote is not None and separator != "::" else '"' * (separator != "::")
+        lines = (f"{line}\n" for line in head)
+        rows = [row for row in numbered_rows(lines, separator, quote, skip, strict=False) if not row.is_empty]
         if not rows:
             raise DataError(f"{file}: expected interactions, got only separators. Fix: check how the file was written")
-        skip += rows[0][0] - 1
-        header, samples = [name.strip() for name in rows[0][1]], [row for _, row in rows]
+        skip = rows[0].first - 1
+        header, samples = [name.strip() for name in rows[0].fields], [row.fields for row in rows]
         if len(header) == 1:
             raise DataError(
                 f"{file}, line {skip + 1}: expected columns separated by {separator!r}, got {header[0][:80]!r}. "
@@ -89,17 +97,20 @@ class DelimitedFile:
         else:
             positions = find_columns(file, header, options.columns)
             names = {role: header[position] for role, position in positions.items()}
-            skip, samples = skip + 1, samples[1:]
+            skip, samples = rows[0].last, samples[1:]
         if not samples:
             raise DataError(
                 f"{file}: expected interactions below the header, got none. Fix: check how the file was written"
             )
         fields = {role: [row[p] for row in samples if len(row) > p] for role, p in positions.items()}
-        types = {role: _type(role, column) for role, column in fields.items()}
+        types = {role: field_type(role, column) for role, column in fields.items()}
         if "time" in types and options.times.date_format is not None:
             types["time"] = "str"
-        decimal = options.decimal or _decimal(file, names, fields.get("value", ()))
-        return cls(file, separator, skip, len(header), positions, names, types, options.times, decimal)
+        decimal = options.decimal or decimal_separator(file, names.get("value", ""), fields.get("value", ()))
+        is_quoted = bool(quote) and any(quote in line for line in head[skip:])
+        return cls(
+            file, separator, skip, len(header), positions, names, types, options.times, decimal, quote, is_quoted
+        )
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
         """Reads the interactions.
@@ -111,21 +122,64 @@ class DelimitedFile:
             DataError: A line is invalid.
         """
         try:
-            try:
-                return self._read_once(titles, self.file.open())
-            except ValueError:
-                # Spreadsheets write lines of separators below the data. It would be slow to always search for them.
-                return self._read_once(titles, self._without_bare_lines())
+            columns, n_empty = self._columns()
+            table = Interactions.from_arrays(**as_arrays(columns, self.times), titles=titles)
+        except DataError:
+            raise
         except ValueError as error:
             raise self._error() or DataError(f"{self.file}: {error}") from None
+        return table.with_dropped_rows({"empty": n_empty})
 
-    def _read_once(self, titles: dict[Any, str] | None, content: IO[bytes]) -> Interactions:
-        with content:
-            columns = self._parse(content)
-        return Interactions.from_arrays(**as_arrays(columns, self.times), titles=titles)
+    def _columns(self) -> tuple[dict[str, Any], int]:
+        """Returns role → pyarrow column, and the number of empty rows. Ids are integers if that loses nothing."""
+        import pyarrow.compute as pc
 
-    def _parse(self, content: IO[bytes]) -> dict[str, Any]:
-        """Returns role → pyarrow column. Ids are integers if that loses nothing."""
+        columns, n_misshapen = self._parse()
+        is_empty = self._empty_rows(columns)
+        n_empty = 0
+        if is_empty is not None:
+            columns = {role: column.filter(pc.invert(is_empty)) for role, column in columns.items()}
+            n_empty = is_empty.true_count
+        columns |= {role: as_integers(columns[role]) for role in ("user", "item")}
+        return columns, n_empty + n_misshapen
+
+    def _parse(self) -> tuple[dict[str, Any], int]:
+        """Returns role → pyarrow column, and the number of empty rows with another width, which are left out.
+
+        Raises:
+            DataError: A quoted field may have swallowed rows.
+            ValueError: A line is invalid.
+        """
+        for has_quotes in (True,) if self.is_quoted else (False, True):
+            with self._content() as stream:
+                try:
+                    columns, n_misshapen = self._parse_once(stream, has_quotes, BLOCK_BYTES)
+                except ValueError as error:
+                    if stream.n_quotes and not has_quotes:
+                        continue  # of which this attempt knew nothing
+                    if "straddl" not in str(error) or self._error():
+                        raise
+                    with self._content() as again:
+                        columns, n_misshapen = self._parse_once(again, has_quotes, LARGEST_BLOCK_BYTES)
+            if has_quotes or not stream.n_quotes:
+                break
+        n_rows = len(columns["user"]) + n_misshapen
+        # Fewer rows than lines: some lines are blank, or a quoted field contains line breaks, or a quote is missing.
+        if stream.n_quotes % 2 or (stream.n_quotes and n_rows != stream.n_lines):
+            error = self._error()
+            if error:
+                raise error
+        return columns, n_misshapen
+
+    def _content(self) -> CountingStream:
+        """Opens the file at the first interaction."""
+        # In Latin-1, each byte is a character.
+        n_bytes = sum(len(line) for line in islice(self.file.lines("latin-1"), self.skip))
+        stream = self.file.open()
+        stream.read(n_bytes)
+        return CountingStream(stream, self.quote)
+
+    def _parse_once(self, stream: CountingStream, has_quotes: bool, block_bytes: int) -> tuple[dict[str, Any], int]:
         import pyarrow as pa
         import pyarrow.compute as pc
         from pyarrow import csv as pa_csv
@@ -139,10 +193,16 @@ class DelimitedFile:
         column_types = {label[role]: kind for role, kind in types.items()}
         if step == 2:
             column_types |= dict.fromkeys(labels[1::2], pa.null())  # a field between the colons is an error
+        misshapen: list[str] = []
         table = pa_csv.read_csv(
-            content,
-            pa_csv.ReadOptions(column_names=labels, skip_rows=self.skip, block_size=BLOCK_BYTES),
-            pa_csv.ParseOptions(delimiter=self.separator[0], quote_char='"' if step == 1 else False),
+            stream,
+            pa_csv.ReadOptions(column_names=labels, block_size=block_bytes),
+            pa_csv.ParseOptions(
+                delimiter=self.separator[0],
+                quote_char=self.quote if has_quotes else False,
+                newlines_in_values=has_quotes,
+                invalid_row_handler=self._empty_row_handler(misshapen),
+            ),
             pa_csv.ConvertOptions(
                 column_types=column_types,
                 include_columns=list(label.values()) if step == 1 else labels,
@@ -154,69 +214,76 @@ class DelimitedFile:
         for role, kind in types.items():
             if kind == pa.string():  # pyarrow strips spaces around numbers only
                 columns[role] = pc.utf8_trim_whitespace(columns[role])
-        return {**columns, "user": as_integers(columns["user"]), "item": as_integers(columns["item"])}
+        return columns, sum(1 for row in misshapen if row.strip("\r\n"))
 
-    def _without_bare_lines(self) -> IO[bytes]:
-        """Returns the content without the lines below the header that contain only separators."""
-        bare = self.separator.encode() + b'"\r\n'
-        content = io.BytesIO()
-        with self.file.open() as stream:
-            content.writelines(line for n, line in enumerate(stream) if n < self.skip or line.strip(bare))
-        content.seek(0)
-        return content
+    def _empty_row_handler(self, rows: list[str]) -> Callable[[Any], str]:
+        """Returns a function that collects and skips rows of another width which contain only separators."""
+
+        def handle(row: Any) -> str:
+            if row.text.strip(self.separator + self.quote + " \t\r\n"):
+                return "error"
+            rows.append(row.text)
+            return "skip"
+
+        return handle
+
+    def _empty_rows(self, columns: Mapping[str, Any]) -> Any:
+        """Returns a mask of the rows that contain only separators, or `None` if there are none."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        is_candidate = pc.equal(columns["user"], "")
+        if not pc.any(is_candidate).as_py():
+            return None
+        # Columns that were not read may contain text.
+        rows = (row for row in self._rows() if len(row.fields) == self.width)
+        is_empty = pa.array([row.is_empty for row in rows])
+        return is_empty if len(is_empty) == len(is_candidate) and is_empty.true_count else None
+
+    def _rows(self) -> Iterator[Row]:
+        return numbered_rows(self.file.lines("utf-8-sig"), self.separator, self.quote, self.skip)
 
     def _error(self) -> DataError | None:
         """Returns the error for the first invalid line."""
         integer_roles = {role for role, kind in self.types.items() if kind == "int"}
         try:
-            for line, row in numbered_rows(self.file.lines("utf-8-sig"), self.separator, self.skip):
-                if len(row) != self.width:
+            for row in self._rows():
+                if row.is_empty:
+                    continue
+                place = f"{self.file}, line {row.first}"
+                if len(row.fields) != self.width:
                     return DataError(
-                        f"{self.file}, line {line}: expected {self.width} columns, as in the first line, "
-                        f"got {len(row)}. Fix: correct the line, or quote a field that contains the separator"
+                        f"{place}: expected {self.width} columns, as in the first line, "
+                        f"got {len(row.fields)}. Fix: correct the line, or quote a field that contains the separator"
                     )
-                fields = {role: row[position] for role, position in self.positions.items()}
+                if row.last > row.first and (swallowed := self._swallowed_row(row)):
+                    return DataError(
+                        f"{place}: expected a field that ends in its line, got a quoted field with the row "
+                        f"{swallowed[:80]!r}. Fix: correct the quotes, or pass quote='' if they are ordinary characters"
+                    )
+                fields = {role: row.fields[position] for role, position in self.positions.items()}
                 message = fault(fields, self.names, self.times, integer_roles, self.decimal)
                 if message:
-                    return DataError(f"{self.file}, line {line}, {message}")
-        except csv.Error as error:
-            return DataError(f"{self.file}: expected complete quotes, got an error ({error}). Fix: correct the quotes")
+                    return DataError(f"{place}, {message}")
+        except QuoteError as error:
+            return DataError(f"{self.file}, {error}")
         return None
 
+    def _swallowed_row(self, row: Row) -> str | None:
+        """Returns a line within a quoted field that looks like a row: two quotes may be missing."""
+        for field in row.fields:
+            for line in re.split("\r\n|\r|\n", field)[1:-1]:
+                if line.count(self.separator) == self.width - 1 and self._is_row(line):
+                    return line
+        return None
 
-def numbered_rows(lines: Iterable[str], separator: str, skip: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Yields the number of each line, from 1, and its fields, except for lines that contain only separators."""
-    if separator == "::":
-        rows = ((number, line.rstrip("\r\n").split("::")) for number, line in enumerate(lines, 1))
-    else:
-        reader = csv.reader(lines, delimiter=separator)
-        rows = ((reader.line_num, row) for row in reader)
-    return ((number, row) for number, row in rows if number > skip and any(row))
-
-
-def _most_frequent_separator(line: str) -> str:
-    return "::" if "::" in line else max(SEPARATORS, key=line.count)
-
-
-def _type(role: str, fields: Sequence[str]) -> str:
-    """Returns the type of the first fields of a column."""
-    fields = [field for field in map(str.strip, fields) if field not in MISSING]
-    if role in ("user", "item"):
-        return "int" if all(map(INTEGER.fullmatch, fields)) else "str"
-    return "float" if role == "value" or all(map(NUMBER.fullmatch, fields)) else "str"
-
-
-def _decimal(file: SourceFile, names: Mapping[str, str], values: Sequence[str]) -> str:
-    """Returns the decimal separator of the first values.
-
-    Raises:
-        DataError: Every comma can be a decimal comma as well as a separator of thousands.
-    """
-    with_commas = [value.strip() for value in values if re.fullmatch(r"\s*-?\d+(,\d+)+\s*", value)]
-    thousands = [value for value in with_commas if re.fullmatch(r"-?[1-9]\d{0,2}(,\d{3})+", value)]
-    if thousands and len(thousands) == len(with_commas):
-        raise DataError(
-            f"{file}, column {names['value']} (value): expected a number, got {thousands[0]!r}, whose comma can "
-            "separate decimals or thousands. Fix: pass decimal=',' for decimals, or remove the commas"
+    def _is_row(self, line: str) -> bool:
+        """Returns whether a line has the fields of a valid row, with ids that are single words."""
+        fields = line.split(self.separator)
+        values = {role: fields[position] for role, position in self.positions.items()}
+        integer_roles = {role for role, kind in self.types.items() if kind == "int"}
+        are_ids = all(
+            (INTEGER.fullmatch(values[role].strip()) if role in integer_roles else re.fullmatch(r"\S+", values[role]))
+            for role in ("user", "item")
         )
-    return "," if with_commas else "."
+        return are_ids and fault(values, self.names, self.times, integer_roles, self.decimal) is None

@@ -39,6 +39,7 @@ def read(
     value: str | None = None,
     time: str | None = None,
     separator: str | None = None,
+    quote: str | None = None,
     decimal: str | None = None,
     layout: str | None = None,
     time_unit: str = "s",
@@ -66,6 +67,8 @@ def read(
         value: name of the column of ratings or counts. Without such a column, every value is 1.
         time: name of the column of times: numbers or dates.
         separator: the character between columns. If omitted, it is inferred from the first line.
+        quote: the character around fields that contain separators or line breaks; `""` if quotes are
+            ordinary characters. If omitted, `'"'`.
         decimal: the decimal separator of values, `"."` or `","`. If omitted, it is inferred from the first lines.
         layout: layout of lists: `"user-items"`, or `"count-items"`, in which line n, from 0, belongs to
             user n. If omitted, it is `"count-items"` if the first number of every line is the number of the others.
@@ -88,6 +91,7 @@ def read(
     options = ReadOptions(
         {role: name for role, name in columns.items() if name is not None},
         separator,
+        quote,
         decimal,
         layout,
         TimeFormat(time_unit, date_format),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kerasrec.data.errors import DataError
-from kerasrec.data.readers.delimited import numbered_rows
+from kerasrec.data.readers.rows import numbered_rows
 from kerasrec.data.readers.source import SourceFile
 from kerasrec.data.text import parse_id
 
@@ -20,7 +20,7 @@ def read_titles(file: SourceFile) -> dict[Any, str]:
         DataError: A line has fewer than two columns, or is not in the encoding of that release.
     """
     if file.name.endswith(".csv"):
-        rows = numbered_rows(file.lines("utf-8-sig"), ",", skip=1)
+        rows = ((row.first, row.fields) for row in numbered_rows(file.lines("utf-8-sig"), ",", skip=1))
     else:
         separator = "::" if file.name.endswith(".dat") else "|"
         lines = enumerate((line.rstrip("\r\n") for line in file.lines("latin-1")), 1)

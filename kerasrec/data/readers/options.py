@@ -20,6 +20,7 @@ class ReadOptions:
     Attributes:
         columns: role (user, item, value, time) → name of its column.
         separator: the character between columns.
+        quote: the character around fields, or "" if quotes have no meaning.
         decimal: the decimal separator of values.
         layout: layout of lists, one of `LAYOUTS`.
         times: the notation of times.
@@ -30,6 +31,7 @@ class ReadOptions:
 
     columns: Mapping[str, str] = field(default_factory=dict)
     separator: str | None = None
+    quote: str | None = None
     decimal: str | None = None
     layout: str | None = None
     times: TimeFormat = field(default_factory=TimeFormat)
@@ -43,6 +45,11 @@ class ReadOptions:
             raise DataError(
                 f"expected one character as `separator`, got {self.separator!r}. "
                 "Fix: omit it, if the file's columns are separated by '::'"
+            )
+        if self.quote is not None and (len(self.quote) > 1 or self.quote == self.separator):
+            raise DataError(
+                f"expected one character other than the separator, or '', as `quote`, got {self.quote!r}. "
+                "Fix: omit it for the usual quotes"
             )
         if self.decimal not in (None, *DECIMALS):
             raise DataError(f"expected `decimal` to be '.' or ',', got {self.decimal!r}. Fix: pass one of them")

@@ -70,16 +70,22 @@ class SourceFile:
         return gzip.open(self.path) if self.name.endswith(".gz") else self.path.open("rb")  # type: ignore[return-value]
 
     def lines(self, encoding: str = "utf-8") -> Iterator[str]:
-        r"""Yields the lines as text, with their line ends.
+        r"""Yields the lines as text, with their line ends: `\n`, `\r` or `\r\n`.
 
         Raises:
             DataError: A line is not UTF-8.
         """
+        number = 0
         with self.open() as stream:
-            for number, line in enumerate(stream, 1):
+            for line in stream:
                 try:
-                    yield line.decode(encoding)
+                    text = line.decode(encoding)
+                    # The line ends of old Macs
+                    lines = re.split(r"(?<=\r)(?!\n|$)", text) if b"\r" in line[:-2] else [text]
+                    number += len(lines)
+                    yield from lines
                 except UnicodeDecodeError as error:
+                    number += 1
                     raise DataError(
                         f"{self}, line {number}: expected UTF-8, got byte 0x{line[error.start]:02x}. Fix: convert the "
                         "file, which is probably Latin-1 (iconv -f latin1 -t utf-8)"

@@ -108,7 +108,7 @@ def test_ids_after_the_sample_are_read_like_those_in_it(tmp_path):
     table = read(write(tmp_path / "far.csv", after_the_sample("".join(f"1,{item},4\n" for item in odd))))
     assert table.n_items == 54
     assert set(odd) < set(table.item_ids.tolist())
-    assert table.duplicates == 0
+    assert table.row_counts.merged == 0
     assert read(write(tmp_path / "plain.csv", after_the_sample("1,42,4\n"))).item_ids[0] == 42
 
 
@@ -153,10 +153,10 @@ def test_commas_and_points_in_one_column_are_an_error(tmp_path):
 def test_the_last_interaction_of_a_repeated_pair_is_kept(tmp_path):
     by_time = read(write(tmp_path / "x.csv", "user,item,rating,time\n1,1,5,200\n1,1,3,100\n1,2,4,50\n"))
     assert entries(by_time) == [(1, 1, 5, 200), (1, 2, 4, 50)]
-    assert by_time.duplicates == 1
+    assert by_time.row_counts.merged == 1
     by_line = read(write(tmp_path / "y.csv", "user,item,rating\n1,1,5\n1,2,4\n1,1,3\n"))
     assert entries(by_line) == [(1, 2, 4, None), (1, 1, 3, None)]
-    assert by_line.duplicates == 1
+    assert by_line.row_counts.merged == 1
 
 
 @pytest.mark.parametrize("text, message", [

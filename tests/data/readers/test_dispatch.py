@@ -71,4 +71,4 @@ def test_sizes_of_published_data(data_dir, monkeypatch, name, users, items, inte
     monkeypatch.setenv("KERASREC_DATA", str(data_dir))
     table = read(name)
     assert (table.n_users, table.n_items, len(table)) == (users, items, interactions)
-    assert table.duplicates == 0
+    assert table.row_counts.merged == 0
