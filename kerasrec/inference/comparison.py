@@ -39,7 +39,7 @@ def compare(first: Evaluation, second: Evaluation) -> dict[str, Comparison]:
         Metric → comparison, for the metrics that both have.
 
     Raises:
-        TypeError: an argument is no `Evaluation`.
+        TypeError: an argument is not an `Evaluation`.
         ValueError: the two were measured on different users, items or ratings, or have no metric in common.
 
     Example:

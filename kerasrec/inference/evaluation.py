@@ -105,7 +105,7 @@ def evaluate(
         verbose: 1 shows a progress bar if evaluation takes longer than two seconds.
 
     Raises:
-        TypeError: `held_out` is no `HeldOut`.
+        TypeError: `held_out` is not a `HeldOut`.
         ValueError: nothing is held out, a metric is neither a top-K metric nor RMSE or MAE, or the model does not
             support it.
 

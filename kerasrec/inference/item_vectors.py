@@ -1,4 +1,4 @@
-"""Items as vectors: what a trained model knows of each, for maps and for TensorBoard's projector."""
+"""Item vectors of a trained model, for maps and for TensorBoard's projector."""
 
 from __future__ import annotations
 
@@ -44,12 +44,15 @@ def item_vectors(model: Any, train: Interactions) -> FloatArray:
 
 
 def write_projector(model: Any, train: Interactions, folder: str | os.PathLike[str]) -> None:
-    """Writes the items' vectors and titles where TensorBoard's projector looks for them.
+    """Writes the items' vectors and titles as files for TensorBoard's projector.
 
     Args:
         model: a trained model.
-        train: the table that it learned from.
-        folder: TensorBoard's log folder; made if need be.
+        train: the table that the model was trained on.
+        folder: TensorBoard's log folder. It is created if it does not exist.
+
+    Raises:
+        ValueError: the model has no item vectors (Popularity).
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,11 +68,11 @@ def write_projector(model: Any, train: Interactions, folder: str | os.PathLike[s
 
 
 class ProjectorCallback(keras.callbacks.Callback):
-    """Shows the items in TensorBoard's projector: vectors and titles are written when training ends.
+    """Writes the items' vectors and titles for TensorBoard's projector when training ends.
 
     Args:
-        train: the table that is trained on.
-        folder: TensorBoard's log folder, as given to `keras.callbacks.TensorBoard`.
+        train: the training table.
+        folder: the log folder that `keras.callbacks.TensorBoard` gets.
 
     Example:
         >>> import tempfile

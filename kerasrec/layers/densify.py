@@ -30,7 +30,7 @@ class Densify(keras.layers.Layer):
         dense `(batch, n_columns)` array in which 0 is not observed. Out: `(batch, n_columns)`.
 
     Raises:
-        ValueError: `n_columns` is no positive integer, or dense rows have another number of columns.
+        ValueError: `n_columns` is not a positive integer, or dense rows have another number of columns.
 
     Example:
         >>> import numpy as np

@@ -46,7 +46,7 @@ class RowLoss(keras.losses.Loss):
 class RowMean(keras.losses.Loss):
     """The weighted mean of row losses `(batch,)`, scaled for distribution as Keras scales its own losses.
 
-    Models use it in `compute_loss` for losses that are no function of scores alone: `RowMean()(rows, rows, weights)`.
+    Models use it in `compute_loss` for losses that need more than the scores: `RowMean()(rows, rows, weights)`.
     """
 
     def __init__(self, reduction: str = "sum_over_batch_size", name: str = "row_mean", dtype: Any = "float32") -> None:

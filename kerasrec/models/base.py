@@ -304,7 +304,7 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
         return None
 
     def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
-        """What each observed entry of one row adds to the training loss, or None if the loss is no such sum.
+        """What each observed entry of one row adds to the training loss, or None if the loss is not a sum over entries.
 
         Args:
             scores: `(n_columns,)`, the scores of the row.

@@ -17,7 +17,7 @@ from kerasrec.types import FloatArray, Tensor
 class Popularity(ClosedForm):
     """Scores each item by the number of users who liked it, the same for every user: f_ui = Σ_v x_vi.
 
-    Needs likes. It is no autoencoder. It is the baseline for the results of all others.
+    Needs likes. It is not an autoencoder, but the baseline for the results of all others.
 
     Args:
         n_items: size of the catalogue.
