@@ -8,7 +8,19 @@ table: for each constant its measured value, its value in the code, and the time
 is the number of cells of dense rows divided by the number of entries for which both products take the same time, by a
 straight line through two batches, of 50 and of 400 entries in a row.
 
-TIMES
+The constants depend on the processor. Runs on two cores of an AMD EPYC with AVX512-BF16, while other programs used the
+same cores, measured
+
+| constant | measured | in the code |
+|---|---|---|
+| EQUAL_ENTRY_COST_FLOAT32 | 26 to 33 | 40 |
+| EQUAL_ENTRY_COST_BFLOAT16 | 41 to 45 | 110 |
+| ENTRY_COST, float32 | 138 to 224 | 150 |
+| ENTRY_COST, bfloat16 | 211 to 318 | 150 |
+| MIN_DENSE_ROWS | 6 to 26 | 8 |
+
+Processors with AMX multiply bfloat16 faster, which raises the constants for it. A wrong constant chooses the slower
+algorithm for some batches, slower by at most the ratio of the two values.
 """
 
 from __future__ import annotations
