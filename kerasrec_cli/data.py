@@ -37,6 +37,7 @@ def describe(data: str, **options: str | None) -> None:
 
     table = read(data, **without_none(options))
     click.echo(repr(table))
+    click.echo(table.row_counts)
     for name, counts in (("items per user: ", table.counts), ("users per item: ", table.item_counts)):
         click.echo(f"{name}median {_median(counts)}, {counts.min():,} to {counts.max():,}")
     click.echo(f"user ids: first {table.user_ids[0]!s}, last {table.user_ids[-1]!s}")
@@ -56,4 +57,5 @@ def read_and_report(source: str, **options: str) -> Interactions:
     start = time.perf_counter()
     table = read(source, **options)
     click.echo(f"{table!r} read in {time.perf_counter() - start:.1f} s")
+    click.echo(table.row_counts)
     return table

@@ -16,6 +16,8 @@ READ_OPTIONS = {
     "--value": "Column of the ratings or counts.  [default: by its name]",
     "--time": "Column of the times.  [default: by its name]",
     "--separator": "Character between columns.  [default: detected in the first line]",
+    "--quote": "Character around fields, or '' if quotes are ordinary characters.  [default: \"]",
+    "--encoding": "Encoding of a text file, such as cp1252.  [default: detected]",
     "--decimal": "Decimal mark of values: . or ,  [default: detected in the first lines]",
     "--time-unit": "Unit of numeric times since 1970: s, ms, us or ns.  [default: s]",
     "--date-format": "Format of dates, such as '%d/%m/%Y %H:%M'.  [default: ISO 8601]",

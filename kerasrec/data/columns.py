@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kerasrec.data.errors import DataError
+from kerasrec.data.ids import as_id_column
 from kerasrec.data.times import TimeFormat
 
 LOG = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ def frame_columns(frame: Any, names: Mapping[str, str]) -> tuple[dict[str, Any],
     """Returns role → pyarrow column and role → name of the column, for a data frame.
 
     Args:
-        frame: of pandas, or of any library whose frames have columns by name.
+        frame: of pandas, a table of pyarrow, a (lazy) frame of Polars, or of any library whose frames have columns
+            by name.
         names: role → name of its column, as in `find_columns`.
 
     Raises:
@@ -86,18 +88,28 @@ def frame_columns(frame: Any, names: Mapping[str, str]) -> tuple[dict[str, Any],
     """
     import pyarrow as pa
 
-    if not hasattr(frame, "columns"):
+    is_lazy = hasattr(frame, "collect_schema") and hasattr(frame, "collect")  # of Polars
+    if not (is_lazy or hasattr(frame, "columns")):
         raise DataError(
             f"expected a data frame, got {type(frame).__name__}. Fix: pass arrays to `Interactions.from_arrays`"
         )
-    labels = list(frame.columns)
+    labels = frame.collect_schema().names() if is_lazy else list(getattr(frame, "column_names", frame.columns))
     header = [str(label) for label in labels]
     positions = find_columns("the frame", header, names)
+    if is_lazy:
+        frame = frame.select([labels[position] for position in positions.values()]).collect()
     all_names = {role: header[position] for role, position in positions.items()}
     columns = {}
     for role, position in positions.items():
         try:
-            columns[role] = pa.chunked_array([pa.array(frame[labels[position]], from_pandas=True)])
+            column = frame[labels[position]]
+            if hasattr(column, "to_arrow"):
+                column = column.to_arrow()
+            columns[role] = (
+                column
+                if isinstance(column, pa.ChunkedArray)
+                else pa.chunked_array([pa.array(column, from_pandas=True)])
+            )
         except (pa.ArrowException, OverflowError):
             raise DataError(
                 f"the frame, column {header[position]} ({role}): expected one type of at most 64 bits, got a mixture "
@@ -121,7 +133,7 @@ def as_arrays(columns: Mapping[str, Any], times: TimeFormat) -> dict[str, Any]:
         )
     arrays: dict[str, Any] = {}
     for role, column in columns.items():
-        if pa.types.is_decimal(column.type):
-            column = column.cast(pa.float64() if role == "value" else pa.int64())
+        if pa.types.is_decimal(column.type) and role != "time":
+            column = column.cast(pa.float64()) if role == "value" else as_id_column(column, f"{role}s")
         arrays[f"{role}s"] = times.seconds(column) if role == "time" else column
     return arrays

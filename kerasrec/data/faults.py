@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerasrec.data.errors import DataError
+from kerasrec.data.ids import UNPRINTABLE
 from kerasrec.data.text import MISSING
 from kerasrec.data.times import TimeFormat
 
@@ -30,7 +31,7 @@ def data_error(
     """
     import pyarrow as pa
 
-    integer_roles = {role for role in ("user", "item") if not pa.types.is_string(columns[role].type)}
+    integer_roles = {role for role in ("user", "item") if pa.types.is_integer(columns[role].type)}
     rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
     for number, row in enumerate(rows, 1):
         fields = {role: "" if field is None else str(field) for role, field in zip(columns, row, strict=True)}
@@ -66,6 +67,11 @@ def fault(
             message = times.fault(field)
         elif field.strip() == "-1":
             message = "expected an id other than -1, which is reserved for padding, got -1. Fix: rename it"
+        elif re.search(UNPRINTABLE, field.strip()):
+            message = (
+                f"expected an id without line breaks and NUL characters, got {field[:40]!r}. "
+                "Fix: correct the id, or the quotes of the file"
+            )
         else:
             message = None
         if message:

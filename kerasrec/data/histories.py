@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -24,7 +25,7 @@ def rows_of_histories(
         item_ids: `(n_items,)` the catalogue, ascending.
 
     Raises:
-        ValueError: A history is not a list, has ids of another type than the catalogue, or has
+        ValueError: A history is not a list, has ids of another type than the catalogue or missing ones, or has
             values that are not parallel to it or not finite.
     """
     for number, history in enumerate(histories):
@@ -57,6 +58,13 @@ def _row(number: int, history: Sequence[Any], values: Sequence[float], item_ids:
             f"expected {len(history)} values for history {number}, one for each item, got {len(values)}. "
             "Fix: pass parallel lists"
         )
+    missing = [item for item in history if item is None or item != item]  # NaN differs from itself
+    if missing:
+        raise ValueError(
+            f"expected an item id, got {missing[0]} in history {number}. Fix: drop missing items from the histories"
+        )
+    if len(history) and isinstance(history[0], (str, UUID)):
+        history = [str(item).strip() if isinstance(item, (str, UUID)) else item for item in history]
     last_values = dict(zip(history, as_finite(values, f"values[{number}]", np.float32), strict=True))
     ids = np.array(list(last_values)) if last_values else item_ids[:0]
     if has_strings(ids) != has_strings(item_ids):

@@ -18,7 +18,7 @@ from kerasrec.data.ids import factorize, lookup
 from kerasrec.data.matrices import rows_of_matrix
 from kerasrec.data.row_counts import RowCounts
 from kerasrec.data.table import CONTENT, Table
-from kerasrec.data.times import TimeFormat
+from kerasrec.data.times import TimeFormat, as_seconds
 from kerasrec.types import Array, BoolArray, IntArray
 
 
@@ -67,10 +67,11 @@ class Interactions(Table):
         in the arrays if `times` is omitted. `row_counts.merged` counts the others.
 
         Args:
-            users: `(n,)` ids, integers or strings. "" and -1 are reserved for padding.
+            users: `(n,)` ids: integers, strings or UUIDs. "" and -1 are reserved for padding. Spaces around
+                strings are removed.
             items: `(n,)` ids, likewise.
             values: `(n,)` finite numbers. If omitted, every value is 1.
-            times: `(n,)` seconds since 1970, or numpy dates. If omitted, the table has no times.
+            times: `(n,)` seconds since 1970, dates, or ISO dates as text. If omitted, the table has no times.
             titles: item id → title.
 
         Raises:
@@ -80,7 +81,7 @@ class Interactions(Table):
         user_ids, user = factorize(users, "users")
         item_ids, item = factorize(items, "items")
         value = np.ones(len(user), np.float32) if values is None else as_finite(values, "values", np.float32)
-        time = None if times is None else as_finite(times, "times", np.int64)
+        time = None if times is None else as_seconds(times)
         check_parallel("users", user, items=item, values=value, times=time)
         if not len(user):
             raise ValueError("expected at least one interaction, got empty arrays. Fix: check the source of the arrays")

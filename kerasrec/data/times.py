@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import math
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
 
+from kerasrec.data.arrays import as_finite
 from kerasrec.data.errors import DataError
 from kerasrec.data.text import NUMBER
 from kerasrec.types import Array, IntArray
@@ -16,9 +19,14 @@ from kerasrec.types import Array, IntArray
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 """Units of times that are numbers, and how many of them make a second."""
 
-YEARS = (1970, 2100)
+YEARS = (1900, 2100)
 EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) for year in YEARS)
 """Times outside this range are errors: usually the unit is wrong."""
+
+USUAL_YEARS = (1990, 2050)
+"""Times outside this range are logged as a warning."""
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,22 +81,17 @@ class TimeFormat:
         import pyarrow as pa
 
         numbers = pa.types.is_integer(column.type) or pa.types.is_floating(column.type)
+        if pa.types.is_decimal(column.type):
+            column, numbers = column.cast(pa.float64()), True
         times = np.asarray(column if numbers and self.date_format is None else self._timestamps(column))
-        if times.dtype.kind != "M" and self.unit == "s" and _are_dates(times):
-            raise ValueError(
-                f"expected seconds since 1970, got {times[0]:.0f}, which looks like a date. "
-                "Fix: pass date_format='%Y%m%d'"
-            )
         with np.errstate(invalid="ignore"):  # infinite times are reported below
             if times.dtype.kind == "M":
                 seconds = times.astype("datetime64[s]").astype(np.int64)
             else:
                 seconds = times // UNITS[self.unit]
-        if not ((seconds >= EARLIEST) & (seconds < LATEST)).all():
-            raise ValueError(
-                f"expected times between the years {YEARS[0]} and {YEARS[1]}, got a missing time or another year. "
-                "Fix: correct the times"
-            )
+        if times.dtype.kind != "M" and self.unit == "s":
+            check_not_dates(times)
+        check_years(seconds)
         return seconds.astype(np.int64)
 
     def _timestamps(self, column: Any) -> Any:
@@ -101,15 +104,17 @@ class TimeFormat:
             return column.cast(pa.timestamp("ns"))
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
             column = column.cast(pa.int64())  # 20010203
-        elif not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        elif pa.types.is_string_view(column.type):
+            column = column.cast(pa.large_string())
+        if not (pa.types.is_integer(column.type) or is_text(column.type)):
             raise ValueError(f"expected numbers, dates or text as times, got {column.type}. Fix: convert the column")
-        elif self.date_format is None:
+        if is_text(column.type) and self.date_format is None:
             for zone in (None, "UTC"):
                 with contextlib.suppress(pa.ArrowInvalid):
                     return column.cast(pa.timestamp("ns", zone))
         # pyarrow cannot parse the dates. Few of them are distinct as a rule, so Python parses each of those once.
         encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-        seconds = [int(self.parse(date).timestamp()) for date in encoded.dictionary.to_pylist()]
+        seconds = [math.floor(self.parse(date).timestamp()) for date in encoded.dictionary.to_pylist()]
         return pa.array(seconds, pa.timestamp("s")).take(encoded.indices)
 
     def fault(self, field: str) -> str | None:
@@ -141,9 +146,75 @@ class TimeFormat:
         )
 
 
-def _are_dates(numbers: Array) -> bool:
-    """Returns whether all numbers are dates such as 20010203. As seconds, they would all be in August 1970."""
+def is_text(kind: Any) -> bool:
+    """Returns whether a type of pyarrow is a string type."""
+    import pyarrow as pa
+
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+
+def as_seconds(times: Any) -> IntArray:
+    """Converts times to seconds since 1970, `(n,)` int64, with the rules of `TimeFormat()`.
+
+    Unusual years are logged as a warning.
+
+    Args:
+        times: `(n,)` seconds, dates, or ISO dates as text: an array of numpy or pyarrow, a series, or a list.
+
+    Raises:
+        ValueError: A time is missing, not a time, or outside the range of years.
+    """
+    import pyarrow as pa
+
+    array = times if isinstance(times, (pa.Array, pa.ChunkedArray)) else np.asarray(times)
+    if isinstance(array, np.ndarray) and array.dtype.kind in "iufb":
+        seconds = np.floor(array) if array.dtype.kind == "f" else array
+        seconds = as_finite(seconds, "times", np.int64)
+        check_not_dates(seconds)
+    elif isinstance(array, np.ndarray) and array.dtype.kind == "M":
+        seconds = as_finite(array, "times", np.int64)
+    else:
+        try:
+            column = pa.array(times if hasattr(times, "__array__") else array, from_pandas=True)
+        except (pa.ArrowException, OverflowError):
+            raise ValueError(
+                f"expected numbers of at most 64 bits or dates in `times`, got {getattr(array, 'dtype', 'others')}. "
+                "Fix: convert the times"
+            ) from None
+        chunks = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+        seconds = TimeFormat().seconds(chunks)
+    check_years(seconds)
+    if len(seconds):
+        first, last = (int(year) for year in 1970 + np.array([seconds.min(), seconds.max()]) // (365.2425 * 86400))
+        if first < USUAL_YEARS[0] or last > USUAL_YEARS[1]:
+            LOG.warning("the times are from the years %d to %d; is the unit of the times right?", first, last)
+    return seconds
+
+
+def check_years(seconds: Array) -> None:
+    """Checks that times are within the years of `YEARS`.
+
+    Raises:
+        ValueError: A time is missing or outside the range.
+    """
+    if not ((seconds >= EARLIEST) & (seconds < LATEST)).all():
+        raise ValueError(
+            f"expected times between the years {YEARS[0]} and {YEARS[1]}, got a missing time or another year. "
+            "Fix: correct the times"
+        )
+
+
+def check_not_dates(numbers: Array) -> None:
+    """Checks that not all numbers are dates such as 20010203. As seconds, they would all be in August 1970.
+
+    Raises:
+        ValueError: They are.
+    """
     if not len(numbers) or not ((numbers >= 19_700_101) & (numbers <= 21_001_231)).all():
-        return False
+        return
     months, days = np.divmod(numbers.astype(np.int64) % 10_000, 100)
-    return bool(((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all())
+    if ((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all():
+        raise ValueError(
+            f"expected seconds since 1970, got {numbers[0]:.0f}, which looks like a date. "
+            "Fix: pass date_format='%Y%m%d', or convert the numbers to dates"
+        )

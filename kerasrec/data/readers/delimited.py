@@ -124,7 +124,7 @@ class DelimitedFile:
         try:
             columns, n_empty = self._columns()
             table = Interactions.from_arrays(**as_arrays(columns, self.times), titles=titles)
-        except DataError:
+        except (DataError, UnicodeDecodeError):
             raise
         except ValueError as error:
             raise self._error() or DataError(f"{self.file}: {error}") from None
@@ -166,9 +166,9 @@ class DelimitedFile:
         n_rows = len(columns["user"]) + n_misshapen
         # Fewer rows than lines: some lines are blank, or a quoted field contains line breaks, or a quote is missing.
         if stream.n_quotes % 2 or (stream.n_quotes and n_rows != stream.n_lines):
-            error = self._error()
-            if error:
-                raise error
+            first_fault = self._error()
+            if first_fault:
+                raise first_fault
         return columns, n_misshapen
 
     def _content(self) -> CountingStream:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import logging
+import lzma
 import os
 import re
 import zipfile
@@ -11,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kerasrec.data.errors import DataError
+from kerasrec.data.errors import DataError, EncodingError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers import parquet
@@ -22,13 +24,17 @@ from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile, find_path
 from kerasrec.data.times import TimeFormat
 
+LOG = logging.getLogger(__name__)
+
 SPLIT_LISTS = ("train.txt", "valid.txt", "test.txt")
 """Files of one data set, published as lists in time order."""
 
 LISTS = "users.dat"
 """The file of lists in CiteULike."""
 
-TABLE_SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", *parquet.SUFFIXES, ".txt", ".dat", ".data")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data")
+COMPRESSION_SUFFIXES = ("", ".gz", ".bz2", ".xz", ".zst")
+TABLE_SUFFIXES = (*(f"{text}{end}" for text in TEXT_SUFFIXES for end in COMPRESSION_SUFFIXES), *parquet.SUFFIXES)
 
 
 def read(
@@ -40,6 +46,7 @@ def read(
     time: str | None = None,
     separator: str | None = None,
     quote: str | None = None,
+    encoding: str | None = None,
     decimal: str | None = None,
     layout: str | None = None,
     time_unit: str = "s",
@@ -69,6 +76,8 @@ def read(
         separator: the character between columns. If omitted, it is inferred from the first line.
         quote: the character around fields that contain separators or line breaks; `""` if quotes are
             ordinary characters. If omitted, `'"'`.
+        encoding: encoding of a text file, as in Python: `"cp1252"`. If omitted, it is UTF-8 or UTF-16, which
+            the content shows, or else cp1252, which is logged as a warning.
         decimal: the decimal separator of values, `"."` or `","`. If omitted, it is inferred from the first lines.
         layout: layout of lists: `"user-items"`, or `"count-items"`, in which line n, from 0, belongs to
             user n. If omitted, it is `"count-items"` if the first number of every line is the number of the others.
@@ -92,6 +101,7 @@ def read(
         {role: name for role, name in columns.items() if name is not None},
         separator,
         quote,
+        encoding,
         decimal,
         layout,
         TimeFormat(time_unit, date_format),
@@ -115,7 +125,7 @@ def read(
             return _read_folder(path, _zip_members(path), options)
         return _read_file(SourceFile(path), options)
     # zipfile raises RuntimeError if an archive is encrypted.
-    except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, EOFError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, gzip.BadGzipFile, lzma.LZMAError, EOFError, RuntimeError) as error:
         raise DataError(
             f"{path}: expected a complete archive, got an error ({error}). Fix: download it again, or unpack it"
         ) from None
@@ -154,9 +164,27 @@ def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptio
 
 
 def _read_file(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | None = None) -> Interactions:
-    """Reads a file as Parquet, as lists or as a delimited table."""
+    """Reads a file as Parquet or text."""
     if file.name.endswith(parquet.SUFFIXES):
         return parquet.read_parquet(file, [file], options)
+    file = file.with_encoding(options.encoding)
+    try:
+        return _read_text(file, options, titles)
+    except EncodingError:
+        windows_file = None if options.encoding or file.encoding != "utf-8" else file.as_windows_text()
+        if windows_file is None:
+            raise
+        LOG.warning("%s: read as cp1252, because it is not UTF-8; pass the `encoding` if it is another one", file)
+        return _read_text(windows_file, options, titles)
+    except UnicodeError as error:
+        raise EncodingError(
+            f"{file}: expected {file.encoding} text, got other content ({error.__class__.__name__}). "
+            "Fix: pass another `encoding`"
+        ) from None
+
+
+def _read_text(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | None) -> Interactions:
+    """Reads a text file as lists or as a delimited table."""
     head = file.head()
     first_line = next(line for line in head if line.strip())
     only_integers = re.fullmatch(r"[\d ]+", first_line.strip()) is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,6 +22,7 @@ class ReadOptions:
         columns: role (user, item, value, time) → name of its column.
         separator: the character between columns.
         quote: the character around fields, or "" if quotes have no meaning.
+        encoding: encoding of text.
         decimal: the decimal separator of values.
         layout: layout of lists, one of `LAYOUTS`.
         times: the notation of times.
@@ -32,6 +34,7 @@ class ReadOptions:
     columns: Mapping[str, str] = field(default_factory=dict)
     separator: str | None = None
     quote: str | None = None
+    encoding: str | None = None
     decimal: str | None = None
     layout: str | None = None
     times: TimeFormat = field(default_factory=TimeFormat)
@@ -51,6 +54,13 @@ class ReadOptions:
                 f"expected one character other than the separator, or '', as `quote`, got {self.quote!r}. "
                 "Fix: omit it for the usual quotes"
             )
+        try:
+            codecs.lookup(self.encoding or "utf-8")
+        except LookupError:
+            raise DataError(
+                f"expected the name of an encoding, for example 'cp1252', as `encoding`, got {self.encoding!r}. "
+                "Fix: omit it for UTF-8 and UTF-16"
+            ) from None
         if self.decimal not in (None, *DECIMALS):
             raise DataError(f"expected `decimal` to be '.' or ',', got {self.decimal!r}. Fix: pass one of them")
         if self.layout and self.columns:

@@ -52,8 +52,8 @@ def numbered_rows(
         pass
     if separator == "::" or not quote:
         for number, line in numbered:
-            if fields := line.rstrip("\r\n"):
-                yield Row(number, number, fields.split(separator))
+            if text := line.rstrip("\r\n"):
+                yield Row(number, number, text.split(separator))
         return
     record: list[str] = []
     last = skip

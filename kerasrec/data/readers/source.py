@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 import os
 import re
 import zipfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
-from kerasrec.data.errors import DataError
+from kerasrec.data.errors import DataError, EncodingError
+from kerasrec.data.readers.decoding import CHUNK_BYTES, Utf8Stream, uncompressed, utf16_of
 
 HEAD_BYTES = 1 << 16
 
@@ -49,10 +50,12 @@ class SourceFile:
     Attributes:
         path: the file or the archive.
         member: name of the file in the archive, or "".
+        encoding: encoding of text. If it is not UTF-8, `open` converts the content.
     """
 
     path: Path
     member: str = ""
+    encoding: str = "utf-8"
 
     def __str__(self) -> str:
         return f"{self.path}/{self.member}" if self.member else str(self.path)
@@ -63,17 +66,42 @@ class SourceFile:
         return (self.member or self.path.name).lower()
 
     def open(self) -> IO[bytes]:
-        """Opens the uncompressed content."""
+        """Opens the uncompressed content, text as UTF-8."""
         if self.member:
             with zipfile.ZipFile(self.path) as archive:
-                return archive.open(self.member)
-        return gzip.open(self.path) if self.name.endswith(".gz") else self.path.open("rb")  # type: ignore[return-value]
+                stream = uncompressed(archive.open(self.member))
+        else:
+            stream = uncompressed(self.path.open("rb"), self.path)
+        if self.encoding == "utf-8":
+            return stream
+        return cast(IO[bytes], io.BufferedReader(Utf8Stream(stream, self.encoding), CHUNK_BYTES))
+
+    def start(self) -> bytes:
+        """Returns the first bytes of the uncompressed content."""
+        with self.open() as stream:
+            return stream.read(HEAD_BYTES)
+
+    def with_encoding(self, encoding: str | None) -> SourceFile:
+        """Returns the file with an encoding, or with the one that its first bytes show."""
+        return replace(self, encoding=encoding or utf16_of(self.start()) or "utf-8")
+
+    def as_windows_text(self) -> SourceFile | None:
+        """Returns the file with the encoding cp1252, or `None` if it contains UTF-8 text that is not ASCII."""
+        with self.open() as stream:
+            for line in stream:
+                if not line.isascii():
+                    try:
+                        line.decode()
+                    except UnicodeDecodeError:
+                        continue
+                    return None
+        return replace(self, encoding="cp1252")
 
     def lines(self, encoding: str = "utf-8") -> Iterator[str]:
         r"""Yields the lines as text, with their line ends: `\n`, `\r` or `\r\n`.
 
         Raises:
-            DataError: A line is not UTF-8.
+            EncodingError: A line is not UTF-8.
         """
         number = 0
         with self.open() as stream:
@@ -86,23 +114,21 @@ class SourceFile:
                     yield from lines
                 except UnicodeDecodeError as error:
                     number += 1
-                    raise DataError(
-                        f"{self}, line {number}: expected UTF-8, got byte 0x{line[error.start]:02x}. Fix: convert the "
-                        "file, which is probably Latin-1 (iconv -f latin1 -t utf-8)"
+                    raise EncodingError(
+                        f"{self}, line {number}: expected UTF-8, got byte 0x{line[error.start]:02x}. "
+                        "Fix: correct the line, or pass the `encoding` of the file"
                     ) from None
 
     def head(self) -> list[str]:
         """Returns the first lines, without their line ends. At least one of them is not blank.
 
         Raises:
-            DataError: The file is empty, or is not text in UTF-8 or a similar encoding.
+            DataError: The file is empty or binary.
         """
-        with self.open() as stream:
-            sample = stream.read(HEAD_BYTES)
-        if sample[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in sample:
+        sample = self.start()
+        if b"\0" in sample:
             raise DataError(
-                f"{self}: expected UTF-8 text, got UTF-16 or binary content. "
-                "Fix: convert the file (iconv -f utf-16 -t utf-8)"
+                f"{self}: expected text, got binary content. Fix: convert it, or pass the `encoding` of the text"
             )
         # Not `splitlines`, which also splits at form feeds and other characters that occur in titles.
         lines = re.split("\r\n|\r|\n", sample.decode("utf-8-sig", errors="replace"))

@@ -67,7 +67,7 @@ def test_parts_with_different_columns_are_an_error(tmp_path, columns, types):
     ({"user": [1, 2], "item": [1, 2], "time": ["2001-01-01", "x"]},
      r", row 2, column time \(time\): expected a number .* or an ISO date .*, got 'x'"),
     ({"user": [1, 2], "item": [1, 2], "time": [datetime(2001, 1, 1), datetime(2200, 1, 1)]},
-     "expected a time between the years 1970 and 2100, got 2200-01-01 00:00:00, which is in the year 2200"),
+     "expected a time between the years 1900 and 2100, got 2200-01-01 00:00:00, which is in the year 2200"),
     ({"user": pa.array([], pa.int64()), "item": pa.array([], pa.int64())},
      ": expected interactions, got a table without rows"),
 ])  # fmt: skip

@@ -1,11 +1,18 @@
+import bz2
 import gzip
+import lzma
 import zipfile
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from kerasrec_testing.tables import RATING_ENTRIES, entries, ratings_text, write
+from kerasrec_testing.tables import ratings_text, write
 
 from kerasrec.data import DataError, read
+
+
+def zstd_compress(content):
+    return pa.compress(content, "zstd", asbytes=True)
 
 
 def test_names_in_the_data_folder(tmp_path, monkeypatch):
@@ -26,20 +33,48 @@ def test_an_unknown_name_is_an_error():
         read("x.csv")
 
 
-def test_gzip_files_are_uncompressed(tmp_path):
-    (tmp_path / "x.csv.gz").write_bytes(gzip.compress(ratings_text().encode()))
-    assert entries(read(tmp_path / "x.csv.gz")) == RATING_ENTRIES
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.bz2", "x.csv.xz", "x.csv.zst", "x.csv"])
+@pytest.mark.parametrize("compress", [gzip.compress, bz2.compress, lzma.compress, zstd_compress])
+def test_compressed_files_are_read_whatever_their_name(tmp_path, compress, name):
+    text = ratings_text() + "".join(f"{n},{n % 70},3,1000000000\n" for n in range(100, 50_000))
+    (tmp_path / name).write_bytes(compress(text.encode()))
+    table = read(tmp_path / name)
+    assert table.row_counts.read == len(table) == 3 + 49_900
+    assert read(tmp_path) == table, "the only table of a folder"
 
 
-@pytest.mark.parametrize("text, encoding, message", [
-    (ratings_text(), "utf-16", ": expected UTF-8 text, got UTF-16 or binary content. Fix: convert the file"),
-    (ratings_text(), "utf-16-le", ": expected UTF-8 text, got UTF-16 or binary content. Fix: convert the file"),
-    ("user,item\na,b\nJosé,c\n", "latin-1",
-     ", line 3: expected UTF-8, got byte 0xe9. Fix: convert the file, which is probably Latin-1"),
-])  # fmt: skip
-def test_another_encoding_is_an_error(tmp_path, text, encoding, message):
-    with pytest.raises(DataError, match=r"x\.csv" + message):
-        read(write(tmp_path / "x.csv", text, encoding))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252"])
+@pytest.mark.parametrize("n", [3, 50_000])
+def test_the_encoding_is_detected(tmp_path, caplog, encoding, n):
+    text = "user,item,rating\n" + "".join(f"u{u},café {u % 7},4\n" for u in range(n))
+    table = read(write(tmp_path / "x.csv", text, encoding))
+    assert table.item_ids.tolist() == [f"café {i}" for i in range(min(n, 7))]
+    assert table.row_counts.read == n
+    assert any("read as cp1252" in message for message in caplog.messages) == (encoding == "cp1252")
+
+
+def test_an_encoding_can_be_stated(tmp_path):
+    path = write(tmp_path / "x.csv", "user,item\na,čaj\nb,x\n", "cp1250")
+    assert read(path, encoding="cp1250").item_ids.tolist() == ["x", "čaj"]
+    with pytest.raises(DataError, match=r"x\.csv: expected ascii text, got other content .* pass another `encoding`"):
+        read(write(tmp_path / "x.csv", "user,item\na,\xff\xff\n", "latin-1"), encoding="ascii")
+    with pytest.raises(DataError, match="expected the name of an encoding, .* as `encoding`, got 'utf-9'"):
+        read(path, encoding="utf-9")
+
+
+def test_damaged_utf_8_is_not_taken_for_another_encoding(tmp_path):
+    content = "user,item\na,café\nb,café\n".encode()
+    (tmp_path / "x.csv").write_bytes(content[:-4] + b"\xe9" + content[-2:])
+    with pytest.raises(
+        DataError, match=r"x\.csv, line 3: expected UTF-8, got byte 0x.*pass the `encoding` of the file"
+    ):
+        read(tmp_path / "x.csv")
+
+
+def test_binary_content_is_an_error(tmp_path):
+    (tmp_path / "x.csv").write_bytes(b"user,item\n1,\0\n")
+    with pytest.raises(DataError, match=r"x\.csv: expected text, got binary content\. Fix: "):
+        read(tmp_path / "x.csv")
 
 
 def test_a_damaged_archive_is_an_error(tmp_path):
