@@ -63,7 +63,7 @@ def functions_being_traced() -> list[Any]:
     import tensorflow as tf
 
     graph, graphs = tf.compat.v1.get_default_graph(), []
-    while isinstance(graph, tf.__internal__.FuncGraph):
+    while hasattr(graph, "outer_graph"):  # only graphs of functions have it
         graphs.append(graph)
         graph = graph.outer_graph
     return graphs
