@@ -74,8 +74,8 @@ class Query:
         Raises:
             ValueError: an input is missing, or the model does not have it.
         """
-        for option, served_input in (("user", "user_id"), ("ratings", "ratings")):
-            if getattr(self, option) and served_input not in serving_inputs:
+        for option, value, model_input in (("user", self.user, "user_id"), ("ratings", self.ratings, "ratings")):
+            if value and model_input not in serving_inputs:
                 raise ValueError(
                     f"--{option}: this model has only the inputs {', '.join(serving_inputs)}. Fix: leave --{option} out"
                 )
