@@ -24,7 +24,7 @@ def data() -> None:
 @click.argument("data")
 @read_options
 def describe(data: str, **options: str | None) -> None:
-    """Print what DATA contains: counts, density, range of values and times.
+    """Print a summary of DATA: counts, density, range of values and times.
 
     DATA is a file or folder (MovieLens folder or zip, CSV, TSV, Parquet, lists with one user per
     line), a name in $KERASREC_DATA, a name of TensorFlow Datasets, or "generated".

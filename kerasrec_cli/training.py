@@ -158,7 +158,9 @@ def _draw_pictures(run: Run) -> None:
 
 @click.command(cls=Command)
 @click.argument("run", type=RUN_FOLDER)
-@click.option("--metric", "metrics", multiple=True, help="Such as ndcg_10 or plain_recall_20. Repeatable.")
+@click.option(
+    "--metric", "metrics", multiple=True, help="Name of a metric, such as ndcg_10. Repeatable.  [default: the model's]"
+)
 def evaluate(run: Path, metrics: tuple[str, ...]) -> None:
     """Evaluate the model of a RUN folder again, with any metric.
 
@@ -173,9 +175,11 @@ def evaluate(run: Path, metrics: tuple[str, ...]) -> None:
 
 
 @click.command(cls=Command)
-@click.argument("first", type=RUN_FOLDER)
-@click.argument("second", type=RUN_FOLDER)
-@click.option("--metric", "metrics", multiple=True, help="Such as ndcg_10. Repeatable.  [default: the model's]")
+@click.argument("first", metavar="RUN", type=RUN_FOLDER)
+@click.argument("second", metavar="RUN2", type=RUN_FOLDER)
+@click.option(
+    "--metric", "metrics", multiple=True, help="Name of a metric, such as ndcg_10. Repeatable.  [default: the model's]"
+)
 def compare(first: Path, second: Path, metrics: tuple[str, ...]) -> None:
     """Compare the models of two RUN folders on the same test users.
 

@@ -56,6 +56,8 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
 def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None, user: str | None) -> None:
     """Show what the models of one or two RUN folders do, on a local web page.
 
+    Without --save, the page is served until Ctrl-C.
+
     \b
     Example:
       kerasrec explore run --save page.html
