@@ -110,6 +110,18 @@ def test_every_public_name_has_an_example_that_runs():
     assert missing == []
 
 
+def test_architecture_page_names_existing_code():
+    page = PAGES[Path("architecture.md")]
+    sources = [path.read_text() for path in (ROOT / "kerasrec").rglob("*.py")]
+    files = re.findall(r"`(?:kerasrec/)?((?:\w+/)+\w+\.py)`", page)
+    methods = re.findall(r"`([A-Z]\w+)\.(\w+)[(`]", page)
+    assert len(files) > 10 and len(methods) > 10
+    for file in files:
+        assert (ROOT / "kerasrec" / file).exists(), file
+    for owner, method in methods:
+        assert any(f"class {owner}" in source and f"def {method}(" in source for source in sources), f"{owner}.{method}"
+
+
 # ---- README and commands --------------------------------------------------------------------------
 
 
