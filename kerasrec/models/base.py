@@ -176,6 +176,16 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
     def get_build_config(self) -> None:
         """None, because a model is built when it is constructed."""
 
+    def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
+        """The shape of the scores, `(batch, n_columns)`."""
+        shape = input_shape["ids"] if isinstance(input_shape, Mapping) else input_shape
+        return (shape[0], self.n_columns)
+
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
+        """The scores as a symbolic tensor, float32 under any dtype policy."""
+        tensor = inputs["ids"] if isinstance(inputs, Mapping) else inputs
+        return keras.KerasTensor((tensor.shape[0], self.n_columns), "float32")
+
     # ---- what `call` and `compute_loss` of a model use --------------------------------------------
 
     def observed(self, inputs: Batch | Tensor) -> SparseRows | DenseRows:
@@ -198,10 +208,15 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
             return rows.dense(self.n_columns, missing)
         return ops.where(rows.mask > 0, rows.values, missing)
 
+    @property
+    def losses(self) -> list[Tensor]:
+        """The weight regularizers, float32. Layers have several dtypes, and Keras adds only tensors of one dtype."""
+        return [ops.cast(loss, "float32") for loss in super().losses]
+
     def regularization_losses(self) -> Tensor:
         """Sum of the weight regularizers, scaled for distribution. Every `compute_loss` adds it."""
         # Keras scales these by the number of replicas; it does not scale the result of an overridden compute_loss.
-        return ops.cast(super().compute_loss(), "float32") if self.losses else 0.0
+        return super().compute_loss() if self.losses else 0.0
 
     def refuse_targets(self, y: Any) -> None:
         """Refuses targets in `compute_loss` of a model whose rows are their own targets.
