@@ -143,7 +143,7 @@ def test_a_version_and_a_label_together_are_rejected():
 
 @pytest.mark.parametrize("k", [0, 1.5])
 def test_k_is_a_whole_number_from_1(rated, k):
-    with pytest.raises(ValueError, match=f"^.*`k`.* {k}$"):
+    with pytest.raises(ValueError, match=f"^`k`: expected .*, got {k}"):
         rated.recommend([["ü1"]], ratings=[[5]], k=k)
 
 
