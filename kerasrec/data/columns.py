@@ -24,7 +24,7 @@ USUAL_NAMES = {
     "value": "rating ratings userrating value score stars overall weight count playcount plays",
     "time": "timestamp time datetime date unixreviewtime createdat",
 }
-"""Role → usual names of its column, in order of preference, without case, spaces, `_` and `-`."""
+"""Role → usual names of its column, in order of preference, without case, spaces, `_`, `-` and `.`."""
 
 
 def find_columns(source: object, header: Sequence[str], names: Mapping[str, str]) -> dict[str, int]:
@@ -40,7 +40,7 @@ def find_columns(source: object, header: Sequence[str], names: Mapping[str, str]
     """
     columns = {}
     listed = ", ".join(header)
-    plain_header = [re.sub(r"[\s_-]", "", name).lower() for name in header]
+    plain_header = [re.sub(r"[\s_.-]", "", name).lower() for name in header]
     for role in ROLES:
         usual = USUAL_NAMES[role].split()
         if role in names:

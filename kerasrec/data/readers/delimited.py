@@ -16,7 +16,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.faults import fault
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.counting import CountingStream
-from kerasrec.data.readers.inference import decimal_separator, field_type, most_frequent_separator
+from kerasrec.data.readers.inference import decimal_separator, field_type, most_frequent_separator, without_types
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.rows import QuoteError, Row, numbered_rows
 from kerasrec.data.readers.source import SourceFile
@@ -79,7 +79,7 @@ class DelimitedFile:
         if not rows:
             raise DataError(f"{file}: expected interactions, got only separators. Fix: check how the file was written")
         skip = rows[0].first - 1
-        header, samples = [name.strip() for name in rows[0].fields], [row.fields for row in rows]
+        header, samples = without_types([name.strip() for name in rows[0].fields]), [row.fields for row in rows]
         if len(header) == 1:
             raise DataError(
                 f"{file}, line {skip + 1}: expected columns separated by {separator!r}, got {header[0][:80]!r}. "

@@ -16,7 +16,7 @@ from typing import Any
 from kerasrec.data.errors import DataError, EncodingError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.readers import parquet
+from kerasrec.data.readers import arrow, json_records, npz, parquet
 from kerasrec.data.readers.delimited import DelimitedFile
 from kerasrec.data.readers.lists import check_is_list, read_lists
 from kerasrec.data.readers.movielens import RATINGS_AND_TITLES, read_titles
@@ -32,9 +32,14 @@ SPLIT_LISTS = ("train.txt", "valid.txt", "test.txt")
 LISTS = "users.dat"
 """The file of lists in CiteULike."""
 
-TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data")
+TEXT_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".data", ".inter", ".rating", *json_records.SUFFIXES)
 COMPRESSION_SUFFIXES = ("", ".gz", ".bz2", ".xz", ".zst")
-TABLE_SUFFIXES = (*(f"{text}{end}" for text in TEXT_SUFFIXES for end in COMPRESSION_SUFFIXES), *parquet.SUFFIXES)
+TABLE_SUFFIXES = (
+    *(f"{text}{end}" for text in TEXT_SUFFIXES for end in COMPRESSION_SUFFIXES),
+    *parquet.SUFFIXES,
+    *arrow.SUFFIXES,
+    npz.SUFFIX,
+)
 
 
 def read(
@@ -57,9 +62,13 @@ def read(
     Formats:
 
     - MovieLens folders and zips (`ratings.dat`, `u.data` or `ratings.csv`), with the items' titles
-    - CSV, TSV and Parquet tables with a header
+    - CSV, TSV, Parquet and Feather tables with a header, and the atomic files of RecBole
+    - JSON, one object per line or an array of objects; `user.id` names a nested field
+    - sparse matrices that `scipy.sparse.save_npz` wrote
     - text tables without a header: `user item [value [time]]`
     - lists with one user in each line: `user item item …` or `count item item …`
+
+    Text can be compressed (gzip, bzip2, xz, Zstandard).
 
     If a (user, item) pair is repeated, the table keeps the latest interaction, or the last one in the
     file if there are no times. Spaces around the fields of a text file are ignored, and so are lines
@@ -164,9 +173,14 @@ def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptio
 
 
 def _read_file(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | None = None) -> Interactions:
-    """Reads a file as Parquet or text."""
-    if file.name.endswith(parquet.SUFFIXES):
+    """Reads a file in a binary format or as text."""
+    start = file.start()
+    if file.name.endswith(parquet.SUFFIXES) or start.startswith(parquet.MAGIC):
         return parquet.read_parquet(file, [file], options)
+    if file.name.endswith(arrow.SUFFIXES) or start.startswith(arrow.MAGIC):
+        return arrow.read_feather(file, options)
+    if file.name.endswith(npz.SUFFIX):
+        return npz.read_npz(file)
     file = file.with_encoding(options.encoding)
     try:
         return _read_text(file, options, titles)
@@ -184,8 +198,10 @@ def _read_file(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | 
 
 
 def _read_text(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | None) -> Interactions:
-    """Reads a text file as lists or as a delimited table."""
+    """Reads a text file as JSON, as lists or as a delimited table."""
     head = file.head()
+    if re.match(r"{|\[\s*{", file.head_text()):
+        return json_records.read_json(file, options)
     first_line = next(line for line in head if line.strip())
     only_integers = re.fullmatch(r"[\d ]+", first_line.strip()) is not None
     if options.layout:

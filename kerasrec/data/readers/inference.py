@@ -18,6 +18,12 @@ def most_frequent_separator(line: str) -> str:
     return "::" if "::" in line else max(SEPARATORS, key=line.count)
 
 
+def without_types(header: Sequence[str]) -> list[str]:
+    """Returns the names of columns without the types that RecBole appends to each of them: `user_id:token`."""
+    names = [re.fullmatch(r"(.+):(?:token|float)(?:_seq)?", name) for name in header]
+    return [name[1] for name in names if name] if all(names) else list(header)
+
+
 def field_type(role: str, fields: Sequence[str]) -> str:
     """Returns the type of the first fields of a column: "int" or "str" for ids, otherwise "float" or "str"."""
     fields = [field for field in map(str.strip, fields) if field not in MISSING]

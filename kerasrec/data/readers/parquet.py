@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kerasrec.data.columns import as_arrays, find_columns
+from kerasrec.data.columns import find_columns
 from kerasrec.data.errors import DataError
-from kerasrec.data.faults import data_error
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.readers.arrow import interactions_of
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile
 
 SUFFIXES = (".parquet", ".pq")
+
+MAGIC = b"PAR1"
+"""First bytes of a Parquet file."""
 
 
 def read_parquet(source: object, files: Sequence[SourceFile], options: ReadOptions) -> Interactions:
@@ -24,7 +27,8 @@ def read_parquet(source: object, files: Sequence[SourceFile], options: ReadOptio
         options: names of columns and the notation of times.
 
     Raises:
-        DataError: A file is damaged, its columns differ from those of the first file, or its content is invalid.
+        DataError: A file is damaged, its columns have other names or types than those of the first file, or its
+            content is invalid.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -45,19 +49,16 @@ def read_parquet(source: object, files: Sequence[SourceFile], options: ReadOptio
                     f"{file}: expected a Parquet file, got damaged or other content ({error}). "
                     "Fix: write or download it again"
                 ) from None
-        if _types(parts[-1]) != _types(parts[0]):
+        try:
+            if parts[-1].column_names != parts[0].column_names:
+                raise pa.ArrowTypeError
+            pa.unify_schemas([parts[0].schema, parts[-1].schema], promote_options="permissive")
+        except pa.ArrowException:
             raise DataError(
                 f"{file}: expected the columns {_types(parts[0])}, as in {files[0]}, got "
                 f"{_types(parts[-1]) or 'none'}. Fix: write all parts with the same columns"
-            )
-    table = pa.concat_tables(parts)
-    if not len(table):
-        raise DataError(f"{source}: expected interactions, got a table without rows. Fix: check how it was written")
-    columns = {role: table[name] for role, name in names.items()}
-    try:
-        return Interactions.from_arrays(**as_arrays(columns, options.times))
-    except ValueError as error:
-        raise data_error(source, columns, names, options.times, error) from None
+            ) from None
+    return interactions_of(source, pa.concat_tables(parts, promote_options="permissive"), names, options)
 
 
 def _types(part: Any) -> str:

@@ -81,6 +81,10 @@ class SourceFile:
         with self.open() as stream:
             return stream.read(HEAD_BYTES)
 
+    def head_text(self) -> str:
+        """Returns the first characters, without spaces and a byte order mark before them."""
+        return self.start().decode("utf-8-sig", errors="replace").lstrip()
+
     def with_encoding(self, encoding: str | None) -> SourceFile:
         """Returns the file with an encoding, or with the one that its first bytes show."""
         return replace(self, encoding=encoding or utf16_of(self.start()) or "utf-8")
