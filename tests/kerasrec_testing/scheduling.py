@@ -2,7 +2,11 @@
 
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
-BY_CASE = ("tests/models/test_contract.py", "tests/models/test_declarations.py")
+BY_CASE = (
+    "tests/models/test_contract.py",
+    "tests/models/test_declarations.py",
+    "tests/saved_model/test_without_kerasrec.py",
+)
 
 
 def group_of(nodeid: str) -> str:

@@ -39,7 +39,7 @@ def answer(request):
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def loader():
     with ChildProcess(LOAD) as child:
         yield child

@@ -1,67 +1,14 @@
 """What the signatures of an export return."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from kerasrec_testing.exports import N_ITEMS, N_USERS, call, fitted, interactions, loaded, model_scores, requests
-from kerasrec_testing.models import CASES
 
 from kerasrec import Interactions
 from kerasrec.saved_model import export_saved_model
 from kerasrec.saved_model.signatures import unique_items
-
-WITHOUT_KERASREC = """
-import sys
-sys.modules["kerasrec"] = sys.modules["keras"] = sys.modules["tf_keras"] = None  # importing them fails
-import numpy as np
-import tensorflow as tf
-
-for folder in sys.argv[1:]:
-    inputs = {name: array for name, array in np.load(folder + "/request.npz").items()}
-    for signature in ("serving_default", "score"):
-        with tf.compat.v1.Session(graph=tf.Graph()) as session:
-            graph = tf.compat.v1.saved_model.load(session, ["serve"], folder + "/1")
-            sig = graph.signature_def[signature]
-            feed = {sig.inputs[name].name: array for name, array in inputs.items()}
-            first = session.run({name: info.name for name, info in sig.outputs.items()}, feed)
-        function = tf.saved_model.load(folder + "/1").signatures[signature]
-        specs = function.structured_input_signature[1]
-        second = function(**{name: tf.constant(array, specs[name].dtype) for name, array in inputs.items()})
-        for loader, answer in (("session", first), ("load", {n: t.numpy() for n, t in second.items()})):
-            answer = {n: a.astype(bytes) if a.dtype == object else a for n, a in answer.items()}
-            np.savez(f"{folder}/{signature}-{loader}.npz", **answer)
-"""
-
-
-def test_answers_equal_the_models_in_a_process_without_kerasrec_and_keras(tmp_path):
-    expected = {}
-    for number, case in enumerate(CASES):
-        table = interactions(text=number % 2 == 0)
-        model = fitted(case, table)
-        folder = tmp_path / case
-        export_saved_model(model, folder, table, top_k=10)
-        np.savez(folder / "request.npz", **requests(model, table))
-        expected[folder] = model_scores(model, table), model.recommend(table, k=10)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    folders = list(map(str, expected))
-    command = [sys.executable, "-c", WITHOUT_KERASREC, *folders]
-    process = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True)
-    assert process.returncode == 0, process.stderr.decode()
-    for folder, (scores, best) in expected.items():
-        for loader in ("session", "load"):
-            default = np.load(folder / f"serving_default-{loader}.npz")
-            full = np.load(folder / f"score-{loader}.npz")
-            np.testing.assert_allclose(full["scores"], scores, rtol=1e-5, atol=1e-5)
-            for answer, top in ((default, "scores"), (full, "top_k_scores")):
-                ids = answer["item_ids"]
-                ids = np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids
-                np.testing.assert_array_equal(ids, best.item_ids)
-                np.testing.assert_allclose(answer[top], best.scores, rtol=1e-5, atol=1e-5)
 
 
 def test_signatures_have_named_inputs_and_only_operations_of_tensorflow(rated, by_user, ease):

@@ -1,0 +1,60 @@
+"""An export gives the answers of its model in a process without kerasrec and Keras, through both loaders."""
+
+import os
+
+import numpy as np
+import pytest
+from kerasrec_testing.child_process import ChildProcess
+from kerasrec_testing.exports import fitted, interactions, model_scores, requests
+from kerasrec_testing.models import CASES
+
+from kerasrec.saved_model import export_saved_model
+
+WITHOUT_KERASREC = """
+import sys
+sys.modules["kerasrec"] = sys.modules["keras"] = sys.modules["tf_keras"] = None  # importing them fails
+import numpy as np
+import tensorflow as tf
+
+def answer(request):
+    folder = request["folder"]
+    inputs = {name: array for name, array in np.load(folder + "/request.npz").items()}
+    for signature in ("serving_default", "score"):
+        with tf.compat.v1.Session(graph=tf.Graph()) as session:
+            graph = tf.compat.v1.saved_model.load(session, ["serve"], folder + "/1")
+            sig = graph.signature_def[signature]
+            feed = {sig.inputs[name].name: array for name, array in inputs.items()}
+            first = session.run({name: info.name for name, info in sig.outputs.items()}, feed)
+        function = tf.saved_model.load(folder + "/1").signatures[signature]
+        specs = function.structured_input_signature[1]
+        second = function(**{name: tf.constant(array, specs[name].dtype) for name, array in inputs.items()})
+        for loader, outputs in (("session", first), ("load", {n: t.numpy() for n, t in second.items()})):
+            outputs = {n: a.astype(bytes) if a.dtype == object else a for n, a in outputs.items()}
+            np.savez(f"{folder}/{signature}-{loader}.npz", **outputs)
+"""
+
+
+@pytest.fixture(scope="session")
+def child():
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with ChildProcess(WITHOUT_KERASREC, environment) as child:
+        yield child
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_export_gives_the_answers_of_its_model(case, child, tmp_path):
+    table = interactions(text=list(CASES).index(case) % 2 == 0)
+    model = fitted(case, table)
+    export_saved_model(model, tmp_path, table, top_k=10)
+    np.savez(tmp_path / "request.npz", **requests(model, table))
+    child.ask(folder=str(tmp_path))
+    scores, best = model_scores(model, table), model.recommend(table, k=10)
+    for loader in ("session", "load"):
+        default = np.load(tmp_path / f"serving_default-{loader}.npz")
+        full = np.load(tmp_path / f"score-{loader}.npz")
+        np.testing.assert_allclose(full["scores"], scores, rtol=1e-5, atol=1e-5)
+        for answer, top in ((default, "scores"), (full, "top_k_scores")):
+            ids = answer["item_ids"]
+            ids = np.char.decode(ids, "utf-8") if ids.dtype.kind == "S" else ids
+            np.testing.assert_array_equal(ids, best.item_ids)
+            np.testing.assert_allclose(answer[top], best.scores, rtol=1e-5, atol=1e-5)
