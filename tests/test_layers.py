@@ -1,4 +1,4 @@
-"""Rows of the interaction matrix in a layer: by entries as by dense rows, gradients too."""
+"""Layers: rows of ids give the outputs and gradients of dense rows; bfloat16 products; arguments; symbolic shapes."""
 
 import keras
 import numpy as np
@@ -6,9 +6,18 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-import kerasrec.layers
-import kerasrec.losses
-from kerasrec.layers import BFloat16Dense, Densify, GaussianSampling, Logits, NextItemLogits, RowDense
+from kerasrec.layers import (
+    AddNegativeELBO,
+    BFloat16Dense,
+    Densify,
+    GaussianSampling,
+    Logits,
+    NextItemLogits,
+    RowDense,
+    SampledLogits,
+)
+from kerasrec.losses import NegativeELBO
+from kerasrec.models import precision
 from kerasrec.ops.sparse_rows import observed_rows
 
 IDS = np.array([[2, 0, 3], [3, -1, -1], [-1, -1, -1]])
@@ -18,7 +27,7 @@ DENSE = np.array([[0.5, 0.0, 5.0, 1.0], [0.0, 0.0, 0.0, 2.0], [0.0] * 4], np.flo
 
 def test_a_functional_model_of_lists_of_ids_can_be_cloned():
     ids = {"ids": keras.Input((None,), dtype="int32", name="ids")}
-    with pytest.raises(ValueError, match="do not tell how many columns there are: give the layer `n_columns`"):
+    with pytest.raises(ValueError, match="`n_columns` of RowDense: expected the number of columns .*, got None"):
         RowDense(8)(ids)
     built = RowDense(8)
     built.build((None, 4))
@@ -29,20 +38,21 @@ def test_a_functional_model_of_lists_of_ids_can_be_cloned():
         np.testing.assert_array_equal(clone({"ids": IDS}), model({"ids": IDS}))
 
 
-def test_symbolic_shapes_are_those_that_come_out():
-    states, ids = keras.Input((5, 4)), keras.Input((5,), dtype="int32")
-    assert NextItemLogits(60)(states).shape == (None, 5, 60)
-    assert NextItemLogits(60)(states, ids).shape == ()
+def test_symbolic_shapes_and_dtypes_are_those_of_the_outputs():
+    assert NextItemLogits(60)(keras.Input((5, 4))).shape == (None, 5, 60)
     assert RowDense(4)(keras.Input((3, 60))).shape == (None, 3, 4)
     rows = Densify(4, dtype="bfloat16")
     assert rows(keras.Input((4,))).dtype == keras.backend.standardize_dtype(rows(DENSE).dtype) == "bfloat16"
     assert Densify(4)({"ids": IDS}).dtype == "float32"
+    sampled = SampledLogits(9, n_sampled=4, dtype="mixed_float16")
+    assert sampled.compute_output_spec(keras.KerasTensor((2, 3))).dtype == "float16"
+    assert keras.backend.standardize_dtype(sampled(np.ones((2, 3), np.float32)).dtype) == "float16"
 
 
 @pytest.mark.parametrize("use_values", [True, False])
 @pytest.mark.parametrize("jit_compile", [True, False])
-@pytest.mark.parametrize("n_columns", [4, 3000])  # a wide row is multiplied by its entries, a narrow one as it is
-def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, jit_compile, n_columns):
+@pytest.mark.parametrize("n_columns", [4, 3000])  # wide rows are multiplied entry by entry, narrow rows as dense rows
+def test_row_dense_of_ids_has_the_output_and_gradient_of_dense_rows(use_values, jit_compile, n_columns):
     dense_rows = np.pad(DENSE, [(0, 0), (0, n_columns - 4)])
     layer = RowDense(5, "tanh", kernel_initializer=keras.initializers.GlorotUniform(1), bias_initializer="ones")
     layer.build((None, n_columns))
@@ -63,99 +73,180 @@ def test_entries_and_dense_rows_give_the_same_output_and_gradient(use_values, ji
 
 
 @pytest.mark.parametrize("dtype", ["mixed_bfloat16", "mixed_float16"])
-def test_rows_are_summed_in_float32_under_mixed_precision(dtype):
+def test_row_dense_sums_in_float32_under_mixed_precision(dtype):
     layer = RowDense(1, kernel_initializer="ones", use_bias=False, dtype=dtype)
     layer.build((None, 1000))
     wide = {"ids": np.arange(1000)[None], "values": np.full((1, 1000), 0.01, np.float32)}
     total = float(layer(wide)[0, 0])
-    assert total == pytest.approx(10.0, rel=0.01)  # a sum that bfloat16 itself would leave at 4
+    assert total == pytest.approx(10.0, rel=0.01)  # a sum in bfloat16 would stop at 4
     assert keras.backend.standardize_dtype(layer(wide).dtype) == dtype.removeprefix("mixed_")
 
 
 @pytest.mark.parametrize(
-    ("asked", "there", "taken"),
-    [(None, True, True), (None, False, False), ("float32", True, False), ("bfloat16", False, True)],
+    ("variable", "is_fast", "expected"),
+    [
+        (None, True, "bfloat16"),
+        (None, False, None),
+        ("float32", True, None),
+        ("float32", False, None),
+        ("bfloat16", True, "bfloat16"),
+        ("bfloat16", False, "bfloat16"),
+    ],
 )
-def test_bfloat16_is_taken_where_the_machine_multiplies_it(asked, there, taken, monkeypatch):
-    monkeypatch.setattr(kerasrec.layers, "multiplies_bfloat16", lambda: there)
+def test_models_use_bfloat16_products_on_fast_hardware_unless_the_variable_overrides_it(
+    variable, is_fast, expected, monkeypatch
+):
+    monkeypatch.setattr(precision, "has_fast_bfloat16", lambda: is_fast)
     monkeypatch.delenv("KERASREC_PRECISION", raising=False)
-    if asked:
-        monkeypatch.setenv("KERASREC_PRECISION", asked)
-    assert kerasrec.layers.trains_in_bfloat16() is taken
+    if variable:
+        monkeypatch.setenv("KERASREC_PRECISION", variable)
+    assert precision.product_dtype() == expected
 
 
-def test_logits_are_of_lower_precision_in_training_only(monkeypatch):
-    layer = Logits(50, kernel_initializer=keras.initializers.GlorotUniform(1))
-    hidden = np.random.default_rng(0).normal(size=(4, 30)).astype(np.float32)
-    monkeypatch.setenv("KERASREC_PRECISION", "float32")
-    exact = np.asarray(layer(hidden))
-    np.testing.assert_array_equal(layer(hidden, training=True), exact)
-    monkeypatch.setenv("KERASREC_PRECISION", "bfloat16")
-    lower = np.asarray(layer(hidden, training=True))
-    np.testing.assert_array_equal(layer(hidden), exact)
-    assert 0 < abs(lower - exact).max() < 0.05
-    bare = Logits(50, use_bias=False, kernel_initializer=keras.initializers.GlorotUniform(1))
-    np.testing.assert_array_equal(bare(hidden, learn=False), exact)
+def test_another_value_of_the_precision_variable_is_refused(monkeypatch):
     monkeypatch.setenv("KERASREC_PRECISION", "half")
-    with pytest.raises(ValueError, match="must be float32 or bfloat16, not 'half'"):
-        layer(hidden, training=True)
+    with pytest.raises(ValueError, match="KERASREC_PRECISION: expected float32 or bfloat16, got 'half'"):
+        precision.product_dtype()
+
+
+HIDDEN = np.random.default_rng(0).normal(size=(2, 3, 30)).astype(np.float32)
+
+
+def as_float32(tensor):
+    return np.asarray(ops.cast(tensor, "float32"))
+
+
+@pytest.mark.parametrize("kind", [Logits, NextItemLogits])
+def test_logits_have_bfloat16_products_in_training_only(kind):
+    layer = kind(50, product_dtype="bfloat16", kernel_initializer=keras.initializers.GlorotUniform(1))
+    full = kind(50, kernel_initializer=keras.initializers.GlorotUniform(1))
+    expected = np.asarray(full(HIDDEN))
+    np.testing.assert_array_equal(full(HIDDEN, training=True), expected)
+    np.testing.assert_array_equal(layer(HIDDEN), expected)
+    assert 0 < abs(np.asarray(layer(HIDDEN, training=True)) - expected).max() < 0.05
+    assert keras.backend.standardize_dtype(layer(HIDDEN, training=True).dtype) == "float32"
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_a_dense_layer_of_mixed_precision_is_keras_own_but_for_the_products_of_training(policy, monkeypatch):
-    layer, plain = (
-        kind(6, "tanh", bias_initializer="ones", dtype=policy) for kind in (BFloat16Dense, keras.layers.Dense)
-    )
-    x = np.random.default_rng(0).normal(size=(2, 3, 30)).astype(np.float32)
-    layer.build(x.shape)
-    plain.build(x.shape)
-    plain.set_weights(layer.get_weights())
-    monkeypatch.setenv("KERASREC_PRECISION", "float32")
-    np.testing.assert_allclose(ops.cast(layer(x, training=True), "float32"), ops.cast(plain(x), "float32"), atol=1e-6)
-    assert layer(x).dtype == plain(x).dtype
-    monkeypatch.setenv("KERASREC_PRECISION", "bfloat16")
-    np.testing.assert_allclose(ops.cast(layer(x), "float32"), ops.cast(plain(x), "float32"), atol=1e-6)
+def test_bfloat16_dense_equals_dense_but_for_products_in_training(policy):
+    arguments = {"activation": "tanh", "bias_initializer": "ones", "dtype": policy}
+    layer, full = BFloat16Dense(6, **arguments), BFloat16Dense(6, product_dtype=None, **arguments)
+    plain = keras.layers.Dense(6, **arguments)
+    for dense in (layer, full, plain):
+        dense.build(HIDDEN.shape)
+        dense.set_weights(layer.get_weights())
+    expected = as_float32(plain(HIDDEN))
+    np.testing.assert_allclose(as_float32(full(HIDDEN, training=True)), expected, atol=1e-6)
+    np.testing.assert_allclose(as_float32(layer(HIDDEN)), expected, atol=1e-6)
+    assert layer(HIDDEN).dtype == plain(HIDDEN).dtype
     with tf.GradientTape() as tape:
-        lower = layer(x, training=True)
-        total = tf.reduce_sum(ops.cast(lower, "float32"))
-    assert lower.dtype == plain(x).dtype
-    apart = abs(np.asarray(ops.cast(lower, "float32")) - np.asarray(ops.cast(plain(x), "float32"))).max()
-    assert apart < 0.05 and (policy != "float32" or apart > 0)
+        output = layer(HIDDEN, training=True)
+        total = tf.reduce_sum(ops.cast(output, "float32"))
+    assert output.dtype == plain(HIDDEN).dtype
+    difference = abs(as_float32(output) - expected).max()
+    assert difference < 0.05 and (policy != "float32" or difference > 0)
     assert tape.gradient(total, layer.kernel.value).dtype == tf.float32
-    with tf.GradientTape() as tape:
-        total = tf.reduce_sum(ops.cast(layer(x, training=True, learn=False), "float32"))
-    assert tape.gradient(total, layer.kernel.value) is None
 
 
-@pytest.mark.parametrize("layer", [Logits, NextItemLogits])
-def test_an_activation_that_would_be_ignored_is_refused(layer):
-    with pytest.raises(ValueError, match="`activation` must be None, not 'softmax'"):
-        layer(50, activation="softmax")
+def test_row_dense_has_bfloat16_products_in_training_only():
+    layer = RowDense(6, product_dtype="bfloat16", kernel_initializer=keras.initializers.GlorotUniform(1))
+    full = RowDense(6, kernel_initializer=keras.initializers.GlorotUniform(1))
+    rows = HIDDEN[0]
+    expected = np.asarray(full(rows))
+    np.testing.assert_array_equal(full(rows, training=True), expected)
+    np.testing.assert_array_equal(layer(rows), expected)
+    assert 0 < abs(np.asarray(layer(rows, training=True)) - expected).max() < 0.05
+
+
+@pytest.mark.parametrize("kind", [BFloat16Dense, Logits, NextItemLogits])
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_a_call_without_train_weights_has_a_gradient_for_its_input_only(kind, use_bias):
+    layer = kind(6, use_bias=use_bias)
+    hidden = tf.constant(HIDDEN)
+    layer.build(hidden.shape)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(hidden)
+        output = layer(hidden, training=True, train_weights=False)
+        total = tf.reduce_sum(ops.cast(output, "float32"))
+    np.testing.assert_array_equal(output, layer(hidden, training=True))
+    assert tape.gradient(total, hidden) is not None
+    assert all(tape.gradient(total, weight.value) is None for weight in layer.weights)
+
+
+@pytest.mark.parametrize("kind", [Logits, NextItemLogits, lambda units, **kw: SampledLogits(units, 4, **kw)])
+def test_an_activation_of_logits_is_refused(kind):
+    with pytest.raises(ValueError, match="`activation`: expected None, got 'softmax'"):
+        kind(50, activation="softmax")
+
+
+@pytest.mark.parametrize("units", [0, -2, 2.5, "3", True])
+@pytest.mark.parametrize(
+    ("kind", "argument"),
+    [
+        (Densify, "n_columns"),
+        (lambda units: RowDense(3, n_columns=units), "n_columns"),
+        (lambda units: SampledLogits(units, n_sampled=4), "units"),
+    ],
+)
+def test_widths_that_are_no_positive_integers_are_refused(kind, argument, units):
+    with pytest.raises(ValueError, match=f"`{argument}`: expected"):
+        kind(units)
+
+
+def test_a_sample_of_fewer_than_two_items_is_refused():
+    with pytest.raises(ValueError, match="`n_sampled`: expected at least 2, got 1"):
+        SampledLogits(50, n_sampled=1)
 
 
 def test_rows_of_another_width_are_refused():
-    with pytest.raises(ValueError, match="rows of 7 columns were given, 4 are due"):
+    with pytest.raises(ValueError, match="expected rows with 4 columns, got 7"):
         Densify(4)(np.ones((2, 7), np.float32))
+    with pytest.raises(ValueError, match="expected rows with 4 columns, got 5"):
+        RowDense(3, n_columns=4)(np.ones((2, 5), np.float32))
+    built = RowDense(3)
+    built.build((None, 4))
+    with pytest.raises(ValueError, match="expected rows with 4 columns, got 5"):
+        built(np.ones((2, 5), np.float32))
+    for dense in (BFloat16Dense(3), Logits(3), NextItemLogits(3)):
+        dense.build((None, 4))
+        with pytest.raises(ValueError, match="expected axis -1 of input shape to have value 4"):
+            dense(np.ones((2, 5), np.float32))
 
 
-def test_a_negative_weight_of_the_divergence_is_refused():
-    with pytest.raises(ValueError, match="`beta`: expected at least 0, got -1"):
-        GaussianSampling(beta=-1)
+def test_gaussian_sampling_passes_the_mask_on():
+    masked = keras.layers.Masking()(keras.Input((5, 4)))
+    assert getattr(GaussianSampling()(masked, masked), "_keras_mask", None) is not None
 
 
-def test_a_keras_model_learns_the_bound_from_its_sampling_layer(tmp_path):
+def test_a_functional_model_with_the_negative_elbo_trains_and_is_saved(tmp_path):
     rng = np.random.default_rng(0)
     likes = keras.Input((20,))
     mean, log_var = (keras.layers.Dense(4, name=name)(likes) for name in ("mean", "log_var"))
-    logits = keras.layers.Dense(20)(kerasrec.layers.GaussianSampling(seed=1, beta=0.2)(mean, log_var))
-    model = keras.Model(likes, logits)
-    model.compile(keras.optimizers.Adam(0.01), kerasrec.losses.MultinomialNLL())
+    logits = keras.layers.Dense(20)(GaussianSampling(seed=1)(mean, log_var))
+    model = keras.Model(likes, AddNegativeELBO(beta=0.2)(likes, logits, mean, log_var))
+    model.compile(keras.optimizers.Adam(0.01))
     rows = (rng.random((64, 20)) < 0.2).astype(np.float32)
-    parts = keras.Model(likes, {"logits": logits, "mean": mean, "log_var": log_var})
-    bound = float(kerasrec.losses.NegativeELBO(beta=0.2)(rows, parts(rows)))
-    assert model.evaluate(rows, rows, batch_size=64, verbose=0) == pytest.approx(bound, rel=1e-5)
-    history = model.fit(rows, rows, epochs=5, verbose=0).history["loss"]
+    outputs = {
+        name: np.asarray(part)
+        for name, part in zip(
+            ("logits", "mean", "log_var"), keras.Model(likes, [logits, mean, log_var])(rows), strict=True
+        )
+    }
+    log_softmax = outputs["logits"] - np.log(np.exp(outputs["logits"]).sum(1, keepdims=True))
+    kl = 0.5 * (np.exp(outputs["log_var"]) + outputs["mean"] ** 2 - 1 - outputs["log_var"]).sum(1)
+    expected = (-(rows * log_softmax).sum(1) + 0.2 * kl).mean()
+    assert float(NegativeELBO(beta=0.2)(rows, outputs)) == pytest.approx(expected, rel=1e-5)
+    assert model.evaluate(rows, batch_size=64, verbose=0) == pytest.approx(expected, rel=1e-5)
+    history = model.fit(rows, epochs=5, verbose=0).history["loss"]
     assert history[-1] < history[0]
     model.save(tmp_path / "model.keras")
-    again = keras.saving.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(again.predict(rows, verbose=0), model.predict(rows, verbose=0), rtol=1e-5)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(rows, verbose=0), model.predict(rows, verbose=0), rtol=1e-5)
+    assert loaded.evaluate(rows, verbose=0) == pytest.approx(model.evaluate(rows, verbose=0), rel=1e-5)
+
+
+def test_invalid_arguments_of_the_negative_elbo_layer_raise():
+    with pytest.raises(ValueError, match="`beta`: expected at least 0, got -1"):
+        AddNegativeELBO(beta=-1)
+    with pytest.raises(ValueError, match="`likelihood`: expected one of"):
+        AddNegativeELBO("poisson")

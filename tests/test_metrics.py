@@ -1,4 +1,4 @@
-"""Metrics against cases worked out by hand."""
+"""Metrics against values computed by hand."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_ranking_metric_by_hand(name):
+def test_ranking_metrics_equal_values_computed_by_hand(name):
     metric = metrics.get(name)
     metric.update_state(HELD_OUT, SCORES)
     assert float(metric.result()) == pytest.approx(BY_HAND[name], abs=1e-6)
@@ -41,14 +41,14 @@ def test_ranking_metric_by_hand(name):
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_rows_with_nothing_held_out_are_left_out_of_the_mean(name):
+def test_rows_without_held_out_items_are_not_in_the_mean(name):
     metric = metrics.get(name)
     metric.update_state(np.vstack([HELD_OUT, np.zeros((3, 5))]), np.vstack([SCORES, SCORES, SCORES[:1]]))
     assert float(metric.result()) == pytest.approx(BY_HAND[name], abs=1e-6)
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_batches_add_up_and_one_long_ranking_serves_every_k(name):
+def test_batches_add_up_and_a_longer_ranking_gives_the_same_value(name):
     metric, by_ranking = metrics.get(name), metrics.get(name)
     for row in range(2):
         metric.update_state(HELD_OUT[row : row + 1], SCORES[row : row + 1])
@@ -57,27 +57,27 @@ def test_batches_add_up_and_one_long_ranking_serves_every_k(name):
     assert float(by_ranking.result()) == pytest.approx(BY_HAND[name], abs=1e-6)
 
 
-def test_seen_items_never_count_even_when_nothing_else_is_left():
+def test_excluded_items_are_no_hits_even_if_no_others_are_left():
     scores = exclude(SCORES, np.array([[4, 3, 2, 1, 0], [4, -1, -1, -1, -1]]))
     metric = metrics.Recall(5)
     metric.update_state(HELD_OUT, scores)
     assert float(metric.result()) == pytest.approx((0 + 3 / 3) / 2)
 
 
-def test_scores_that_are_no_numbers_hit_nothing():
+def test_nan_scores_are_no_hits():
     metric = metrics.Recall(2)
     metric.update_state(HELD_OUT, np.full((2, 5), np.nan, np.float32))
     assert float(metric.result()) == 0.0
 
 
 @pytest.mark.parametrize("dense", [True, False])
-def test_what_was_held_out_may_be_given_as_entries(dense):
+def test_held_out_items_can_be_sparse_or_dense_rows(dense):
     columns = [np.flatnonzero(row).tolist() for row in HELD_OUT]
     ids = np.array([row + [-1] * (5 - len(row)) for row in columns])
-    found = rank(SCORES, observed_rows(HELD_OUT if dense else {"ids": ids}), 4)
-    for ours, theirs in zip(found, rank(SCORES, HELD_OUT, 4), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
-        assert np.asarray(ours).dtype == np.asarray(theirs).dtype
+    ranking = rank(SCORES, observed_rows(HELD_OUT if dense else {"ids": ids}), 4)
+    for part, expected in zip(ranking, rank(SCORES, HELD_OUT, 4), strict=True):
+        np.testing.assert_array_equal(part, expected)
+        assert np.asarray(part).dtype == np.asarray(expected).dtype
 
 
 def test_a_list_longer_than_the_catalogue_is_padded():
@@ -94,7 +94,7 @@ def test_top_k_marks_excluded_items():
     assert np.asarray(best)[0].tolist() == [4.0, 3.0, -np.inf, -np.inf]
 
 
-def test_a_perfect_list_scores_one_in_capped_recall_only():
+def test_a_perfect_list_has_capped_recall_1_and_a_lower_plain_recall():
     held_out = np.array([[1.0, 1.0, 1.0, 1.0, 1.0]])
     capped, plain = metrics.Recall(2), metrics.PlainRecall(2)
     for metric in (capped, plain):
@@ -111,25 +111,25 @@ def test_coverage_counts_distinct_items():
     assert float(metric.result()) == pytest.approx(3 / 5)
 
 
-def test_rmse_is_over_all_entries_and_not_a_mean_of_users():
+def test_rmse_is_over_all_entries_not_a_mean_over_users():
     nan = np.nan
-    truth = np.array([[5.0, nan, 0.0], [3.0, nan, nan]], np.float32)
+    ratings = np.array([[5.0, nan, 0.0], [3.0, nan, nan]], np.float32)
     predicted = np.array([[3.0, 99.0, 0.0], [3.5, 99.0, 99.0]], np.float32)
     rmse, mae = metrics.RMSE(), metrics.MAE()
     for metric in (rmse, mae):
-        metric.update_state(truth, predicted)
+        metric.update_state(ratings, predicted)
     assert float(rmse.result()) == pytest.approx(np.sqrt((4 + 0 + 0.25) / 3))
     assert float(mae.result()) == pytest.approx(2.5 / 3)
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 1)])
 def test_weights_of_rows(shape):
-    truth, answer, weights = [[0, 1, 1], [1, 0, 0]], [[3.0, 2, 1], [3, 2, 1]], np.array([1.0, 3.0])
-    ranked, rated = metrics.HitRate(1), metrics.MAE(missing=0.0)
-    for metric in (ranked, rated):
-        metric.update_state(truth, answer, sample_weight=weights.reshape(shape))
-    assert float(ranked.result()) == pytest.approx(3 / 4)
-    assert float(rated.result()) == pytest.approx((1 * (1 + 0) + 3 * 2) / (1 * 2 + 3 * 1))
+    targets, scores, weights = [[0, 1, 1], [1, 0, 0]], [[3.0, 2, 1], [3, 2, 1]], np.array([1.0, 3.0])
+    hit_rate, mae = metrics.HitRate(1), metrics.MAE(missing=0.0)
+    for metric in (hit_rate, mae):
+        metric.update_state(targets, scores, sample_weight=weights.reshape(shape))
+    assert float(hit_rate.result()) == pytest.approx(3 / 4)
+    assert float(mae.result()) == pytest.approx((1 * (1 + 0) + 3 * 2) / (1 * 2 + 3 * 1))
 
 
 def test_weights_of_ratings():
@@ -146,7 +146,7 @@ def test_rmse_clips_to_the_range_of_ratings():
 
 @pytest.mark.parametrize("name", ["ndcg", "ndcg_", "ndcg_x", "recall_20_50", "loss", ""])
 def test_unknown_names_are_refused(name):
-    with pytest.raises(ValueError, match="no metric"):
+    with pytest.raises(ValueError, match=f"`metrics`: expected rmse, mae, or one of .*, got {name!r}"):
         metrics.get(name)
 
 
@@ -159,19 +159,19 @@ def test_k_must_be_a_positive_integer(k):
 @pytest.mark.parametrize("name", [*BY_HAND, "rmse", "mae"])
 def test_config_round_trip(name):
     metric = metrics.get(name)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
-    assert type(again) is type(metric)
-    assert again.name == name
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(metric))
+    assert type(copy) is type(metric)
+    assert copy.name == name
 
 
-def test_rows_of_other_widths_are_refused():
+def test_scores_with_another_number_of_columns_are_refused():
     for metric in (metrics.NDCG(2), metrics.RMSE(), metrics.CatalogueCoverage(2, 5)):
         with pytest.raises(ValueError, match="`y_pred`: expected 4 columns, as in `y_true`, got 5"):
             metric.update_state(HELD_OUT[:, :4], SCORES)
 
 
 @pytest.mark.parametrize("make", [metrics.NDCG, lambda k: metrics.CatalogueCoverage(k, 5)])
-def test_k_is_a_whole_number(make):
+def test_k_is_an_integer_and_no_boolean(make):
     assert make(np.int64(3)).k == 3
     for k, message in (
         (True, "`k`: expected an integer, got True"),
@@ -182,6 +182,39 @@ def test_k_is_a_whole_number(make):
             make(k)
 
 
-def test_a_metric_of_another_dtype_is_loaded_as_one():
+def test_a_config_contains_the_dtype():
     for metric in (metrics.NDCG(3, dtype="float64"), metrics.RMSE(dtype="float64")):
         assert type(metric).from_config(metric.get_config()).dtype == "float64"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda **kw: metrics.NDCG(2, **kw), lambda **kw: metrics.CatalogueCoverage(2, 5, **kw), metrics.RMSE, metrics.MAE],
+)
+def test_results_have_the_dtype_of_the_metric(make):
+    metric = make(dtype="float64")
+    metric.update_state(HELD_OUT, SCORES)
+    assert keras.backend.standardize_dtype(metric.result().dtype) == "float64"
+
+
+@pytest.mark.parametrize("name", ["ndcg_2", "hit_rate_2", "rmse", "mae"])
+def test_one_weight_for_all_rows_changes_nothing(name):
+    metric, weighted = metrics.get(name), metrics.get(name)
+    metric.update_state(HELD_OUT, SCORES)
+    weighted.update_state(HELD_OUT, SCORES, sample_weight=0.5)
+    assert float(weighted.result()) == pytest.approx(float(metric.result()), rel=1e-6)
+
+
+def test_coverage_counts_only_rows_of_positive_weight():
+    targets, scores = np.eye(4, dtype=np.float32), np.eye(4, dtype=np.float32) * 5
+    for weights, expected in ((np.zeros(4), 0), (np.array([0.0, 1.0, 0.5, 0.0]), 2 / 4), (None, 1), (0.0, 0)):
+        metric = metrics.CatalogueCoverage(1, 4)
+        metric.update_state(targets, scores, sample_weight=weights)
+        assert float(metric.result()) == pytest.approx(expected)
+
+
+def test_weights_per_entry_and_scores_of_one_row_are_refused():
+    with pytest.raises(ValueError, match=r"ndcg_2: expected one weight per row, \(batch,\), got shape \(2, 5\)"):
+        metrics.NDCG(2).update_state(HELD_OUT, SCORES, sample_weight=np.ones((2, 5)))
+    with pytest.raises(ValueError, match=r"ndcg_2: expected scores of shape \(batch, n_items\), .* rank 1"):
+        metrics.NDCG(2).update_state(HELD_OUT[0], SCORES[0])
