@@ -304,12 +304,11 @@ def set_modes(callbacks: list[Any], metrics: list[Any]) -> None:
 
     With mode `"auto"` they search for the metric among Keras' own containers only.
     """
-    modes = {"up": "max", "down": "min"}
+    modes = {"up": "max", "down": "min", None: "auto"}
     directions = {metric.name: getattr(metric, "_direction", None) for metric in metrics}
     for callback in callbacks:
         if getattr(callback, "mode", None) == "auto":
-            direction = directions.get(callback.monitor.removeprefix("val_"))
-            callback.mode = modes.get(direction, "auto")
+            callback.mode = modes[directions.get(callback.monitor.removeprefix("val_"))]
 
 
 def as_list(argument: Any) -> list[Any]:
