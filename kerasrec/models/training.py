@@ -197,6 +197,7 @@ class Training(PlannedRuns):
         x = as_table(x)
         check_held_out(validation_data, "validation_data")
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
+        set_modes(as_list(callbacks), self.untracked.metrics)
         if isinstance(x, Interactions):
             batches = self.batches(x, batch_size, shuffle, steps_per_epoch)
             if not isinstance(x, MatrixTable):
@@ -296,6 +297,18 @@ class _EpochOrder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.epoch = epoch
+
+
+def set_modes(callbacks: list[Any], metrics: list[Any]) -> None:
+    """Sets the mode of Keras' callbacks that monitor one of the metrics, for example `EarlyStopping("val_rmse")`.
+
+    With mode `"auto"` they search for the metric among Keras' own containers only.
+    """
+    modes = {"up": "max", "down": "min", None: "auto"}
+    directions = {metric.name: getattr(metric, "_direction", None) for metric in metrics}
+    for callback in callbacks:
+        if getattr(callback, "mode", None) == "auto":
+            callback.mode = modes[directions.get(callback.monitor.removeprefix("val_"))]
 
 
 def as_list(argument: Any) -> list[Any]:

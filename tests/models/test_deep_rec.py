@@ -1,4 +1,4 @@
-"""DeepRec against numpy: its formula, and whole training steps with dense re-feeding."""
+"""DeepRec against numpy: its formula, and training steps with dense re-feeding."""
 
 import itertools
 import os
@@ -40,25 +40,25 @@ def weights(model):
 
 def forward(ws, x, code, mask):
     """f(x), and each layer's input and pre-activation; dropout as a `mask` on the output of layer `code`."""
-    kept = []
+    activations = []
     for i in range(len(ws) // 2):
         before = x @ ws[2 * i] + ws[2 * i + 1]
-        kept.append((x, before))
+        activations.append((x, before))
         x = selu(before) * (mask if i == code else 1)
-    return x, kept
+    return x, activations
 
 
 def gradients(ws, x, code, mask, observed):
     """f(x), and the gradient of Σ_observed (x - f(x))² / |observed| with the target held fixed."""
-    answer, kept = forward(ws, x, code, mask)
-    upstream = 2 * observed * (answer - x) / observed.sum()
-    found = [None] * len(ws)
-    for i in reversed(range(len(kept))):
-        entered, before = kept[i]
+    output, activations = forward(ws, x, code, mask)
+    upstream = 2 * observed * (output - x) / observed.sum()
+    result = [None] * len(ws)
+    for i in reversed(range(len(activations))):
+        layer_input, before = activations[i]
         upstream = upstream * (mask if i == code else 1) * selu_slope(before)
-        found[2 * i], found[2 * i + 1] = entered.T @ upstream, upstream.sum(0)
+        result[2 * i], result[2 * i + 1] = layer_input.T @ upstream, upstream.sum(0)
         upstream = upstream @ ws[2 * i].T
-    return answer, found
+    return output, result
 
 
 def numpy_training(ws, refeeds, masks):
@@ -68,21 +68,21 @@ def numpy_training(ws, refeeds, masks):
     for batch in BATCHES:
         x = batch.astype(np.float64)
         observed = x != 0
-        for again in range(1 + refeeds):
-            answer, found = gradients(ws, x, 1, next(masks), observed)
-            if not again:
-                losses.append((observed * (x - answer) ** 2).sum() / observed.sum())
-            velocity = [MOMENTUM * v - RATE * g for v, g in zip(velocity, found, strict=True)]
+        for refeed in range(1 + refeeds):
+            output, gradient = gradients(ws, x, 1, next(masks), observed)
+            if refeed == 0:
+                losses.append((observed * (x - output) ** 2).sum() / observed.sum())
+            velocity = [MOMENTUM * v - RATE * g for v, g in zip(velocity, gradient, strict=True)]
             ws = [w + v for w, v in zip(ws, velocity, strict=True)]
-            x, observed = answer, np.ones_like(answer)  # f(x) from before the update, every entry of it
+            x, observed = output, np.ones_like(output)  # f(x) before the update, and all its entries
     return ws, np.mean(losses)
 
 
 def check_steps(refeeds, scale):
-    """Keras' training of two batches is numpy's."""
+    """Compares two training batches in Keras with the same in numpy."""
     model = DeepRec(6, hidden_dims=(4, 3), refeeds=refeeds, seed=1)
     model.build()
-    # Dropout that both sides know: another mask at each pass.
+    # Both sides use the same dropout masks, another one in each pass.
     n_passes = len(BATCHES) * (1 + refeeds)
     draws = (np.random.default_rng(5).random((n_passes, 3, 3)) < 0.6) / 0.6
     cycle = itertools.cycle(draws)
@@ -91,10 +91,10 @@ def check_steps(refeeds, scale):
     optimizer = keras.optimizers.SGD(RATE, momentum=MOMENTUM)
     if scale:
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1024.0)
-    model.compile(optimizer, run_eagerly=True)  # a trace would take a mask of its own
+    model.compile(optimizer, run_eagerly=True)  # tracing would consume a mask
     history = model.fit(np.concatenate(BATCHES), batch_size=3, shuffle=False, verbose=0).history
-    for ours, numpys in zip(weights(model), expected, strict=True):
-        np.testing.assert_allclose(ours, numpys, atol=2e-5)
+    for weight, expected_weight in zip(weights(model), expected, strict=True):
+        np.testing.assert_allclose(weight, expected_weight, atol=2e-5)
     np.testing.assert_allclose(history["loss"], loss, rtol=1e-5)
     assert int(model.optimizer.iterations) == n_passes
 
@@ -103,43 +103,40 @@ CONFIGURATIONS = [(0, False), (1, False), (2, False), (1, True)]
 
 
 @pytest.mark.parametrize(("refeeds", "scale"), CONFIGURATIONS)
-def test_training_is_numpys(refeeds, scale):
+def test_training_equals_numpy(refeeds, scale):
     check_steps(refeeds, scale)
 
 
-def test_training_is_numpys_on_jax():
+def test_training_equals_numpy_on_jax():
     check = f"import test_deep_rec as t\nfor c in {CONFIGURATIONS}: t.check_steps(*c)"
     here = Path(__file__).parent
     path = os.pathsep.join([str(here), str(here.parent), str(here.parents[1])])
     environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr[-3000:]
+    process = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, env=environment)
+    assert process.returncode == 0, process.stderr[-3000:]
 
 
-def test_predicts_and_loses_as_its_formula():
+def test_scores_and_loss_are_the_formula():
     table = table_for("deep_rec")
     model = DeepRec.for_interactions(table, hidden_dims=(9, 5), seed=1)
-    model.compile()
-    model.build()
     x = table.matrix.toarray().astype(np.float64)
-    answer, _ = forward(weights(model), x, 1, 1.0)
-    np.testing.assert_allclose(scores(model, table), answer, atol=1e-4)
+    output, _ = forward(weights(model), x, 1, 1.0)
+    np.testing.assert_allclose(scores(model, table), output, atol=1e-4)
     observed = x != 0
     batch = model.batches(table, len(x))[0][0]
-    loss = (observed * (x - answer) ** 2).sum() / observed.sum()
+    loss = (observed * (x - output) ** 2).sum() / observed.sum()
     assert float(model.compute_loss(batch, None, model(batch))) == pytest.approx(loss, rel=1e-5)
 
 
-def test_the_papers_architecture():
+def test_the_default_architecture_is_the_papers():
     model = DeepRec(700)
-    model.build()
     assert [layer.units for layer in layers(model)] == [512, 512, 1024, 512, 512, 700]
     assert {layer.activation.__name__ for layer in layers(model)} == {"selu"}
     assert (model.drop.rate, model.default_batch_size) == (0.8, 128)
 
 
-def test_the_papers_rate_is_halved_over_the_planned_run():
-    table = table_for("deep_rec")  # 90 users: one batch an epoch
+def test_the_papers_learning_rate_is_halved_over_the_planned_run():
+    table = table_for("deep_rec")  # 90 users: one batch per epoch
     for refeeds, rate in ((0, 0.001), (1, 0.005)):
         optimizer = DeepRec.for_interactions(table, epochs=100, refeeds=refeeds).paper_optimizer()
         assert optimizer.momentum == 0.9
@@ -152,19 +149,19 @@ def test_the_papers_rate_is_halved_over_the_planned_run():
 
 
 @pytest.mark.parametrize("refeeds", [0, 1])
-def test_the_default_rate_falls_to_0_with_the_runs_last_update(refeeds):
+def test_the_default_learning_rate_falls_to_0_at_the_last_update_of_the_run(refeeds):
     model = DeepRec.for_interactions(table_for("deep_rec"), epochs=10, refeeds=refeeds)
     optimizer = model.default_optimizer()
     assert optimizer.weight_decay == 1.0
-    updates = 10 * (1 + refeeds)  # 90 users: one batch an epoch
+    updates = 10 * (1 + refeeds)  # 90 users: one batch per epoch
     rates = [float(optimizer._learning_rate(step)) for step in (0, updates / 2, updates)]
     np.testing.assert_allclose(rates, [1e-3, 5e-4, 0], atol=1e-9)
     unplanned = DeepRec(5, refeeds=refeeds)
     assert float(unplanned.default_optimizer().learning_rate) == pytest.approx(1e-3)
-    with pytest.raises(ValueError, match="no run was planned"):
+    with pytest.raises(ValueError, match="no run is planned"):
         unplanned.cosine_decay(1e-3)
 
 
-def test_fewer_than_no_refeeds_are_refused():
-    with pytest.raises(ValueError, match="`refeeds` must be 0 or more, not -1"):
+def test_negative_refeeds_are_refused():
+    with pytest.raises(ValueError, match="`refeeds`: expected at least 0, got -1"):
         DeepRec(5, refeeds=-1)

@@ -34,8 +34,8 @@ def constrained_least_squares(gram, cross):
     n = len(gram)
     b = np.zeros((n, n))
     for j in range(n):
-        rest = np.arange(n) != j
-        b[rest, j] = np.linalg.solve(gram[np.ix_(rest, rest)] + REG * np.eye(n - 1), cross[rest, j])
+        others = np.arange(n) != j
+        b[others, j] = np.linalg.solve(gram[np.ix_(others, others)] + REG * np.eye(n - 1), cross[others, j])
     return b
 
 
@@ -48,7 +48,7 @@ def test_edlae_is_the_closed_form(solved):
     np.testing.assert_allclose(b, expected, atol=1e-5)
 
 
-def test_its_objective_is_the_mean_over_sampled_dropout(solved):
+def test_the_objective_is_the_mean_over_sampled_dropout(solved):
     x, b = solved
     rng = np.random.default_rng(0)
     for candidate in (b, b + rng.normal(scale=0.05, size=b.shape) * (1 - np.eye(len(b)))):
@@ -60,7 +60,7 @@ def test_its_objective_is_the_mean_over_sampled_dropout(solved):
         assert abs(np.mean(sampled) - analytic) < 4 * error
 
 
-def test_it_is_what_many_sampled_dropouts_solve_to(solved):
+def test_least_squares_under_sampled_dropout_converge_to_the_solution(solved):
     x, b = solved
     corrupted = [x * mask for mask in masks(x.shape, 4000, 2)]
     gram = sum(c.T @ c for c in corrupted) / len(corrupted)
@@ -71,7 +71,7 @@ def test_it_is_what_many_sampled_dropouts_solve_to(solved):
     assert np.abs(without_dropout - b).max() > 0.1 * np.abs(b).max()
 
 
-def test_without_dropout_it_is_ease():
+def test_without_dropout_the_model_is_ease():
     table = blocks()
     ease, edlae = EASE(table.n_items, reg=REG), EDLAE(table.n_items, dropout=0.0, reg=REG)
     for model in (ease, edlae):
@@ -81,6 +81,6 @@ def test_without_dropout_it_is_ease():
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.0, 1.5])
-def test_a_share_that_leaves_nothing_is_refused(dropout):
-    with pytest.raises(ValueError, match="`dropout` must be at least 0 and below 1"):
+def test_dropout_outside_0_to_1_is_refused(dropout):
+    with pytest.raises(ValueError, match=r"`dropout`: expected a number in \[0, 1\), got"):
         EDLAE(5, dropout=dropout)

@@ -1,4 +1,4 @@
-"""ELSA against its own formula."""
+"""ELSA against numpy, from the paper's formulas."""
 
 import keras
 import numpy as np
@@ -22,58 +22,57 @@ def reference(kernel, x):
     return f, ((unit_x - unit_f) ** 2).sum(axis=1)
 
 
-def started(table, **arguments):
+def compiled_model(table, **arguments):
     model = ELSA(table.n_items, latent_dim=7, seed=1, **arguments)
-    model.build()
     model.compile()
     return model
 
 
-def test_it_scores_and_loses_as_its_formula():
+def test_scores_and_loss_are_the_formula():
     table = blocks()
-    model, x = started(table), table.matrix.toarray().astype(np.float64)
+    model, x = compiled_model(table), table.matrix.toarray().astype(np.float64)
     f, loss = reference(kernel(model), x)
     np.testing.assert_allclose(scores(model, table), f, atol=1e-5)
     np.testing.assert_allclose(model.predict(x, verbose=0), f, atol=1e-5)
     batch = model.batches(table, len(x))[0][0]
-    for given in (batch, x):
-        told = model.compute_loss(given, None, model(given, training=True), training=True)
-        assert float(told) == pytest.approx(loss.mean(), rel=1e-5)
-    told = model.compute_loss(batch, None, model(batch), training=False)
-    assert float(told) == pytest.approx(loss.mean(), rel=1e-5)
+    for inputs in (batch, x):
+        training_loss = model.compute_loss(inputs, None, model(inputs, training=True), training=True)
+        assert float(training_loss) == pytest.approx(loss.mean(), rel=1e-5)
+    validation_loss = model.compute_loss(batch, None, model(batch), training=False)
+    assert float(validation_loss) == pytest.approx(loss.mean(), rel=1e-5)
 
 
-def test_no_item_is_scored_by_itself():
-    """The diagonal of A Aᵀ - I is 0: a history of one item leaves that item at 0."""
+def test_the_only_item_of_a_history_has_the_score_0():
+    """The diagonal of A Aᵀ - I is 0."""
     table = blocks()
-    alone = Interactions.from_histories([[i] for i in table.item_ids.tolist()], table)
-    answer = scores(started(table), alone)
-    np.testing.assert_allclose(np.diag(answer), 0.0, atol=1e-6)
-    assert np.abs(answer).max() > 0.1
+    single_items = Interactions.from_histories([[i] for i in table.item_ids.tolist()], table)
+    result = scores(compiled_model(table), single_items)
+    np.testing.assert_allclose(np.diag(result), 0.0, atol=1e-6)
+    assert np.abs(result).max() > 0.1
 
 
-def test_its_gradient_is_that_of_all_scores():
+def test_the_gradient_is_that_of_the_loss_of_all_scores():
     table = blocks()
-    model = started(table)
+    model = compiled_model(table)
     before, x = kernel(model), table.matrix.toarray().astype(np.float64)
     model.compile(keras.optimizers.SGD(1.0))
     model.fit(table, batch_size=table.n_users, epochs=1, shuffle=False, verbose=0)
     step, rng = before - kernel(model), np.random.default_rng(0)
     for _ in range(5):
-        way = rng.normal(size=before.shape)
-        ahead, behind = (reference(before + by * way, x)[1].mean() for by in (1e-6, -1e-6))
-        assert (step * way).sum() == pytest.approx((ahead - behind) / 2e-6, rel=1e-4)
+        direction = rng.normal(size=before.shape)
+        above, below = (reference(before + by * direction, x)[1].mean() for by in (1e-6, -1e-6))
+        assert (step * direction).sum() == pytest.approx((above - below) / 2e-6, rel=1e-4)
 
 
-def test_a_row_of_nothing_teaches_nothing():
+def test_empty_rows_change_no_weight():
     table = blocks()
-    model = started(table)
+    model = compiled_model(table)
     before = model.get_weights()[0]
     model.fit(np.zeros((4, table.n_items), np.float32), epochs=1, verbose=0)
     np.testing.assert_array_equal(model.get_weights()[0], before)
     assert np.isfinite(model.evaluate(held_out(table), verbose=0, return_dict=True)["loss"])
 
 
-def test_its_vectors_are_of_length_one():
+def test_item_vectors_have_length_1():
     table = blocks()
-    np.testing.assert_allclose(np.linalg.norm(item_vectors(started(table), table), axis=1), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(item_vectors(compiled_model(table), table), axis=1), 1.0, rtol=1e-6)

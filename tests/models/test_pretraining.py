@@ -1,4 +1,4 @@
-"""Greedy pre-training: what each stage learns, and what it must leave alone."""
+"""Greedy pre-training: the weights that each stage trains, and those that it freezes."""
 
 import numpy as np
 import pytest
@@ -15,13 +15,10 @@ DEEP = {
 }
 
 
-def deep(case, epochs=20):
+def deep(case, epochs=1):
     kind, feedback, settings = DEEP[case]
     table = blocks(feedback)
-    model = kind.for_interactions(table, epochs, 30, seed=3, **settings)
-    if not model.built:
-        model.build()
-    return model, table
+    return kind.for_interactions(table, epochs, 30, seed=3, **settings), table
 
 
 def weights(layers):
@@ -29,22 +26,22 @@ def weights(layers):
 
 
 @pytest.mark.parametrize("case", DEEP)
-def test_the_first_stage_is_the_shallow_model_and_later_ones_hold_it(case):
+def test_the_first_stage_trains_the_shallow_model_and_later_stages_freeze_it(case):
     model, table = deep(case)
-    alone = model.truncated(1)
-    alone.planned_steps = alone.steps_for(table.n_items if model.rows == "items" else table.n_users, 3, 30)
-    alone.compile()
-    alone.fit(table, epochs=3, batch_size=30, verbose=0)
+    shallow = model.truncated(1)
+    shallow.planned_steps = shallow.steps_for(table.n_items if model.rows == "items" else table.n_users, 3, 30)
+    shallow.compile()
+    shallow.fit(table, epochs=3, batch_size=30, verbose=0)
     before = weights(model.layer_pairs()[1])
     pretrain(model, table, epochs=3, batch_size=30, verbose=0)
-    for learned, expected in zip(weights(model.layer_pairs()[0]), weights(alone.layer_pairs()[0]), strict=True):
-        np.testing.assert_allclose(learned, expected, atol=1e-5)  # sums of several threads
-    for learned, start in zip(weights(model.layer_pairs()[1]), before, strict=True):
-        assert np.abs(learned - start).max() > 0
+    for trained, expected in zip(weights(model.layer_pairs()[0]), weights(shallow.layer_pairs()[0]), strict=True):
+        np.testing.assert_allclose(trained, expected, atol=1e-5)  # threads add in any order
+    for trained, start in zip(weights(model.layer_pairs()[1]), before, strict=True):
+        assert np.abs(trained - start).max() > 0
 
 
 @pytest.mark.parametrize("case", DEEP)
-def test_tuning_starts_from_a_lower_loss_and_trains_every_layer(case):
+def test_fine_tuning_starts_with_a_lower_loss_and_all_layers_trainable(case):
     losses = []
     for greedy in (False, True):
         model, table = deep(case)
@@ -56,10 +53,10 @@ def test_tuning_starts_from_a_lower_loss_and_trains_every_layer(case):
     assert losses[1] < 0.9 * losses[0]
 
 
-def test_what_is_no_stack_is_refused():
+def test_models_without_mirrored_layers_are_refused():
     table = blocks()
-    with pytest.raises(ValueError, match="EASE is no stack"):
+    with pytest.raises(ValueError, match="EASE has no pairs of encoder and decoder layers to pre-train"):
         pretrain(EASE(N_ITEMS), table, epochs=1)
     for dims in ((12, 6), (12, 6, 6, 12), (12, 6, 10)):
-        with pytest.raises(ValueError, match="must be the same backwards"):
+        with pytest.raises(ValueError, match="`hidden_dims`: expected a palindrome"):
             pretrain(AutoRec(N_ITEMS, hidden_dims=dims), blocks("ratings"), epochs=1)

@@ -1,0 +1,18 @@
+"""Variational autoencoders that draw their code at inference."""
+
+import numpy as np
+from kerasrec_testing.models import fitted, scores, table_for
+
+
+def test_scores_of_drawn_codes_spread_around_those_of_the_mean():
+    table = table_for("mult_vae")
+    model = fitted("mult_vae", epochs=20)
+    expected = scores(model, table)
+    drawn = np.stack([scores(model.with_drawn_codes(seed), table) for seed in range(40)])
+    np.testing.assert_array_equal(drawn[3], scores(model.with_drawn_codes(3), table))
+    assert (drawn.std(0) > 0).all()
+    _, log_var = model.encode(model.batches(table, len(table.indptr))[0][0])
+    assert np.isfinite(log_var).all()
+    model.log_var.bias.assign(model.log_var.bias - 30.0)  # σ is almost 0, so every draw is the mean
+    np.testing.assert_allclose(scores(model.with_drawn_codes(5), table), expected, atol=1e-3)
+    np.testing.assert_array_equal(scores(model, table), expected)  # the model itself still decodes the mean

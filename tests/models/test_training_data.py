@@ -1,0 +1,89 @@
+"""Inputs of `fit`, `evaluate` and `recommend` that are refused, with the fix in the message."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from kerasrec_testing.models import blocks, held_out
+
+from kerasrec import EASE, Interactions, MultVAE, OwnItems
+
+
+@pytest.fixture(scope="module")
+def table():
+    return blocks()
+
+
+@pytest.fixture(scope="module", params=["trained", "solved"])
+def model(request, table):
+    if request.param == "solved":
+        model = EASE(table.n_items, reg=5.0)
+        model.fit(table, verbose=0)
+    else:
+        model = MultVAE(table.n_items, hidden_dims=(4,), latent_dim=2)
+    model.compile()
+    return model
+
+
+def test_fit_refuses_a_split(model, table):
+    with pytest.raises(TypeError, match=r"`x`: expected a table, got a Split. Fix: `fit\(split.train, "):
+        model.fit(OwnItems().split(table))
+
+
+def test_fit_refuses_a_frame(model, table):
+    frame = pd.DataFrame({"user": [1, 2], "item": [1, 2]})
+    for use in (model.fit, model.predict):
+        with pytest.raises(TypeError, match="`x`: expected Interactions, got a DataFrame. Fix: `Interactions.from_f"):
+            use(frame, verbose=0)
+
+
+@pytest.mark.parametrize("kind", ["SparseTensor", "RaggedTensor"])
+def test_fit_refuses_sparse_and_ragged_tensors(model, kind):
+    import tensorflow as tf
+
+    tensor = tf.sparse.from_dense(np.eye(30)) if kind == "SparseTensor" else tf.ragged.constant([[1.0], [1.0, 2.0]])
+    with pytest.raises(TypeError, match=f"`x`: expected Interactions or dense rows, got a {kind}"):
+        model.fit(tensor, verbose=0)
+
+
+def test_validation_and_evaluation_need_a_held_out_part(model, table):
+    split = OwnItems().split(table)
+    for data in (table, split, table.matrix):
+        message = f"expected a held-out part, .*, got {type(data).__name__}"
+        with pytest.raises(TypeError, match=f"`validation_data`: {message}"):
+            model.fit(table, validation_data=data, verbose=0)
+        with pytest.raises(TypeError, match=f"`x`: {message}"):
+            model.evaluate(data)
+
+
+def test_recommend_refuses_a_held_out_part(model, table):
+    with pytest.raises(TypeError, match="`histories`: expected Interactions, for example .*, got HeldOut"):
+        model.recommend(held_out(table))
+
+
+@pytest.mark.parametrize(("k", "message"), [(3.0, "expected an integer, got 3.0"), (0, "expected at least 1, got 0")])
+def test_recommend_refuses_a_k_that_is_no_positive_integer(model, table, k, message):
+    with pytest.raises(ValueError, match=f"^`k`: {message}"):
+        model.recommend(table, k=k)
+
+
+def test_a_batch_size_of_0_is_refused(table):
+    model = MultVAE(table.n_items, hidden_dims=(4,), latent_dim=2)
+    model.compile()
+    with pytest.raises(ValueError, match="`batch_size`: expected at least 1, got 0"):
+        model.fit(table, batch_size=0)
+
+
+def test_a_table_of_another_width_is_refused(model, table):
+    with pytest.raises(ValueError, match="expected a table with 30 columns .*, got 1. Fix: `table.with_catalogue"):
+        model.fit(Interactions.from_arrays([1, 2], [5, 5]), verbose=0)
+
+
+def test_a_matrix_of_another_width_is_refused(model, table):
+    with pytest.raises(ValueError, match="expected a table with 30 columns .*, got 29"):
+        model.fit(table.matrix[:, :29], verbose=0)
+
+
+@pytest.mark.parametrize("argument", ["loss", "weighted_metrics"])
+def test_compile_refuses_losses_and_weighted_metrics(argument):
+    with pytest.raises(ValueError, match=f"`{argument}`: expected None"):
+        EASE(5, reg=5.0).compile(**{argument: "mse"})
