@@ -11,11 +11,11 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.layers import GaussianSampling, NextItemLogits
 from kerasrec.losses import MultinomialNLL, RowMean, gaussian_kl
-from kerasrec.models.base import EntryLosses, negative_log_softmax, output_vectors
+from kerasrec.models.base import output_vectors
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
 from kerasrec.optimizers import Adam
-from kerasrec.types import Batch, FloatArray, IntArray, Tensor
+from kerasrec.types import Batch, FloatArray, Tensor
 from kerasrec.validation import check_at_least
 
 
@@ -220,9 +220,6 @@ class SVAE(AnnealedVAE):
 
     def item_vectors(self, train: Any) -> FloatArray:
         return output_vectors(self.logits)
-
-    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
-        return negative_log_softmax(scores, columns)
 
 
 def padded_at_end(inputs: Batch) -> Tensor:

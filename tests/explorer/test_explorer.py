@@ -65,8 +65,8 @@ def test_a_reason_is_the_change_of_the_score_without_the_item(explorer_of):
     reason = explorer.why(question)["reasons"][str(best["column"])][0]
     left_out = question.without(question.history.index(reason["id"]))
     scores = []
-    for asked in (question, left_out):
-        table = Interactions.from_histories([asked.history], explorer.train, [asked.ratings])
+    for each in (question, left_out):
+        table = Interactions.from_histories([each.history], explorer.train, [each.ratings])
         scores.append(explorer.model.predict(table, verbose=0)[0, best["column"]])
     assert reason["change"] == pytest.approx(scores[0] - scores[1], abs=1e-4)
     assert reason["change"] > 0
@@ -97,7 +97,7 @@ def test_losses_of_a_softmax_sum_to_the_training_loss(explorer_of):
 
 
 def test_losses_are_shown_only_for_models_that_have_them(explorer_of):
-    for name in ("elsa", "popularity"):
+    for name in ("elsa", "popularity", "svae"):
         answer = explorer_of(name).explain(explorer_of(name).example_question())
         assert answer["loss"] is None
         assert not any("loss" in entry for entry in answer["observed"])
