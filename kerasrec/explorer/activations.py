@@ -42,7 +42,7 @@ class LayerRecorder:
         model: a fitted model.
 
     Attributes:
-        has_layers: whether there are such layers. Some models have weight matrices only.
+        has_layers: whether the model has layers with weights. Some models have weight matrices only.
     """
 
     def __init__(self, model: Recommender) -> None:

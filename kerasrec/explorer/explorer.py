@@ -114,7 +114,10 @@ class Explorer:
         return {"user": user, "history": history, "ratings": ratings}
 
     def question_for(self, user: str) -> Question:
-        """The question of a test user, whose id is given as text.
+        """The question of a test user.
+
+        Args:
+            user: the id as text.
 
         Raises:
             ValueError: `user` is not a test user.
@@ -253,16 +256,16 @@ class Explorer:
         order = np.argsort(weights.sum(axis=0), kind="stable")
         lowest = order[np.isin(order, history, invert=True)][:5].tolist()
 
-        def weighed(column: int) -> dict[str, Any]:
-            own = weights[:, column]
-            places = np.argsort(-own)
-            shown = [*(i for i in places[:4] if own[i] > 0), *(i for i in places[-3:] if own[i] < 0)]
-            terms = [{**self.catalogue.item(int(history[i])), "weight": round_for_page(own[i])} for i in shown]
-            return {**self.catalogue.item(column), "score": round_for_page(own.sum()), "weights": terms}
+        def with_weights(column: int) -> dict[str, Any]:
+            terms = weights[:, column]
+            order = np.argsort(-terms)
+            shown = [*(i for i in order[:4] if terms[i] > 0), *(i for i in order[-3:] if terms[i] < 0)]
+            items = [{**self.catalogue.item(int(history[i])), "weight": round_for_page(terms[i])} for i in shown]
+            return {**self.catalogue.item(column), "score": round_for_page(terms.sum()), "weights": items}
 
         return {
-            "list": [weighed(column) for column in self._listed_columns(known)],
-            "lowest": [weighed(column) for column in lowest],
+            "list": [with_weights(column) for column in self._listed_columns(known)],
+            "lowest": [with_weights(column) for column in lowest],
         }
 
     # ---- rows and scores ----------------------------------------------------------------------------

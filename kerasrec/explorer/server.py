@@ -23,7 +23,7 @@ POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src '
 
 
 class PageServer:
-    """Serves the page for one or two runs on 127.0.0.1, in a thread of its own, until the context ends.
+    """Serves the page for one or two runs on 127.0.0.1 in a background thread, until the context ends.
 
     The server listens at once. Without `explorers`, requests wait until `show` is called, so that the address can be
     printed before the models are loaded.
@@ -98,7 +98,7 @@ class _HTTPServer(ThreadingHTTPServer):
         super().__init__(*args)
 
     def lock_for(self, name: str) -> Any:
-        """Recording layers allows one question at a time. `losses` has its own models, and takes seconds."""
+        """The lock of a question: layers are recorded for one at a time. `losses` takes seconds and records none."""
         return nullcontext() if name == "losses" else self.lock
 
     def handle_error(self, request: Any, client_address: Any) -> None:

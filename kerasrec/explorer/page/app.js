@@ -15,7 +15,7 @@ const shownSteps = () => Object.keys(STEPS).filter((key) => STEPS[key].when?.() 
 
 /** Shows the current step; `focus` is the id of the element to focus. */
 async function show(focus) {
-  const mine = ++rendering;
+  const current = ++rendering;
   const keys = shownSteps();
   if (!keys.includes(state.step)) state.step = "input";
   const place = keys.indexOf(state.step);
@@ -29,10 +29,10 @@ async function show(focus) {
   $("step-title").textContent = `${place + 1}. ${title}`;
   $("step").setAttribute("aria-busy", "true");
   const waiting = state.step === "losses" ? "Training two small models. This takes a few seconds, once …" : "Computing …";
-  const slow = setTimeout(() => mine === rendering && $("body").replaceChildren(el("p", { class: "note" }, waiting)), 300);
+  const slow = setTimeout(() => current === rendering && $("body").replaceChildren(el("p", { class: "note" }, waiting)), 300);
   const elements = await content(show).catch((error) => [errorMessage(error)]);
   clearTimeout(slow);
-  if (mine !== rendering) return;
+  if (current !== rendering) return;
   $("body").replaceChildren(...elements.flat(Infinity).filter((element) => element != null));
   $("step").setAttribute("aria-busy", "false");
   if (focus) $(focus)?.focus({ preventScroll: true });
@@ -122,15 +122,15 @@ function addSearch(box, result) {
   const results = $(`${box}-results`);
   let latest = 0, running = null;
   const search = async () => {
-    const mine = ++latest;
+    const current = ++latest;
     const text = $(box).value.trim();
     results.setAttribute("aria-busy", "true");
-    const found = text || box === "users" ? await get(`api/${box}?q=${encodeURIComponent(text)}`) : [];
-    if (mine !== latest) return;
+    const matches = text || box === "users" ? await get(`api/${box}?q=${encodeURIComponent(text)}`) : [];
+    if (current !== latest) return;
     results.setAttribute("aria-busy", "false");
     if (text !== $(box).value.trim()) return; // a result was selected while the request was under way
-    results.replaceChildren(...found.map((one) => el("li", {}, result(one))));
-    $("status").textContent = text ? `${count(found.length)} results.` : "";
+    results.replaceChildren(...matches.map((match) => el("li", {}, result(match))));
+    $("status").textContent = text ? `${count(matches.length)} results.` : "";
   };
   const start = () => { running = search().catch(showError); };
   $(box).addEventListener("input", start);

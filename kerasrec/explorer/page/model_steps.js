@@ -26,7 +26,7 @@ async function showDraws(refresh) {
   const rows = [...draws.items.values()].sort((a, b) => b.n - a.n).slice(0, 20);
   const label = (item) => (inMeanList.has(item.id) ? "● " : "") + item.title;
   return [
-    el("p", {}, `The posterior q(z | x) is a distribution with mean μ and a mean deviation σ of ${number(sigma)}. All other steps show the list of μ. Here each list has a code of its own, drawn from the posterior. Items in most lists are those that the model is sure of.`),
+    el("p", {}, `The posterior q(z | x) is a distribution with mean μ and a standard deviation of ${number(sigma)} on average. All other steps show the list of μ. Here each list is computed from a code that is drawn from the posterior. An item in most of the lists depends little on the draw.`),
     el("button", { type: "button", id: "again", disabled: Boolean(saved), onclick: () => { drawAgain(); refresh("again"); } }, "Draw 20 more"),
     el("h3", {}, `Share of ${draws.n_lists} lists that contain the item`),
     bars(rows.map(({ item, n }) => [label(item), n / draws.n_lists, percent(n / draws.n_lists)]), 1),
