@@ -44,7 +44,8 @@ def read_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that describe the format of a data file; they arrive as `**options` of the command."""
     for name, text in reversed(READ_OPTIONS.items()):
         command = click.option(name, help=text)(command)
-    return command
+    drop_missing = "Drop rows in which a field is missing, and print how many."
+    return click.option("--drop-missing", is_flag=True, default=None, help=drop_missing)(command)
 
 
 def without_none(options: Mapping[str, Any]) -> dict[str, Any]:

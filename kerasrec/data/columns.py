@@ -118,6 +118,32 @@ def frame_columns(frame: Any, names: Mapping[str, str]) -> tuple[dict[str, Any],
     return columns, all_names
 
 
+def without_missing(columns: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, int]]:
+    """Drops the rows in which a field is missing or blank.
+
+    Args:
+        columns: role → pyarrow column.
+
+    Returns:
+        The columns, and the reason → number of rows that were dropped.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns, dropped = dict(columns), {}
+    for role in columns:
+        column = columns[role]
+        is_present = pc.invert(pc.is_null(column, nan_is_null=pa.types.is_floating(column.type)))
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            is_blank = pc.equal(pc.utf8_trim_whitespace(column), "")
+            is_present = pc.and_(is_present, pc.invert(pc.fill_null(is_blank, True)))
+        n_missing = len(column) - (pc.sum(is_present).as_py() or 0)
+        if n_missing:
+            columns = {name: other.filter(is_present) for name, other in columns.items()}
+            dropped[f"missing {role}"] = n_missing
+    return columns, dropped
+
+
 def as_arrays(columns: Mapping[str, Any], times: TimeFormat) -> dict[str, Any]:
     """Converts role → pyarrow column to the arguments of `Interactions.from_arrays`.
 

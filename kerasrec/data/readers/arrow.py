@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kerasrec.data.columns import as_arrays, find_columns
-from kerasrec.data.errors import DataError
+from kerasrec.data.columns import as_arrays, find_columns, without_missing
+from kerasrec.data.errors import DataError, EncodingError
 from kerasrec.data.faults import data_error
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.options import ReadOptions
@@ -63,15 +63,24 @@ def interactions_of(source: object, table: Any, names: dict[str, str], options: 
         source: the file or folder, for messages.
         table: the table.
         names: role → name of its column.
-        options: the notation of times.
+        options: the notation of times, and whether to drop rows with missing fields.
 
     Raises:
         DataError: The table has no rows, or its content is invalid.
     """
+    import pyarrow as pa
+
     if not len(table):
         raise DataError(f"{source}: expected interactions, got a table without rows. Fix: check how it was written")
     columns = {role: table[name] for role, name in names.items()}
+    dropped: dict[str, int] = {}
+    if options.drop_missing:
+        columns, dropped = without_missing(columns)
     try:
-        return Interactions.from_arrays(**as_arrays(columns, options.times))
+        return Interactions.from_arrays(**as_arrays(columns, options.times)).with_dropped_rows(dropped)
     except ValueError as error:
         raise data_error(source, columns, names, options.times, error) from None
+    except pa.ArrowException as error:
+        raise EncodingError(
+            f"{source}: expected UTF-8, got other bytes ({error}). Fix: correct the text, or pass the file's `encoding`"
+        ) from None

@@ -5,13 +5,15 @@ pyarrow reads the file. If it fails or may have lost rows, a slow reader finds t
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 
-from kerasrec.data.columns import ROLES, as_arrays, find_columns
+from kerasrec.data.columns import ROLES, as_arrays, find_columns, without_missing
 from kerasrec.data.errors import DataError
 from kerasrec.data.faults import fault
 from kerasrec.data.interactions import Interactions
@@ -45,6 +47,7 @@ class DelimitedFile:
         decimal: the decimal separator of values.
         quote: the character around fields, or "".
         is_quoted: whether the first lines below the header contain quotes.
+        drop_missing: whether to drop the rows in which a field is missing.
     """
 
     file: SourceFile
@@ -58,6 +61,7 @@ class DelimitedFile:
     decimal: str
     quote: str
     is_quoted: bool
+    drop_missing: bool
 
     @classmethod
     def sniff(cls, file: SourceFile, head: list[str], options: ReadOptions) -> DelimitedFile:
@@ -109,7 +113,18 @@ class DelimitedFile:
         decimal = options.decimal or decimal_separator(file, names.get("value", ""), fields.get("value", ()))
         is_quoted = bool(quote) and any(quote in line for line in head[skip:])
         return cls(
-            file, separator, skip, len(header), positions, names, types, options.times, decimal, quote, is_quoted
+            file,
+            separator,
+            skip,
+            len(header),
+            positions,
+            names,
+            types,
+            options.times,
+            decimal,
+            quote,
+            is_quoted,
+            options.drop_missing,
         )
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
@@ -123,12 +138,15 @@ class DelimitedFile:
         """
         try:
             columns, n_empty = self._columns()
+            dropped: dict[str, int] = {}
+            if self.drop_missing:
+                columns, dropped = without_missing(columns)
             table = Interactions.from_arrays(**as_arrays(columns, self.times), titles=titles)
         except (DataError, UnicodeDecodeError):
             raise
         except ValueError as error:
             raise self._error() or DataError(f"{self.file}: {error}") from None
-        return table.with_dropped_rows({"empty": n_empty})
+        return table.with_dropped_rows({"empty": n_empty, **dropped})
 
     def _columns(self) -> tuple[dict[str, Any], int]:
         """Returns role → pyarrow column, and the number of empty rows. Ids are integers if that loses nothing."""
@@ -147,29 +165,50 @@ class DelimitedFile:
         """Returns role → pyarrow column, and the number of empty rows with another width, which are left out.
 
         Raises:
-            DataError: A quoted field may have swallowed rows.
-            ValueError: A line is invalid.
+            DataError: A line is invalid, or a quoted field has swallowed rows.
         """
+        import pyarrow as pa
+
         for has_quotes in (True,) if self.is_quoted else (False, True):
             with self._content() as stream:
                 try:
-                    columns, n_misshapen = self._parse_once(stream, has_quotes, BLOCK_BYTES)
-                except ValueError as error:
+                    columns = self._parse_once(stream, has_quotes, BLOCK_BYTES)
+                except (ValueError, pa.ArrowException):
                     if stream.n_quotes and not has_quotes:
                         continue  # of which this attempt knew nothing
-                    if "straddl" not in str(error) or self._error():
-                        raise
-                    with self._content() as again:
-                        columns, n_misshapen = self._parse_once(again, has_quotes, LARGEST_BLOCK_BYTES)
+                    self._check_rows()
+                    content, n_misshapen = self._without_misshapen_rows()
+                    return self._parse_once(content, bool(self.quote), LARGEST_BLOCK_BYTES), n_misshapen
             if has_quotes or not stream.n_quotes:
                 break
-        n_rows = len(columns["user"]) + n_misshapen
         # Fewer rows than lines: some lines are blank, or a quoted field contains line breaks, or a quote is missing.
-        if stream.n_quotes % 2 or (stream.n_quotes and n_rows != stream.n_lines):
-            first_fault = self._error()
-            if first_fault:
-                raise first_fault
-        return columns, n_misshapen
+        if stream.n_quotes % 2 or (stream.n_quotes and len(columns["user"]) != stream.n_lines):
+            self._check_rows()
+        return columns, 0
+
+    def _check_rows(self) -> None:
+        """Checks each row with the slow reader.
+
+        Raises:
+            DataError: A row is invalid.
+        """
+        first_fault = self._error()
+        if first_fault:
+            raise first_fault
+
+    def _without_misshapen_rows(self) -> tuple[IO[bytes], int]:
+        """Returns the content without empty rows of another width, which spreadsheets write, and their number."""
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, delimiter=self.separator[0], quotechar=self.quote or '"', lineterminator="\n")
+        n_misshapen = 0
+        for row in self._rows():
+            if len(row.fields) != self.width and row.is_empty:
+                n_misshapen += any(row.fields) or len(row.fields) > 1
+            elif self.quote:
+                writer.writerow(row.fields)
+            else:
+                text.write(self.separator.join(row.fields) + "\n")
+        return io.BytesIO(text.getvalue().encode()), n_misshapen
 
     def _content(self) -> CountingStream:
         """Opens the file at the first interaction."""
@@ -179,7 +218,7 @@ class DelimitedFile:
         stream.read(n_bytes)
         return CountingStream(stream, self.quote)
 
-    def _parse_once(self, stream: CountingStream, has_quotes: bool, block_bytes: int) -> tuple[dict[str, Any], int]:
+    def _parse_once(self, stream: Any, has_quotes: bool, block_bytes: int) -> dict[str, Any]:
         import pyarrow as pa
         import pyarrow.compute as pc
         from pyarrow import csv as pa_csv
@@ -193,7 +232,6 @@ class DelimitedFile:
         column_types = {label[role]: kind for role, kind in types.items()}
         if step == 2:
             column_types |= dict.fromkeys(labels[1::2], pa.null())  # a field between the colons is an error
-        misshapen: list[str] = []
         table = pa_csv.read_csv(
             stream,
             pa_csv.ReadOptions(column_names=labels, block_size=block_bytes),
@@ -201,7 +239,6 @@ class DelimitedFile:
                 delimiter=self.separator[0],
                 quote_char=self.quote if has_quotes else False,
                 newlines_in_values=has_quotes,
-                invalid_row_handler=self._empty_row_handler(misshapen),
             ),
             pa_csv.ConvertOptions(
                 column_types=column_types,
@@ -214,18 +251,7 @@ class DelimitedFile:
         for role, kind in types.items():
             if kind == pa.string():  # pyarrow strips spaces around numbers only
                 columns[role] = pc.utf8_trim_whitespace(columns[role])
-        return columns, sum(1 for row in misshapen if row.strip("\r\n"))
-
-    def _empty_row_handler(self, rows: list[str]) -> Callable[[Any], str]:
-        """Returns a function that collects and skips rows of another width which contain only separators."""
-
-        def handle(row: Any) -> str:
-            if row.text.strip(self.separator + self.quote + " \t\r\n"):
-                return "error"
-            rows.append(row.text)
-            return "skip"
-
-        return handle
+        return columns
 
     def _empty_rows(self, columns: Mapping[str, Any]) -> Any:
         """Returns a mask of the rows that contain only separators, or `None` if there are none."""

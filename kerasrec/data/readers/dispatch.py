@@ -56,6 +56,7 @@ def read(
     layout: str | None = None,
     time_unit: str = "s",
     date_format: str | None = None,
+    drop_missing: bool = False,
 ) -> Interactions:
     """Reads interactions from a file, a folder, an archive or a named data set.
 
@@ -93,6 +94,8 @@ def read(
         time_unit: unit of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
         date_format: format of dates, as for `datetime.strptime`: `"%d/%m/%Y %H:%M"`. If omitted, ISO. A
             date without a zone is UTC.
+        drop_missing: whether to drop the rows in which a field is missing, for example orders of guests
+            without a user id. `row_counts` counts them. Otherwise, a missing field is an error.
 
     Returns:
         The interactions, with each user's in the order of the file.
@@ -114,6 +117,7 @@ def read(
         decimal,
         layout,
         TimeFormat(time_unit, date_format),
+        drop_missing,
     )
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(

@@ -26,6 +26,7 @@ class ReadOptions:
         decimal: the decimal separator of values.
         layout: layout of lists, one of `LAYOUTS`.
         times: the notation of times.
+        drop_missing: whether to drop the rows in which a field is missing, and to count them.
 
     Raises:
         DataError: An option has an invalid value.
@@ -38,6 +39,7 @@ class ReadOptions:
     decimal: str | None = None
     layout: str | None = None
     times: TimeFormat = field(default_factory=TimeFormat)
+    drop_missing: bool = False
 
     def __post_init__(self) -> None:
         if self.layout not in (None, *LAYOUTS):
