@@ -50,7 +50,7 @@ def _median(values: Any) -> str:
     return f"{statistics.median_high(values.tolist()):,}"
 
 
-def read_and_report(source: str, **options: str) -> Interactions:
+def read_and_report(source: str, **options: Any) -> Interactions:
     """Reads data, and prints what was read and the time it took."""
     from kerasrec import read
 

@@ -29,6 +29,13 @@ def test_describe_reads_the_stated_encoding_and_quotes(tmp_path):
     assert "pass --quote ''" in error_of("data", "describe", tmp_path / "a.csv", "--encoding", "cp1250")
 
 
+def test_rows_with_missing_fields_are_dropped_on_request(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,title\n1,2,x\n,2,guest\n")
+    assert "expected an id, got a missing one" in error_of("data", "describe", tmp_path / "a.csv")
+    output = invoke("data", "describe", tmp_path / "a.csv", "--drop-missing").output
+    assert "2 rows read = 1 kept + 1 dropped (1 missing user)" in output
+
+
 def test_an_error_names_the_option_that_corrects_it(tmp_path):
     (tmp_path / "a.csv").write_text("buyer,item\n1,2\n")
     error = error_of("data", "describe", tmp_path / "a.csv")
