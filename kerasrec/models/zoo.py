@@ -1,7 +1,7 @@
 """The registry of the models: one import line per model file, from which everything else is derived."""
 
 # A line `from … import Model as Model` is a re-export: type checkers and `from kerasrec.models.zoo import *` see it.
-from kerasrec._registry import registry
+from kerasrec import _registry
 from kerasrec.models.auto_rec import AutoRec as AutoRec
 from kerasrec.models.base import Recommender as Recommender
 from kerasrec.models.cdae import CDAE as CDAE
@@ -19,7 +19,7 @@ from kerasrec.models.svae import SVAE as SVAE
 
 ZOO: dict[str, type[Recommender]] = {
     model.__module__.rpartition(".")[2]: model
-    for model in sorted(registry.values(), key=lambda cls: cls.__module__)
+    for model in sorted(_registry.registry.values(), key=lambda cls: cls.__module__)
     if issubclass(model, Recommender) and model.__module__.startswith("kerasrec.models.")
 }
 """The models by the names of the command line, which are the names of their files."""
