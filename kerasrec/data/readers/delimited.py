@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import IO, Any
+from typing import Any
 
 from kerasrec.data.columns import ROLES, as_arrays, find_columns, without_missing
 from kerasrec.data.errors import DataError
@@ -145,7 +145,7 @@ class DelimitedFile:
         except (DataError, UnicodeDecodeError):
             raise
         except ValueError as error:
-            raise self._error() or DataError(f"{self.file}: {error}") from None
+            raise self._error() or DataError(self._message(error)) from None
         return table.with_dropped_rows({"empty": n_empty, **dropped})
 
     def _columns(self) -> tuple[dict[str, Any], int]:
@@ -178,7 +178,11 @@ class DelimitedFile:
                         continue  # of which this attempt knew nothing
                     self._check_rows()
                     content, n_misshapen = self._without_misshapen_rows()
-                    return self._parse_once(content, bool(self.quote), LARGEST_BLOCK_BYTES), n_misshapen
+                    block_bytes = min(max(BLOCK_BYTES, len(content)), LARGEST_BLOCK_BYTES)
+                    try:
+                        return self._parse_once(io.BytesIO(content), bool(self.quote), block_bytes), n_misshapen
+                    except pa.ArrowException as error:
+                        raise DataError(self._message(error)) from None
             if has_quotes or not stream.n_quotes:
                 break
         # Fewer rows than lines: some lines are blank, or a quoted field contains line breaks, or a quote is missing.
@@ -196,7 +200,7 @@ class DelimitedFile:
         if first_fault:
             raise first_fault
 
-    def _without_misshapen_rows(self) -> tuple[IO[bytes], int]:
+    def _without_misshapen_rows(self) -> tuple[bytes, int]:
         """Returns the content without empty rows of another width, which spreadsheets write, and their number."""
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=self.separator[0], quotechar=self.quote or '"', lineterminator="\n")
@@ -208,7 +212,7 @@ class DelimitedFile:
                 writer.writerow(row.fields)
             else:
                 text.write(self.separator.join(row.fields) + "\n")
-        return io.BytesIO(text.getvalue().encode()), n_misshapen
+        return text.getvalue().encode(), n_misshapen
 
     def _content(self) -> CountingStream:
         """Opens the file at the first interaction."""
@@ -268,6 +272,13 @@ class DelimitedFile:
 
     def _rows(self) -> Iterator[Row]:
         return numbered_rows(self.file.lines("utf-8-sig"), self.separator, self.quote, self.skip)
+
+    def _message(self, error: Exception) -> str:
+        """Returns the message of an error whose line is unknown."""
+        message = " ".join(str(error).split())
+        if ". Fix: " in message:
+            return f"{self.file}: {message}"
+        return f"{self.file}: expected a table of {self.width} columns, got an error ({message}). Fix: correct the file"
 
     def _error(self) -> DataError | None:
         """Returns the error for the first invalid line."""

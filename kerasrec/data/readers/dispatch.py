@@ -166,6 +166,8 @@ def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptio
     if LISTS in files:
         return read_lists([files[LISTS]], options.layout)
     tables = [file for name, file in files.items() if name.endswith(TABLE_SUFFIXES) and not name.startswith("README")]
+    # A description of the data in JSON often lies beside a table.
+    tables = [file for file in tables if not file.name.endswith(json_records.SUFFIXES)] or tables
     if len(tables) == 1:
         return _read_file(tables[0], options)
     if tables and all(file.name.endswith(parquet.SUFFIXES) for file in tables):

@@ -90,14 +90,10 @@ class SourceFile:
         return replace(self, encoding=encoding or utf16_of(self.start()) or "utf-8")
 
     def as_windows_text(self) -> SourceFile | None:
-        """Returns the file with the encoding cp1252, or `None` if it contains UTF-8 text that is not ASCII."""
+        """Returns the file with the encoding cp1252, or `None` if a line is UTF-8 and not ASCII, or not cp1252."""
         with self.open() as stream:
             for line in stream:
-                if not line.isascii():
-                    try:
-                        line.decode()
-                    except UnicodeDecodeError:
-                        continue
+                if not line.isascii() and (_is_encoded(line, "utf-8") or not _is_encoded(line, "cp1252")):
                     return None
         return replace(self, encoding="cp1252")
 
@@ -141,3 +137,11 @@ class SourceFile:
         if not any(map(str.strip, lines)):
             raise DataError(f"{self}: expected interactions, got an empty file. Fix: check how the file was written")
         return lines
+
+
+def _is_encoded(line: bytes, encoding: str) -> bool:
+    try:
+        line.decode(encoding)
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
-from kerasrec_testing.tables import RATING_ENTRIES, RATINGS, entries, write
+from kerasrec_testing.tables import RATING_ENTRIES, RATINGS, entries, ratings_text, write
 from pyarrow import feather, parquet
 
 from kerasrec.data import DataError, Interactions, read
@@ -37,6 +37,12 @@ def test_fields_of_json_can_be_nested(tmp_path):
     message = "expected a column of item ids .*, got the columns user.id, product.sku.code, at"
     with pytest.raises(DataError, match=message):
         read(path)
+
+
+def test_a_table_is_preferred_to_json_in_the_same_folder(tmp_path):
+    write(tmp_path / "x.csv", ratings_text())
+    write(tmp_path / "about.json", '{"name": "x"}')
+    assert entries(read(tmp_path)) == RATING_ENTRIES
 
 
 @pytest.mark.parametrize("text, message", [
