@@ -62,7 +62,7 @@ def test_a_note_says_that_no_item_is_left(runs):
         ("ease", ["--history", "1", "--ratings", "3"], "--ratings: this model has only the inputs history"),
         ("items", ["--history", "1"], "Fix: give --user"),
         ("items", ["--user", "123456"], "--user: user 123456 is not a training user"),
-        ("ease", ["--history", "1", "-k", "100000"], "-k must be between 1 and"),
+        ("ease", ["--history", "1", "-k", "100000"], "-k: expected 1 to "),
     ],
 )
 def test_a_mistake_gets_one_line(runs, name, arguments, message):
