@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kerasrec import EASE, AutoRec, HeldOut, HeldOutUsers, Interactions, RandomRatings, evaluate, read
-from kerasrec.inference.evaluation import _ratings
+from kerasrec.inference.evaluation import _held_out_ratings
 from kerasrec.runs import RunConfig, train
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
@@ -45,10 +45,10 @@ def test_perturbing_test_ratings_changes_no_prediction(data_dir, rows):
     model.fit(split.train, epochs=1, verbose=0)
     truth = split.test.targets
     perturbed = HeldOut(split.test.inputs, truth._with(values=6 - truth.values))
-    values, predicted, _ = _ratings(model, split.test, 500, 0)
-    other_values, same, _ = _ratings(model, perturbed, 500, 0)
-    assert not np.array_equal(values, other_values)
-    np.testing.assert_array_equal(predicted, same)
+    ratings = _held_out_ratings(model, split.test, 500, 0)
+    perturbed_ratings = _held_out_ratings(model, perturbed, 500, 0)
+    assert not np.array_equal(ratings.values, perturbed_ratings.values)
+    np.testing.assert_array_equal(ratings.predicted, perturbed_ratings.predicted)
     assert evaluate(model, perturbed).means["rmse"] != evaluate(model, split.test).means["rmse"]
 
 

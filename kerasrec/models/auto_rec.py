@@ -12,14 +12,9 @@ from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
-from kerasrec.models.base import (
-    EntryLosses,
-    Recommender,
-    build_in_sequence,
-    hidden_widths,
-    output_vectors,
-    squared_error,
-)
+from kerasrec.models.base import Recommender
+from kerasrec.models.dense_stack import build_in_sequence, hidden_widths, output_vectors
+from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.item_rows import OutputLayer, UserModel
 from kerasrec.models.precision import product_dtype
 from kerasrec.optimizers import Adam

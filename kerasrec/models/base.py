@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.inference.recommend import Recommendations, recommend
-from kerasrec.layers import SampledLogits
+from kerasrec.models.construction import once, then_build
+from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import EXCLUDED_SCORE
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
@@ -24,40 +23,7 @@ from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
 
 
-def _once(build: Callable[..., None]) -> Callable[..., None]:
-    """A `build` that does nothing if the model is built."""
-
-    @wraps(build)
-    def build_once(self: Any, input_shape: Any = None) -> None:
-        if not self.built:
-            build(self, input_shape)
-
-    return build_once
-
-
-class EntryLosses(NamedTuple):
-    """What each observed entry of a row adds to the training loss.
-
-    Attributes:
-        name: name of the loss, for example `"-log softmax"`.
-        values: float32, one value per entry.
-    """
-
-    name: str
-    values: FloatArray
-
-
-class _BuiltAtConstruction(type):
-    """Builds a model as soon as it is constructed, so that it has weights before the first batch."""
-
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        model = super().__call__(*args, **kwargs)
-        if model.builds_at_construction and not model.built:
-            model.build()
-        return model
-
-
-class Recommender(Training, metaclass=_BuiltAtConstruction):
+class Recommender(Training):
     """Base of all models: one row of the interaction matrix in, one score per column out.
 
     A subclass implements `build`, `call(inputs, training)` and `compute_loss`. Outside training `call` returns scores
@@ -119,7 +85,9 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _once(cls.build)  # callers who build a model as any Keras model need not know that it is built
+            cls.build = once(cls.build)
+        if "__init__" in cls.__dict__:
+            cls.__init__ = then_build(cls.__init__)  # type: ignore[method-assign]
 
     @classmethod
     def for_interactions(
@@ -339,41 +307,3 @@ class Recommender(Training, metaclass=_BuiltAtConstruction):
     def truncated(self, depth: int) -> Recommender:
         """A new model with the `depth` outermost layer pairs of this one, for `pretrain`."""
         raise NotImplementedError
-
-
-def hidden_widths(hidden_dims: Sequence[int]) -> tuple[int, ...]:
-    """The widths of a model's hidden layers, at least one.
-
-    Raises:
-        ValueError: `hidden_dims` is a number or empty.
-    """
-    if isinstance(hidden_dims, int):
-        raise ValueError(f"`hidden_dims`: expected a width per layer, for example ({hidden_dims},), got {hidden_dims}")
-    if not hidden_dims:
-        raise ValueError("`hidden_dims`: expected at least one width, for example (600,), got none")
-    return tuple(hidden_dims)
-
-
-def build_in_sequence(layers: Sequence[keras.layers.Layer], width: int) -> int:
-    """Builds dense layers one after the other on an input of `width` columns; returns the width of the output."""
-    for layer in layers:
-        layer.build((None, width))
-        width = layer.units
-    return width
-
-
-def output_vectors(layer: keras.layers.Layer) -> FloatArray:
-    """The weights of an output layer as one vector per column, `(n_columns, dim)` float32."""
-    kernel = ops.convert_to_numpy(layer.kernel)
-    return np.ascontiguousarray(kernel if isinstance(layer, SampledLogits) else kernel.T, np.float32)
-
-
-def negative_log_softmax(scores: FloatArray, columns: IntArray) -> EntryLosses:
-    """-log softmax(scores) at the columns, which a like adds to the multinomial loss."""
-    shifted = scores - scores.max()
-    return EntryLosses("-log softmax", np.log(np.exp(shifted).sum()) - shifted[columns])
-
-
-def squared_error(scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses:
-    """(value - score)² at the columns."""
-    return EntryLosses("squared error", np.square(values - scores[columns]))

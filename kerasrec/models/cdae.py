@@ -12,7 +12,8 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.losses import OBJECTIVES, PointwiseLoss, RowMean
-from kerasrec.models.base import EntryLosses, Recommender
+from kerasrec.models.base import Recommender
+from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_at_least
 

@@ -10,8 +10,8 @@ from keras import ops
 from tqdm.auto import tqdm
 
 from kerasrec._registry import public
-from kerasrec.models.base import EntryLosses, squared_error
 from kerasrec.models.closed_form import ClosedForm
+from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.inverse import bytes_to_invert, gram_diagonal, penalised_inverse
 from kerasrec.types import FloatArray, IntArray, Tensor

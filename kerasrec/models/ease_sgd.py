@@ -10,7 +10,8 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.losses import MaskedMeanSquaredError
-from kerasrec.models.base import EntryLosses, Recommender, squared_error
+from kerasrec.models.base import Recommender
+from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
 

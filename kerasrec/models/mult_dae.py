@@ -10,7 +10,9 @@ import keras
 from kerasrec._registry import public
 from kerasrec.layers import Logits, RowDense, SampledLogits, xavier_dense
 from kerasrec.losses import MultinomialNLL, RowMean
-from kerasrec.models.base import EntryLosses, Recommender, build_in_sequence, negative_log_softmax, output_vectors
+from kerasrec.models.base import Recommender
+from kerasrec.models.dense_stack import build_in_sequence, output_vectors
+from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.precision import product_dtype
 from kerasrec.ops.sampled_softmax import sampled_sum_of_squares
 from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows

@@ -11,7 +11,8 @@ import numpy as np
 from kerasrec._registry import public
 from kerasrec.layers import GaussianSampling, Logits, RowDense, SampledLogits, xavier_dense
 from kerasrec.losses import NegativeELBO, RowMean, gaussian_kl
-from kerasrec.models.base import EntryLosses, build_in_sequence, hidden_widths, negative_log_softmax, output_vectors
+from kerasrec.models.dense_stack import build_in_sequence, hidden_widths, output_vectors
+from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
 from kerasrec.ops.sparse_rows import l2_normalize_rows

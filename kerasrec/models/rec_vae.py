@@ -12,7 +12,8 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.layers import BFloat16Dense, GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL, RowMean
-from kerasrec.models.base import EntryLosses, negative_log_softmax, output_vectors
+from kerasrec.models.dense_stack import output_vectors
+from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import VariationalRecommender
 from kerasrec.models.precision import product_dtype
 from kerasrec.ops.gradients import duplicate

@@ -99,9 +99,9 @@ class PlannedRuns(keras.Model):
         rate and annealing start again, scaled to `steps`. Nothing changes if no run was planned.
         """
         optimizer = inner_optimizer(self.optimizer)
-        done = int(optimizer.iterations) // self.updates_per_batch
+        done = int(ops.convert_to_numpy(optimizer.iterations)) // self.updates_per_batch
         if self.planned_steps is None:
-            if done and float(optimizer.learning_rate) == 0.0:
+            if done and float(ops.convert_to_numpy(optimizer.learning_rate)) == 0.0:
                 warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=3)
             return
         left = self.run_start + self.planned_steps - done

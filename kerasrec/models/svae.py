@@ -11,7 +11,7 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.layers import GaussianSampling, NextItemLogits
 from kerasrec.losses import MultinomialNLL, RowMean, gaussian_kl
-from kerasrec.models.base import output_vectors
+from kerasrec.models.dense_stack import output_vectors
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
 from kerasrec.optimizers import Adam

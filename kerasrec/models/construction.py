@@ -1,0 +1,33 @@
+"""Models that are built when they are constructed."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+
+def once(build: Callable[..., None]) -> Callable[..., None]:
+    """A `build` that does nothing if the model is built."""
+
+    @wraps(build)
+    def buildonce(self: Any, input_shape: Any = None) -> None:
+        if not self.built:
+            build(self, input_shape)
+
+    return buildonce
+
+
+def then_build(init: Callable[..., None]) -> Callable[..., None]:
+    """An `__init__` that builds the model at its end, so that it has weights before the first batch."""
+
+    @wraps(init)
+    def init_and_build(self: Any, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        is_outermost = type(self).__init__ is init_and_build  # not called by the `__init__` of a subclass
+        if is_outermost and self.builds_at_construction and not self.built:
+            self.build()
+
+    init_and_build.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
+    return init_and_build
