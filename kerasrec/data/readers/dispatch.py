@@ -160,7 +160,11 @@ def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptio
     files = {name: file for name, file in files.items() if not name.startswith("._")}  # macOS stores attributes there
     for ratings, titles in RATINGS_AND_TITLES.items():
         if ratings in files:
-            return _read_file(files[ratings], options, read_titles(files[titles]) if titles in files else None)
+            file = files.get(titles)
+            encoding = options.encoding if titles.endswith(".csv") else None  # older releases have one of their own
+            return _read_file(
+                files[ratings], options, None if file is None else read_titles(file.with_encoding(encoding))
+            )
     if SPLIT_LISTS[0] in files:
         return read_lists([files[name] for name in SPLIT_LISTS if name in files], options.layout)
     if LISTS in files:

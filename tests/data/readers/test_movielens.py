@@ -82,8 +82,9 @@ def test_an_item_without_a_title_is_an_error(tmp_path):
 def test_titles_in_another_encoding_are_an_error(tmp_path):
     write(tmp_path / "ml" / "ratings.csv", MOVIELENS["latest"]["ratings.csv"])
     write(tmp_path / "ml" / "movies.csv", MOVIELENS["latest"]["movies.csv"], "latin-1")
-    with pytest.raises(DataError, match=r"movies\.csv, line 2: expected UTF-8, got byte 0xe9\. Fix: convert the file"):
+    with pytest.raises(DataError, match=r"movies\.csv, line 2: expected UTF-8, got byte 0xe9\. Fix: .*the `encoding`"):
         read(tmp_path / "ml")
+    assert "é" in "".join(read(tmp_path / "ml", encoding="latin-1").item_titles)
 
 
 @pytest.mark.parametrize("text, message", [
