@@ -95,8 +95,9 @@ class PlannedRuns(keras.Model):
     def plan_run(self, steps: int) -> None:
         """Prepares the schedules for a `fit` of `steps` steps.
 
-        If the steps fit into the rest of the planned run, the run continues. Otherwise a new run begins: learning
-        rate and annealing start again, scaled to `steps`. Nothing changes if no run was planned.
+        If the steps fit into the rest of the planned run, the run continues. Otherwise, or if the optimizer has made
+        no step since `compile`, a new run begins: learning rate and annealing start again, scaled to `steps`. Nothing
+        changes if no run was planned.
         """
         optimizer = inner_optimizer(self.optimizer)
         done = int(optimizer.iterations) // self.updates_per_batch
@@ -104,6 +105,9 @@ class PlannedRuns(keras.Model):
             if done and float(optimizer.learning_rate) == 0.0:
                 warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=3)
             return
+        if done == 0:  # a model that was compiled again has the annealing and the `run_start` of an earlier run
+            self.reset_schedules()
+            self.continue_run(self.planned_steps, 0)
         left = self.run_start + self.planned_steps - done
         if steps <= left:
             if steps < left and done == self.run_start:
