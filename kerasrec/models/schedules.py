@@ -128,13 +128,17 @@ class PlannedRuns(keras.Model):
     def continue_run(self, planned_steps: int | None, run_start: int) -> None:
         """Scales all schedules to a run of `planned_steps` steps that began at step `run_start`.
 
+        Schedules that the constructor was given (`anneal_steps`, `refresh_steps`) stay as they are.
         `Checkpoints.restore` calls it, so that a resumed run has the schedules of the interrupted one.
         """
         if (planned_steps, run_start) == (self.planned_steps, self.run_start):
             return
+        config = self.get_config()
+        previous = self.schedule_for(self.planned_steps, config)
         self.planned_steps, self.run_start = planned_steps, run_start
-        for name, value in self.schedule_for(planned_steps, self.get_config()).items():
-            setattr(self, name, value)
+        for name, value in self.schedule_for(planned_steps, config).items():
+            if config[name] == previous.get(name, config[name]):
+                setattr(self, name, value)
         optimizer = inner_optimizer(self.optimizer)
         schedule = optimizer._learning_rate  # the public property evaluates it
         if isinstance(schedule, CosineDecay):

@@ -45,3 +45,13 @@ def test_annealing_begins_again_if_the_model_is_compiled_again():
     model.compile()
     train(model)
     assert int(model.step) == STEPS
+
+
+def test_a_second_run_scales_annealing_only_if_the_first_run_did():
+    scaled, given = small_vae(), small_vae(anneal_steps=5)
+    first = scaled.anneal_steps
+    for model in (scaled, given):
+        train(model)
+        model.fit(TABLE, epochs=2 * EPOCHS, batch_size=BATCH_SIZE, verbose=0)
+    assert scaled.anneal_steps > first
+    assert given.anneal_steps == 5
