@@ -102,8 +102,7 @@ class PlannedRuns(keras.Model):
         optimizer = inner_optimizer(self.optimizer)
         done = int(optimizer.iterations) // self.updates_per_batch
         if self.planned_steps is None:
-            if done and float(optimizer.learning_rate) == 0.0:
-                warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=3)
+            self.warn_if_rate_is_zero()
             return
         if done == 0:  # a model that was compiled again has the annealing and the `run_start` of an earlier run
             self.reset_schedules()
@@ -120,6 +119,12 @@ class PlannedRuns(keras.Model):
             return
         self.reset_schedules()
         self.continue_run(steps, done)
+
+    def warn_if_rate_is_zero(self) -> None:
+        """Warns if a schedule of the learning rate has ended at 0."""
+        optimizer = inner_optimizer(self.optimizer)
+        if int(optimizer.iterations) and float(optimizer.learning_rate) == 0.0:
+            warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=4)
 
     def run_plan(self) -> dict[str, Any]:
         """The current run: `planned_steps` and `run_start`."""

@@ -205,6 +205,8 @@ class Training(PlannedRuns):
                 self.plan_run(len(batches) * (epochs - initial_epoch))
             callbacks = [*as_list(callbacks), _EpochOrder(batches)]
             x, batch_size, shuffle, steps_per_epoch = for_backend(batches), None, False, None
+        elif self.compiled:
+            self.warn_if_rate_is_zero()  # the number of steps is unknown, so no run is planned
         if isinstance(validation_data, HeldOut):
             validation_data = for_backend(self.batches(validation_data, validation_batch_size))
             validation_batch_size = None

@@ -1,7 +1,9 @@
 """Runs that follow one another: learning rate and annealing of each."""
 
 import numpy as np
+import pytest
 
+import kerasrec.data
 from kerasrec import MultVAE, generate
 from kerasrec.models import SVAE
 
@@ -55,3 +57,11 @@ def test_a_second_run_scales_annealing_only_if_the_first_run_did():
         model.fit(TABLE, epochs=2 * EPOCHS, batch_size=BATCH_SIZE, verbose=0)
     assert scaled.anneal_steps > first
     assert given.anneal_steps == 5
+
+
+def test_dense_rows_after_a_planned_run_warn_that_the_rate_is_zero():
+    model = small_svae()
+    train(model)
+    batches = kerasrec.data.batches(TABLE, batch_size=BATCH_SIZE)
+    with pytest.warns(UserWarning, match="the learning rate is 0"):
+        model.fit(batches, verbose=0)
