@@ -19,3 +19,22 @@ def test_the_loss_of_evaluate_is_proportional_to_the_weights(model):
         for weights in (None, WEIGHTS)
     )
     np.testing.assert_allclose(twice, 2 * once, rtol=1e-5)
+
+
+def test_weights_that_keras_would_ignore_are_refused():
+    model = MultVAE(30, hidden_dims=(8,), latent_dim=4, seed=1)
+    model.compile()
+    for method in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match="Keras ignores it"):
+            method(DENSE, sample_weight=WEIGHTS, verbose=0)
+
+
+def test_batches_without_targets_can_have_weights():
+    losses = []
+    for weights in (WEIGHTS / 2, WEIGHTS):
+        model = MultVAE(30, hidden_dims=(8,), latent_dim=4, dropout=0.0, seed=1)
+        model.compile()
+        losses += model.fit(
+            ((DENSE, None, weights) for _ in range(2)), steps_per_epoch=1, shuffle=False, verbose=0
+        ).history["loss"]
+    np.testing.assert_allclose(losses[1], 2 * losses[0], rtol=1e-5)
