@@ -8,10 +8,12 @@ from typing import Any
 import keras
 import numpy as np
 import scipy.sparse as sp
+from keras import ops
 from tqdm.auto import tqdm
 
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
+from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.training import as_list
 from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
@@ -72,9 +74,9 @@ class ClosedForm(Recommender):
         """
         x = as_table(x)
         check_held_out(validation_data, "validation_data")
-        check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if sample_weight is not None:
             raise ValueError(f"`sample_weight`: expected None, because {type(self).__name__} weighs all users equally")
+        check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             self.check_columns(x)
             if not isinstance(x, MatrixTable):
@@ -129,7 +131,9 @@ class ClosedForm(Recommender):
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
         """Mean squared error of the held-out (or the input) row, for `evaluate`. It trains nothing."""
-        return keras.ops.mean(keras.ops.square(self.dense_targets(x if y is None else y) - y_pred))
+        squares = ops.square(self.dense_targets(x if y is None else y) - y_pred)
+        rows = ops.mean(squares, axis=1)
+        return RowMean()(rows, rows, sample_weight)
 
 
 def _sparse_matrix(batches: Any, n_columns: int) -> sp.csr_array:

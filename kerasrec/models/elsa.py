@@ -67,7 +67,7 @@ class ELSA(Recommender):
         self.n_items = n_items
         self.latent_dim = latent_dim
         self.product_dtype = product_dtype()
-        self.negative_cosine = keras.losses.CosineSimilarity(dtype="float32")
+        self.negative_cosine = keras.losses.CosineSimilarity(reduction=None, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
         self.kernel = self.add_weight(
@@ -98,10 +98,11 @@ class ELSA(Recommender):
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Tensor:
-        if not training:
-            return 2.0 + 2.0 * self.negative_cosine(self.dense_targets(x if y is None else y), y_pred, sample_weight)
-        self.refuse_targets(y)
-        rows = 2.0 - 2.0 * cosines(self.observed(x), y_pred["code"], y_pred["vectors"])
+        if training:
+            self.refuse_targets(y)
+            rows = 2.0 - 2.0 * cosines(self.observed(x), y_pred["code"], y_pred["vectors"])
+        else:
+            rows = 2.0 + 2.0 * self.negative_cosine(self.dense_targets(x if y is None else y), y_pred)
         return RowMean()(rows, rows, sample_weight)
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:

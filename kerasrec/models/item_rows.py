@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
+from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.models.base import Recommender
 from kerasrec.types import Array, Tensor
@@ -42,8 +43,16 @@ class UserModel(Recommender):
     feedback = "ratings"
     serving_inputs = ("user_id",)
 
-    def __init__(self, codes: Array, offsets: Array, kernel: Array, bias: Array, activation: Any) -> None:
-        super().__init__(len(codes), name="user_model")
+    def __init__(
+        self,
+        codes: Array,
+        offsets: Array,
+        kernel: Array,
+        bias: Array,
+        activation: Any,
+        columns_digest: str | None = None,
+    ) -> None:
+        super().__init__(len(codes), columns_digest=columns_digest, name="user_model")
         user_weights = np.concatenate([kernel.T, kernel.T.mean(0, keepdims=True)])
         self.codes = self._constant("codes", codes)
         self.offsets = self._constant("offsets", offsets)
@@ -66,7 +75,8 @@ class UserModel(Recommender):
         offsets = np.concatenate([ops.convert_to_numpy(output.offsets) for output in outputs])
         first = outputs[0]
         kernel, bias = ops.convert_to_numpy(first.kernel), ops.convert_to_numpy(first.bias)
-        return cls(codes.astype(np.float32), offsets, kernel, bias, first.activation)
+        digest = ids_digest(train.item_ids)
+        return cls(codes.astype(np.float32), offsets, kernel, bias, first.activation, digest)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         row = ops.cast(inputs["row"], "int32")

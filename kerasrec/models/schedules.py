@@ -95,15 +95,18 @@ class PlannedRuns(keras.Model):
     def plan_run(self, steps: int) -> None:
         """Prepares the schedules for a `fit` of `steps` steps.
 
-        If the steps fit into the rest of the planned run, the run continues. Otherwise a new run begins: learning
-        rate and annealing start again, scaled to `steps`. Nothing changes if no run was planned.
+        If the steps fit into the rest of the planned run, the run continues. Otherwise, or if the optimizer has made
+        no step since `compile`, a new run begins: learning rate and annealing start again, scaled to `steps`. Nothing
+        changes if no run was planned.
         """
         optimizer = inner_optimizer(self.optimizer)
         done = int(ops.convert_to_numpy(optimizer.iterations)) // self.updates_per_batch
         if self.planned_steps is None:
-            if done and float(ops.convert_to_numpy(optimizer.learning_rate)) == 0.0:
-                warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=3)
+            self.warn_if_rate_is_zero()
             return
+        if done == 0:  # a model that was compiled again has the annealing and the `run_start` of an earlier run
+            self.reset_schedules()
+            self.continue_run(self.planned_steps, 0)
         left = self.run_start + self.planned_steps - done
         if steps <= left:
             if steps < left and done == self.run_start:
@@ -117,6 +120,13 @@ class PlannedRuns(keras.Model):
         self.reset_schedules()
         self.continue_run(steps, done)
 
+    def warn_if_rate_is_zero(self) -> None:
+        """Warns if a schedule of the learning rate has ended at 0."""
+        optimizer = inner_optimizer(self.optimizer)
+        iterations, rate = (ops.convert_to_numpy(value) for value in (optimizer.iterations, optimizer.learning_rate))
+        if int(iterations) and float(rate) == 0.0:
+            warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=4)
+
     def run_plan(self) -> dict[str, Any]:
         """The current run: `planned_steps` and `run_start`."""
         return {"planned_steps": self.planned_steps, "run_start": self.run_start}
@@ -124,13 +134,17 @@ class PlannedRuns(keras.Model):
     def continue_run(self, planned_steps: int | None, run_start: int) -> None:
         """Scales all schedules to a run of `planned_steps` steps that began at step `run_start`.
 
+        Schedules that the constructor was given (`anneal_steps`, `refresh_steps`) stay as they are.
         `Checkpoints.restore` calls it, so that a resumed run has the schedules of the interrupted one.
         """
         if (planned_steps, run_start) == (self.planned_steps, self.run_start):
             return
+        config = self.get_config()
+        previous = self.schedule_for(self.planned_steps, config)
         self.planned_steps, self.run_start = planned_steps, run_start
-        for name, value in self.schedule_for(planned_steps, self.get_config()).items():
-            setattr(self, name, value)
+        for name, value in self.schedule_for(planned_steps, config).items():
+            if config[name] == previous.get(name, config[name]):
+                setattr(self, name, value)
         optimizer = inner_optimizer(self.optimizer)
         schedule = optimizer._learning_rate  # the public property evaluates it
         if isinstance(schedule, CosineDecay):

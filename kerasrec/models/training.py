@@ -14,7 +14,13 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.schedules import PlannedRuns
-from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
+from kerasrec.models.training_data import (
+    MatrixTable,
+    as_table,
+    check_fit_arguments,
+    check_held_out,
+    check_sample_weight,
+)
 from kerasrec.ops.ranking import rank
 from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
@@ -180,7 +186,8 @@ class Training(PlannedRuns):
                 Fold-in items are masked before ranking.
             shuffle: whether each epoch has a new order of the rows, drawn from `seed` and the epoch.
             class_weight: not supported.
-            sample_weight: as in Keras; not with a table.
+            sample_weight: as in Keras; not with a table, and not without `y`, where Keras ignores it: pass batches
+                `(x, None, sample_weight)`.
             initial_epoch: as in Keras.
             steps_per_epoch: as in Keras. With a table, passes over the rows continue from epoch to epoch.
             validation_steps: as in Keras.
@@ -206,6 +213,8 @@ class Training(PlannedRuns):
                 self.plan_run(len(batches) * (epochs - initial_epoch))
             callbacks = [*as_list(callbacks), _EpochOrder(batches)]
             x, batch_size, shuffle, steps_per_epoch = for_backend(batches), None, False, None
+        elif self.compiled:
+            self.warn_if_rate_is_zero()  # the number of steps is unknown, so no run is planned
         if isinstance(validation_data, HeldOut):
             validation_data = for_backend(self.batches(validation_data, validation_batch_size))
             validation_batch_size = None
@@ -234,8 +243,10 @@ class Training(PlannedRuns):
 
         Raises:
             TypeError: `x` is a table or a split.
+            ValueError: `sample_weight` is given without `y`.
         """
         check_held_out(x, "x")
+        check_sample_weight(y, kwargs.get("sample_weight"))
         if isinstance(x, HeldOut):
             x, batch_size = for_backend(self.batches(x, batch_size)), None
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)

@@ -54,11 +54,13 @@ def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weigh
     """Refuses arguments of `fit` that have no meaning for recommenders or for tables.
 
     Raises:
-        ValueError: `class_weight` is given, or `y`, `validation_split` or `sample_weight` is given with a table.
+        ValueError: `class_weight` is given, `sample_weight` is given without `y`, or `y`, `validation_split` or
+            `sample_weight` is given with a table.
     """
     if class_weight is not None:
         raise ValueError("`class_weight`: expected None, because recommenders have no classes. Fix: `sample_weight`")
     if not isinstance(table, Interactions):
+        check_sample_weight(y, sample_weight)
         return
     if y is not None:
         raise ValueError("`y`: expected None with Interactions, because each row is its own target")
@@ -69,5 +71,18 @@ def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weigh
         )
     if sample_weight is not None:
         raise ValueError(
-            "`sample_weight`: expected None with Interactions. Fix: pass dense rows, or batches (x, y, sample_weight)"
+            "`sample_weight`: expected None with Interactions. Fix: pass batches `(x, None, sample_weight)`"
+        )
+
+
+def check_sample_weight(y: Any, sample_weight: Any) -> None:
+    """Refuses sample weights without targets, which Keras ignores.
+
+    Raises:
+        ValueError: `sample_weight` is given, and `y` is not.
+    """
+    if sample_weight is not None and y is None:
+        raise ValueError(
+            "`sample_weight`: expected None without `y`, because Keras ignores it there. Fix: pass batches "
+            "`(x, None, sample_weight)`, from a generator"
         )
