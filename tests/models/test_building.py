@@ -31,8 +31,9 @@ def test_copies_of_a_planned_model_have_its_plan(case, tmp_path):
     model = make(case, table, epochs=7, batch_size=30)
     n_rows = table.n_items if model.rows == "items" else table.n_users
     assert model.planned_steps == 7 * n_rows // 30
-    model.save(tmp_path / "model.keras")
-    for copy in (keras.models.clone_model(model), keras.saving.load_model(tmp_path / "model.keras")):
+    clone = keras.models.clone_model(model)
+    clone.save(tmp_path / "model.keras")
+    for copy in (clone, keras.saving.load_model(tmp_path / "model.keras")):
         assert copy.get_config() == model.get_config()
         assert copy.run_plan() == model.run_plan() == {"planned_steps": model.planned_steps, "run_start": 0}
         shapes = [weight.shape for weight in model.weights]
