@@ -182,7 +182,7 @@ class Recommender(Training):
         return [ops.cast(loss, "float32") for loss in super().losses]
 
     def regularization_losses(self) -> Tensor:
-        """Sum of the weight regularizers, scaled for distribution. Every `compute_loss` adds it."""
+        """Sum of the weight regularizers, scaled for distribution, for `compute_loss` of a model with regularizers."""
         # Keras scales these by the number of replicas; it does not scale the result of an overridden compute_loss.
         return super().compute_loss() if self.losses else 0.0
 

@@ -138,7 +138,7 @@ class ClosedForm(Recommender):
 
 def _sparse_matrix(batches: Any, n_columns: int) -> sp.csr_array:
     """The likes of batches, dense or of padded ids, as one sparse matrix."""
-    if isinstance(batches, (np.ndarray, Mapping)):
+    if isinstance(batches, (np.ndarray, Mapping)) or keras.ops.is_tensor(batches):
         batches = [batches]
     if isinstance(batches, keras.utils.PyDataset):
         dataset = batches

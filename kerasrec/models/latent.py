@@ -61,7 +61,7 @@ class AnnealedVAE(VariationalRecommender):
     anneal_steps: int
     default_beta: float
 
-    def check_annealing(self, beta: float, anneal_steps: int) -> None:
+    def set_annealing(self, beta: float, anneal_steps: int) -> None:
         """Stores the annealing of the constructor.
 
         Raises:
@@ -99,6 +99,8 @@ class _WithDrawnCodes(Recommender):
         super().__init__(model.n_columns, seed, columns_digest=model.columns_digest, name=f"{model.name}_drawn")
         self.model = model
         self.sampling = GaussianSampling(seed, name="sampling")
+        self.ordered = model.ordered
+        self.default_batch_size = model.default_batch_size
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:

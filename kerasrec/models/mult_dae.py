@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import keras
+from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.layers import Logits, RowDense, SampledLogits, xavier_dense
@@ -155,8 +156,8 @@ class MultDAE(Recommender):
         rows = self.logits.nll(y_pred["hidden"], likes, sample)
         decayed = (self.encoder[0], self.logits) if self.reg else ()
         decay = sum(self.reg * sampled_sum_of_squares(layer.kernel, sample) for layer in decayed)
-        rows = rows + decay  # of every row, so that the mean over rows adds it once
-        return RowMean()(rows, rows, sample_weight) + self.regularization_losses()
+        decay = ops.ones_like(rows) * decay  # in every row, so that the mean over rows adds it once
+        return RowMean()(rows, rows, sample_weight) + RowMean()(decay, decay) + self.regularization_losses()
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam at 0.001; with `n_sampled` lazy Adam at 0.002, which compensates for the noisier gradient."""

@@ -102,7 +102,7 @@ class MultVAE(AnnealedVAE):
             raise ValueError(
                 f"`reg`: expected 0 with `n_sampled`, got {reg:g}, because it reads all weights in every step"
             )
-        self.check_annealing(beta, anneal_steps)
+        self.set_annealing(beta, anneal_steps)
         self.n_items = n_items
         self.hidden_dims = hidden_widths(hidden_dims)
         self.latent_dim = latent_dim

@@ -145,6 +145,8 @@ class PlannedRuns(keras.Model):
         for name, value in self.schedule_for(planned_steps, config).items():
             if config[name] == previous.get(name, config[name]):
                 setattr(self, name, value)
+        if not self.compiled:
+            return
         optimizer = inner_optimizer(self.optimizer)
         schedule = optimizer._learning_rate  # the public property evaluates it
         if isinstance(schedule, CosineDecay):

@@ -101,7 +101,7 @@ class SVAE(AnnealedVAE):
     ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         check_at_least(1, k=k)
-        self.check_annealing(beta, anneal_steps)
+        self.set_annealing(beta, anneal_steps)
         self.n_items = n_items
         self.embedding_dim = embedding_dim
         self.gru_units = gru_units
