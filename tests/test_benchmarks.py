@@ -23,18 +23,21 @@ def rows(script, *options):
 @pytest.mark.parametrize(
     ("job", "contestants"), [("train", ["bare", "kerasrec"]), ("solve", ["kerasrec"]), ("rank", ["bare", "kerasrec"])]
 )
+@pytest.mark.slow
 def test_compare(job, contestants):
     table = rows("compare", job, "--data", "generated", "--rounds", "1", "--epochs", "2")
     assert [row[0] for row in table] == contestants
     assert all(float(row[1]) >= 0 and float(row[3].replace(",", "")) > 100 for row in table)
 
 
+@pytest.mark.slow
 def test_catalogue():
     table = rows("catalogue", "--items", "300", "--n-sampled", "20", "--steps", "5")
     assert [row[:3] for row in table] == [["mult_dae", "300", "full"], ["mult_dae", "300", "20 sampled"]]
     assert all(float(row[4]) >= 0 and float(row[5]) > 0.1 for row in table)
 
 
+@pytest.mark.slow
 def test_sparse_matmul():
     table = rows("sparse_matmul", "--rows", "20", "--columns", "500", "--units", "8", "--rounds", "1")
     constants = ["EQUAL_ENTRY_COST_FLOAT32", "EQUAL_ENTRY_COST_BFLOAT16", "ENTRY_COST", "ENTRY_COST", "MIN_DENSE_ROWS"]
@@ -42,6 +45,7 @@ def test_sparse_matmul():
     assert [row[2] for row in table] == ["40", "110", "150", "150", "8"]
 
 
+@pytest.mark.slow
 def test_serving():
     options = ("--items", "50", "--length", "5", "--k", "5", "--seconds", "0.3", "--clients", "1", "4", "--rates", "20")
     table = rows("serving", *options)
@@ -53,6 +57,7 @@ def test_serving():
     assert all(float(row[3]) > 0 and float(row[4]) > 0 for row in table)
 
 
+@pytest.mark.slow
 def test_gpu():
     table = rows("gpu", "--any-device", "--users", "300", "--batch", "100", "--epochs", "3")
     assert [row[0] for row in table] == ["100"]

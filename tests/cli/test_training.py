@@ -109,6 +109,7 @@ def test_a_run_with_other_options_is_replaced_only_with_overwrite(tmp_path, rati
     assert Run(tmp_path / "run").config.model_options == {"reg": 1.0}
 
 
+@pytest.mark.slow
 def test_of_two_trainings_in_one_folder_one_ends_and_the_other_names_it(tmp_path):
     command = [*COMMAND, "train", "mult_vae", "--epochs", "200", *SMALL_VAE, "--out", str(tmp_path / "run")]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": user_environment()}

@@ -71,7 +71,7 @@ def test_a_saved_model_loaded_in_a_new_process_gives_the_same_scores(case, loade
     np.testing.assert_allclose(np.load(tmp_path / "loaded.npy"), scores(model, table_for(case)), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
 def test_mixed_precision_trains_to_finite_losses_and_float32_scores(case, policy):
     table = table_for(case)
     keras.config.set_dtype_policy(policy)
@@ -262,6 +262,7 @@ def test_a_block_matrix_gets_its_known_answer(case):
     assert in_own_block(lists.item_ids, part.inputs.user_ids).mean() > 0.9
 
 
+@pytest.mark.slow
 def test_jit_compile_trains_to_the_same_loss(case):
     if case not in TRAINED:
         pytest.skip("has no training step")

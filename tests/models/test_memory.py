@@ -57,6 +57,7 @@ def last_line(script):
     ("name", "arguments"),
     [("mult_vae", {"hidden_dims": (8,), "latent_dim": 4}), ("ease", {}), ("auto_rec", {"hidden_dims": (8,)})],
 )
+@pytest.mark.slow
 def test_the_peak_stays_far_below_a_dense_matrix(name, arguments):
     script = PEAK.replace("{name}", name).replace("{arguments}", repr(arguments))
     assert float(last_line(script)) < 0.3
@@ -121,6 +122,7 @@ def counts():
 
 
 @pytest.mark.parametrize("model", ["mult_vae", "mult_dae, sampled", "svae", "rec_vae", "ease", "functional"])
+@pytest.mark.slow
 def test_deleted_models_are_garbage_collected(model, counts):
     """A graph references the weights, so no graph may remain."""
     in_use, after_deletion = counts[model]

@@ -254,6 +254,7 @@ def train_in_a_process(folder, kill=None):
     return subprocess.run([*command, *train_command], capture_output=True, text=True, env=user_environment())
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_twice_ends_with_the_weights_of_an_undisturbed_run(tmp_path):
     undisturbed = train_in_a_process(tmp_path / "undisturbed")
     assert undisturbed.returncode == 0, undisturbed.stderr

@@ -222,6 +222,7 @@ def test_a_request_that_exceeds_the_grace_period_is_not_awaited(folder, gated_ru
         assert answer.result() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
 
 
+@pytest.mark.slow
 def test_servers_restart_in_turn_without_a_failed_request(folder):
     """KERASREC_RESTARTS sets the number of restarts."""
     servers = [Server(folder, port=0).start() for _ in range(2)]

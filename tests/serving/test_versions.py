@@ -141,6 +141,7 @@ def test_a_server_starts_with_the_highest_intact_version(exported, tmp_path):
         np.testing.assert_allclose(served_scores(client), expected_scores(1), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_versions_change_under_load_without_a_failed_or_mixed_answer(exported, tmp_path):
     path = tmp_path / "films"
     path.mkdir()
