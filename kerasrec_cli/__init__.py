@@ -38,7 +38,7 @@ def main() -> None:
     \b
     First steps:
       kerasrec demo                          all steps on generated data, about a minute
-      kerasrec data describe ratings.csv     print the size of a file
+      kerasrec data describe ratings.csv     users, items, density, range of values
       kerasrec train mult_vae --data ratings.csv --out run
       kerasrec export run --to served
       kerasrec serve served

@@ -57,7 +57,7 @@ def export_run(run: Run, to: Path, top_k: int, weights: str = "float32") -> Path
 
 @click.command(cls=Command)
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="gRPC port; 0: a free one.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="gRPC port; 0: free port.")
 @click.option("--rest-port", type=click.IntRange(0, 65535), help="Port for REST and /metrics.  [default: no REST]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--name", help=f"Model name in requests, if PATH is a folder.  [default: {DEFAULT_NAME}]")
