@@ -38,7 +38,7 @@ def main() -> None:
     \b
     First steps:
       kerasrec demo                          all steps on generated data, about a minute
-      kerasrec data describe ratings.csv     users, items, density, range of values
+      kerasrec data describe ratings.csv     what a file contains
       kerasrec train mult_vae --data ratings.csv --out run
       kerasrec export run --to served
       kerasrec serve served
