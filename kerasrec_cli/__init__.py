@@ -37,7 +37,7 @@ def main() -> None:
 
     \b
     First steps:
-      kerasrec demo                          every step on generated data, in a minute
+      kerasrec demo                          all steps on generated data, about a minute
       kerasrec data describe ratings.csv     what a file contains
       kerasrec train mult_vae --data ratings.csv --out run
       kerasrec export run --to served

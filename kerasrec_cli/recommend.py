@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     """a CSV file: '"Shirt, blue",Hat'.""",
 )
 @click.option("--ratings", default="", help="Ratings of these items, separated by commas, for rating models.")
-@click.option("--user", help="Id of the user, for models with a user input (cdae, auto_rec with rows=items).")
+@click.option("--user", help="Id of the user, for models that read it (cdae, and auto_rec or cfn with rows=items).")
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="Number of items.")
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="Model name, for a server.")
 def recommend(source: str, history: str, ratings: str, user: str | None, k: int, name: str) -> None:

@@ -23,10 +23,10 @@ DEFAULT_NAME = "default"
 
 @click.command(cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", required=True, type=click.Path(path_type=Path), help="Model folder; gets a numbered version.")
-@click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Items per default answer.")
+@click.option("--to", required=True, type=click.Path(path_type=Path), help="Folder of numbered versions.")
+@click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Items per list by default.")
 @click.option(
-    "--bfloat16", is_flag=True, help="Store matrices in half the size; prints the share of unchanged top-100 items."
+    "--bfloat16", is_flag=True, help="Store matrices in half the size, and print the share of equal top-100 items."
 )
 def export(run: Path, to: Path, top_k: int, bfloat16: bool) -> None:
     """Write the model of a RUN folder as a SavedModel for TF Serving.
@@ -57,19 +57,19 @@ def export_run(run: Run, to: Path, top_k: int, weights: str = "float32") -> Path
 
 @click.command(cls=Command)
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="gRPC port; 0: any free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8500, show_default=True, help="gRPC port; 0: free port.")
 @click.option("--rest-port", type=click.IntRange(0, 65535), help="Port for REST and /metrics.  [default: no REST]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--name", help=f"Model name in requests, if PATH is a folder.  [default: {DEFAULT_NAME}]")
-@click.option("--max-batch", type=click.IntRange(1), default=64, show_default=True, help="Most users per batch.")
+@click.option("--max-batch", type=click.IntRange(1), default=64, show_default=True, help="Maximum users per batch.")
 @click.option(
     "--batch-timeout",
     type=click.FloatRange(0),
     default=0,
     show_default=True,
-    help="Milliseconds to wait for more requests of a batch.",
+    help="Milliseconds to wait for more requests before a batch runs.",
 )
-@click.option("--max-queue", type=click.IntRange(0), default=256, show_default=True, help="Most waiting requests.")
+@click.option("--max-queue", type=click.IntRange(0), default=256, show_default=True, help="Maximum waiting requests.")
 @click.option("--cert", type=click.Path(exists=True), help="Certificate of the server (PEM), for TLS.")
 @click.option("--key", type=click.Path(exists=True), help="Private key of the server (PEM).")
 @click.option(

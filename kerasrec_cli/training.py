@@ -78,10 +78,10 @@ def train(
 ) -> None:
     """Train MODEL, evaluate it by a published protocol, and store the run.
 
-    `kerasrec models` lists the models and their options. The same command continues an
-    interrupted run, which ends with the same weights. If the run is finished and its data have
-    not changed, there is nothing to do, and the exit code is 0. If its data have changed, the
-    exit code is 2, unless --overwrite is given.
+    `kerasrec models` lists the models and their options. The same command resumes an
+    interrupted run; the final weights are the same as without the interruption. If the run is
+    finished and its data have not changed, the command trains nothing and exits with code 0. If
+    its data have changed, it exits with code 2; --overwrite trains again.
 
     \b
     Example:

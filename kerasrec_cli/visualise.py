@@ -49,9 +49,9 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
 
 @click.command(cls=Command)
 @click.argument("runs", metavar="RUN [RUN2]", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port; 0: any free.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port; 0: free port.")
 @click.option("--open/--no-open", "open_page", default=True, show_default=True, help="Open the page in a browser.")
-@click.option("--save", "to", type=click.Path(path_type=Path), help="Write one HTML file instead of serving.")
+@click.option("--save", "to", type=click.Path(path_type=Path), help="Write one HTML file; start no server.")
 @click.option("--user", help="With --save: id of the test user whose list the page shows.")
 def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None, user: str | None) -> None:
     """Show what the models of one or two RUN folders do, on a local web page.

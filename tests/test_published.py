@@ -31,7 +31,7 @@ def test_ease_and_popularity_on_held_out_users(ml_1m, tmp_path):
     assert test["recall_20"] == pytest.approx(0.3606, abs=5e-4)
     assert test["recall_50"] == pytest.approx(0.4767, abs=5e-4)
     assert test["ndcg_100"] == pytest.approx(0.4231, abs=5e-4)
-    popularity = dataclasses.replace(ease, model="popularity", arguments={})
+    popularity = dataclasses.replace(ease, model="popularity", model_options={})
     test = figures(popularity, ml_1m, tmp_path / "popularity")
     assert test["recall_20"] == pytest.approx(0.1613, abs=5e-4)
     assert test["ndcg_100"] == pytest.approx(0.2105, abs=5e-4)
@@ -44,7 +44,7 @@ def test_perturbing_test_ratings_changes_no_prediction(data_dir, rows):
     model.compile()
     model.fit(split.train, epochs=1, verbose=0)
     truth = split.test.targets
-    perturbed = HeldOut(split.test.inputs, truth._with(values=6 - truth.values))
+    perturbed = HeldOut(split.test.inputs, truth._copy(values=6 - truth.values))
     ratings = _held_out_ratings(model, split.test, 500, 0)
     perturbed_ratings = _held_out_ratings(model, perturbed, 500, 0)
     assert not np.array_equal(ratings.values, perturbed_ratings.values)

@@ -39,7 +39,7 @@ class RowCounts:
 
     @property
     def losses(self) -> list[str]:
-        """Phrases for the merged and the dropped rows, without those of which the source has none."""
+        """One phrase for each reason why rows were merged or dropped; reasons with 0 rows are omitted."""
         reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in self.dropped.items() if rows)
         merged = [f"{self.merged:,} merged as duplicates"] if self.merged else []
         return merged + ([f"{self.n_dropped:,} dropped ({reasons})"] if reasons else [])

@@ -35,7 +35,8 @@ class BatchPredictor(keras.Model):
 
         Args:
             model: the recommender.
-            *arguments: further arguments of the constructor. Each different value is stored: pass few.
+            *arguments: further arguments of the constructor. One predictor is stored for each different value, so
+                use few values.
 
         Raises:
             ValueError: the model has not been fitted.

@@ -88,7 +88,7 @@ class RowDense(keras.layers.Dense):
             self._check_width(rows.values.shape[-1])
         if self.sparse and isinstance(rows, SparseRows):
             values = ops.expand_dims(ops.cast(rows.values, "float32"), 1)
-            hidden = rows.row_sums(values * gather_rows(self.kernel, rows.columns))
+            hidden = rows.row_sums(values * ops.cast(gather_rows(self.kernel, rows.columns), "float32"))
         else:
             hidden = rows.matmul(ops.convert_to_tensor(self.kernel), self.product_dtype if training else None)
         hidden = ops.cast(hidden, self.compute_dtype)

@@ -75,8 +75,8 @@ def _multinomial_nll_of_likes(likes: SparseRows, logits: Tensor) -> Tensor:
 class GaussianNLL(RowLoss):
     """Negative Gaussian log-likelihood up to a constant: L_u = Σ_i c_ui / 2 · (x_ui - f_ui)².
 
-    c_ui is `observed_weight` where x_ui > 0 and 1 elsewhere: observed entries can weigh more than the many that were
-    not observed.
+    c_ui is `observed_weight` where x_ui > 0 and 1 elsewhere, so observed entries can have a larger weight than
+    unobserved ones.
 
     Args:
         observed_weight: c of an observed entry (default 1; the paper tunes it).

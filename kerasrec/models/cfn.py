@@ -57,7 +57,7 @@ class CFN(AutoRec):
         observed. Out: predicted ratings `(batch, n_columns)`, float32.
 
     Raises:
-        ValueError: in `fit`, when it gets dense rows, which cannot distinguish a rating from no rating, or `y`.
+        ValueError: `fit` receives `y`, or dense rows, in which a missing rating cannot be distinguished from 0.
 
     Example:
         >>> import numpy as np
@@ -250,6 +250,6 @@ class CFN(AutoRec):
 
     @property
     def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """As `AutoRec`, and a user id for side information about users."""
+        """The inputs of `AutoRec`, plus `user_id` if the model has side information about users."""
         inputs = super().serving_inputs
         return inputs if self.side_shape is None or self.rows == "items" else (*inputs, "user_id")

@@ -53,7 +53,7 @@ class AnnealedVAE(VariationalRecommender):
 
     Attributes:
         beta: the highest β.
-        anneal_steps: steps in which β would reach 1.
+        anneal_steps: number of steps in which β would rise from 0 to 1, without the limit `beta`.
         step: training steps of the current run. A weight, so that a resumed run continues annealing.
     """
 

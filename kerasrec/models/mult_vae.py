@@ -43,7 +43,8 @@ class MultVAE(AnnealedVAE):
         likelihood: `"multinomial"`, `"gaussian"` or `"logistic"` (the paper's Mult-, Gauss- and Logistic-VAE).
         observed_weight: weight of the likes in the Gaussian likelihood, see `kerasrec.losses.GaussianNLL` (default 1).
         beta: the highest weight of the KL term (paper: 0.2).
-        anneal_steps: steps in which β would reach 1 (paper: 200,000, for ML-20M).
+        anneal_steps: number of steps in which β would rise from 0 to 1 without the limit `beta` (paper: 200,000, for
+            ML-20M).
             `for_interactions(train, epochs=…)` scales it to the run, because on a small data set β would stay far
             below its cap.
         reg: weight decay of kernels, not of biases (paper: none for its VAE; `MultDAE` has it).

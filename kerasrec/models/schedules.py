@@ -100,7 +100,7 @@ class PlannedRuns(keras.Model):
         changes if no run was planned.
         """
         optimizer = inner_optimizer(self.optimizer)
-        done = int(ops.convert_to_numpy(optimizer.iterations)) // self.updates_per_batch
+        done = int(ops.convert_to_tensor(optimizer.iterations)) // self.updates_per_batch
         if self.planned_steps is None:
             self.warn_if_rate_is_zero()
             return
@@ -123,7 +123,7 @@ class PlannedRuns(keras.Model):
     def warn_if_rate_is_zero(self) -> None:
         """Warns if a schedule of the learning rate has ended at 0."""
         optimizer = inner_optimizer(self.optimizer)
-        iterations, rate = (ops.convert_to_numpy(value) for value in (optimizer.iterations, optimizer.learning_rate))
+        iterations, rate = (ops.convert_to_tensor(value) for value in (optimizer.iterations, optimizer.learning_rate))
         if int(iterations) and float(rate) == 0.0:
             warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=4)
 

@@ -44,8 +44,8 @@ class SVAE(AnnealedVAE):
         activation: of the hidden layers (paper: tanh).
         k: number of next items that each step predicts (paper: 4).
         beta: the highest weight of the KL term of a step.
-        anneal_steps: steps in which β would reach 1 (reference code: 200,000). `for_interactions(train, epochs=…)`
-            scales it to the run.
+        anneal_steps: number of steps in which β would rise from 0 to 1 (reference code: 200,000).
+            `for_interactions(train, epochs=…)` scales it to the run.
         reg: weight decay, as a term of the loss (paper: 0.005 to 0.01).
         seed: seed of weights and z.
 
@@ -125,7 +125,8 @@ class SVAE(AnnealedVAE):
             recurrent_regularizer=decay,
             bias_regularizer=decay,
             return_sequences=True,
-            dtype=self.dtype_policy,
+            # No backend initialises an orthogonal matrix in bfloat16.
+            dtype="mixed_bfloat16" if self.variable_dtype == "bfloat16" else self.dtype_policy,
             name="gru",
         )
         self.encoder = [self._dense(units, f"encoder_{i}", activation) for i, units in enumerate(self.hidden_dims)]

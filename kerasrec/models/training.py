@@ -41,7 +41,7 @@ class Training(PlannedRuns):
     # ---- compilation ----------------------------------------------------------------------------
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer of the paper, or of our recipe where that differs."""
+        """The optimizer of the paper, or that of the recipe in `zoo/` if the two differ."""
         return Adam(1e-3)
 
     def default_metrics(self) -> list[str]:

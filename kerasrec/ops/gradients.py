@@ -42,10 +42,10 @@ def custom_gradient(function: Callable[..., tuple[Any, Callable[..., Any]]]) -> 
 
 
 def duplicate(tensor: Tensor) -> tuple[Tensor, Tensor]:
-    """The same tensor twice, for two uses whose gradients are added first, in a fixed order.
+    """Returns a tensor twice, for two uses. The gradients of the two uses are added before all others.
 
-    TensorFlow adds the gradients of three uses in an order that depends on its threads, so that two runs with one seed
-    end with different weights. A sum of two has one result: `a + b = b + a`.
+    TensorFlow adds the gradients of three uses in an order that depends on its threads, so two runs with equal seeds
+    can end with different weights. The order does not change a sum of two gradients.
     """
     if keras.backend.backend() != "tensorflow":
         return tensor, tensor

@@ -17,7 +17,7 @@ class Ranking(NamedTuple):
     """The top `k` of each row, best first, compared with the held-out columns.
 
     Attributes:
-        items: int32 `(batch, k)`, columns; -1 if fewer than `k` are not excluded.
+        items: int32 `(batch, k)`, columns; the last entries are -1 if fewer than `k` columns can be ranked.
         hits: float32 `(batch, k)`, 1 if the column is held out and 0 otherwise.
         relevant: float32 `(batch,)`, number of held-out columns of the row.
     """

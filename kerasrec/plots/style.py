@@ -53,7 +53,7 @@ def panels(width: float, height: float, n: int = 1, **kwargs: Any) -> tuple[Figu
 
 
 def line(axes: Any, x: Any, y: Any, n: int, label: str | None, markers: bool = False) -> None:
-    """Draws the `n`-th line of the axes. A line of under 30 points always has markers."""
+    """Draws the `n`-th line of the axes, with markers if `markers` is True or the line has few points."""
     n %= len(COLOURS)
     marker = MARKERS[n] if markers or len(x) < 30 else None
     axes.plot(x, y, DASHES[n], color=COLOURS[n], marker=marker, ms=5, label=label)

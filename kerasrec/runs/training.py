@@ -35,8 +35,8 @@ def train(
 ) -> Run:
     """Trains and evaluates a model, and stores the run in a folder.
 
-    A call with the same configuration, data and folder continues an interrupted run, which ends with the weights of
-    an uninterrupted one. If the run is finished, nothing is trained.
+    A call with the same configuration, data and folder resumes an interrupted run. The final weights are the same
+    as without the interruption. If the run is finished, nothing is trained.
 
     Args:
         config: the configuration.

@@ -124,7 +124,7 @@ def _predict_response(outputs: Mapping[str, Array]) -> predict_pb2.PredictRespon
 class InvalidMessages(ServerInterceptor):
     """Rejects bytes that are not a valid message with INVALID_ARGUMENT.
 
-    gRPC alone answers INTERNAL and logs a traceback for each.
+    Without this class, gRPC responds with INTERNAL and logs a traceback for each invalid message.
     """
 
     def __init__(self) -> None:

@@ -84,7 +84,7 @@ def message_json(message: Any) -> bytes:
 
 
 def error_json(message: str) -> bytes:
-    """An error."""
+    """Encodes an error message as a JSON response."""
     return _json({"error": message})
 
 

@@ -83,7 +83,7 @@ def test_a_table_with_other_ids_is_refused(case, tmp_path):
             lambda model=either: model.recommend(other, k=3),
             lambda model=either: export_saved_model(model, tmp_path / "export", other),
         ):
-            with pytest.raises(ValueError, match="but other ids than its training table. Fix"):
+            with pytest.raises(ValueError, match="(but|got) other ids"):
                 use()
 
 

@@ -48,10 +48,12 @@ def read_lists(files: Sequence[SourceFile], layout: str | None) -> Interactions:
 
 
 def check_is_list(file: SourceFile) -> None:
-    """Checks that a file of integers is not a table: three or four numbers in each line, and repeated users.
+    """Checks that a file of integers contains lists and not a table.
+
+    A table has three or four numbers in each line, and several lines for some users.
 
     Raises:
-        DataError: It could be a table.
+        DataError: Each line has three or four numbers, and a user has several lines.
     """
     rows = [line.split() for line in file.head() if line.strip()]
     widths, users = {len(row) for row in rows}, [row[0] for row in rows]

@@ -82,7 +82,7 @@ class SourceFile:
             return stream.read(HEAD_BYTES)
 
     def head_text(self) -> str:
-        """Returns the first characters, without spaces and a byte order mark before them."""
+        """Returns the first characters, without leading spaces and without a byte order mark."""
         return self.start().decode("utf-8-sig", errors="replace").lstrip()
 
     def with_encoding(self, encoding: str | None) -> SourceFile:
