@@ -132,6 +132,6 @@ def sampled_multinomial_nll(
 
 
 def sampled_sum_of_squares(kernel: keras.Variable, sample: SampledItems) -> Tensor:
-    """An estimate of Σ_i ‖W_i‖² over the whole catalogue; W float32 `(n_items, dim)`."""
-    rows = gather_rows(kernel, sample.items)
+    """An estimate of Σ_i ‖W_i‖² over the whole catalogue; W `(n_items, dim)`."""
+    rows = ops.cast(gather_rows(kernel, sample.items), "float32")
     return ops.sum(ops.sum(ops.square(rows), axis=1) / sample.expected)
