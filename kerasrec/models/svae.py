@@ -120,13 +120,12 @@ class SVAE(AnnealedVAE):
         self.gru = keras.layers.GRU(
             gru_units,
             kernel_initializer=keras.initializers.GlorotUniform(self.seed_for("gru")),
-            recurrent_initializer=keras.initializers.Orthogonal(seed=self.seed_for("recurrent")),
+            recurrent_initializer=Float32Orthogonal(seed=self.seed_for("recurrent")),
             kernel_regularizer=decay,
             recurrent_regularizer=decay,
             bias_regularizer=decay,
             return_sequences=True,
-            # No backend initialises an orthogonal matrix in bfloat16.
-            dtype="mixed_bfloat16" if self.variable_dtype == "bfloat16" else self.dtype_policy,
+            dtype=self.dtype_policy,
             name="gru",
         )
         self.encoder = [self._dense(units, f"encoder_{i}", activation) for i, units in enumerate(self.hidden_dims)]
@@ -221,6 +220,13 @@ class SVAE(AnnealedVAE):
 
     def item_vectors(self, train: Any) -> FloatArray:
         return output_vectors(self.logits)
+
+
+class Float32Orthogonal(keras.initializers.Orthogonal):
+    """Keras' initializer, computed in float32: TensorFlow has no QR decomposition of bfloat16 matrices."""
+
+    def __call__(self, shape: Any, dtype: Any = None) -> Tensor:
+        return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
 
 
 def padded_at_end(inputs: Batch) -> Tensor:
