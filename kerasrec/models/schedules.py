@@ -100,7 +100,7 @@ class PlannedRuns(keras.Model):
         changes if no run was planned.
         """
         optimizer = inner_optimizer(self.optimizer)
-        done = int(ops.convert_to_tensor(optimizer.iterations)) // self.updates_per_batch
+        done = int(as_number(optimizer.iterations)) // self.updates_per_batch
         if self.planned_steps is None:
             self.warn_if_rate_is_zero()
             return
@@ -123,8 +123,8 @@ class PlannedRuns(keras.Model):
     def warn_if_rate_is_zero(self) -> None:
         """Warns if a schedule of the learning rate has ended at 0."""
         optimizer = inner_optimizer(self.optimizer)
-        iterations, rate = (ops.convert_to_tensor(value) for value in (optimizer.iterations, optimizer.learning_rate))
-        if int(iterations) and float(rate) == 0.0:
+        iterations, rate = (as_number(value) for value in (optimizer.iterations, optimizer.learning_rate))
+        if iterations and rate == 0.0:
             warnings.warn("the learning rate is 0: `fit` changes no weight. Fix: compile again", stacklevel=4)
 
     def run_plan(self) -> dict[str, Any]:
@@ -166,3 +166,9 @@ def inner_optimizer(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.O
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return optimizer.inner_optimizer
     return optimizer
+
+
+def as_number(value: Any) -> float:
+    """A scalar variable or tensor as a number, also under a distribution strategy, where a variable is mirrored."""
+    # The sum with 0 reads a mirrored variable. Keras' own conversions return it as it is.
+    return float((value.value if isinstance(value, keras.Variable) else value) + 0)
