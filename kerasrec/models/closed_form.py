@@ -74,9 +74,9 @@ class ClosedForm(Recommender):
         """
         x = as_table(x)
         check_held_out(validation_data, "validation_data")
-        check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
-        if sample_weight is not None:
+        if sample_weight is not None and not isinstance(x, Interactions):
             raise ValueError(f"`sample_weight`: expected None, because {type(self).__name__} weighs all users equally")
+        check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             self.check_columns(x)
             if not isinstance(x, MatrixTable):
