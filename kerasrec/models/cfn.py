@@ -70,9 +70,9 @@ class CFN(AutoRec):
         >>> model.recommend(table, k=5).item_ids.shape
         (100, 5)
 
-    Differs from the paper in: trained by Adam (the paper: mini-batch SGD), therefore another `reg`; greedy
-    pre-training of a second layer is optional. The reference code also regularises biases, and reports the best epoch
-    on test.
+    Differs from the paper in: the optimizer is Adam, the paper uses mini-batch SGD. Therefore `reg` has another value.
+    Greedy pre-training of a second layer is optional. The reference code also regularises biases, and it reports the
+    epoch that is best on test.
 
     Source: Strub, Gaudel and Mary, Hybrid Recommender System based on Autoencoders, DLRS 2016, and the authors'
     code (Autoencoders_cf).
