@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
 from typing import Any
 
 
@@ -39,19 +38,6 @@ def as_int_at_least(lowest: int, **arguments: Any) -> int:
         raise ValueError(f"`{name}`: expected an integer, got {value!r}. Fix: pass {lowest} or more") from None
     check_at_least(lowest, **arguments)
     return number
-
-
-def check_choice(choices: Iterable[str], **arguments: Any) -> None:
-    """Checks that each argument is one of the choices.
-
-    Raises:
-        ValueError: an argument is not one of `choices`.
-    """
-    options = tuple(choices)
-    for name, value in arguments.items():
-        if value not in options:
-            listed = ", ".join(map(repr, options))
-            raise ValueError(f"`{name}`: expected one of {listed}, got {value!r}. Fix: pass one of these")
 
 
 def check_columns(y_true: Any, y_pred: Any) -> None:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from kerasrec.validation import as_int_at_least, check_at_least, check_choice, check_columns
+from kerasrec.validation import as_int_at_least, check_at_least, check_columns
 
 
 def test_arguments_at_the_limit_and_none_pass():
@@ -33,13 +33,6 @@ def test_other_types_raise_an_error(value, got):
 def test_an_integer_below_the_limit_raises_an_error():
     with pytest.raises(ValueError, match=re.escape("`k`: expected at least 1, got 0. Fix: pass 1 or more")):
         as_int_at_least(1, k=0)
-
-
-def test_a_choice_is_one_of_the_options():
-    check_choice(("row", "entry"), per="entry")
-    message = "`per`: expected one of 'row', 'entry', got 'column'. Fix: pass one of these"
-    with pytest.raises(ValueError, match=re.escape(message)):
-        check_choice(("row", "entry"), per="column")
 
 
 def test_matrices_need_the_same_number_of_columns():
