@@ -26,9 +26,11 @@ from kerasrec.data import (
 from kerasrec.data.batches import batches as batches
 from kerasrec.inference import (
     Comparison as Comparison,
+    ComparisonTable as ComparisonTable,
     Evaluation as Evaluation,
     Recommendations as Recommendations,
     compare as compare,
+    compare_all as compare_all,
     evaluate as evaluate,
 )
 from kerasrec.models.zoo import *  # noqa: F403 - every model of the registry, and `ZOO`

@@ -1,4 +1,4 @@
-"""`kerasrec train`, `evaluate` and `compare`."""
+"""`kerasrec train` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -172,32 +172,3 @@ def evaluate(run: Path, metrics: tuple[str, ...]) -> None:
 
     for name, evaluation in Run(run).evaluate(list(metrics) or None, verbose=1).items():
         click.echo(f"\n{name}\n{evaluation}")
-
-
-@click.command(cls=Command)
-@click.argument("first", metavar="RUN", type=RUN_FOLDER)
-@click.argument("second", metavar="RUN2", type=RUN_FOLDER)
-@click.option(
-    "--metric", "metrics", multiple=True, help="Name of a metric, such as ndcg_10. Repeatable.  [default: the model's]"
-)
-def compare(first: Path, second: Path, metrics: tuple[str, ...]) -> None:
-    """Compare the models of two RUN folders on the same test users.
-
-    The p-value is that of a paired t-test over users.
-
-    \b
-    Example:
-      kerasrec compare run other-run --metric ndcg_10
-    """  # noqa: D301 - click reads the character \b
-    from kerasrec import compare as compare_evaluations
-    from kerasrec.runs import Run
-
-    evaluations = [Run(folder).evaluate(list(metrics) or None, verbose=1)["test"] for folder in (first, second)]
-    comparisons = compare_evaluations(*evaluations)
-    names = (first.name, second.name) if first.name != second.name else (str(first), str(second))
-    width = max(10, *map(len, names)) + 2
-    click.echo(f"{'':<18}{names[0]:>{width}}{names[1]:>{width}}{'difference':>22}{'p':>10}")
-    for metric, comparison in comparisons.items():
-        means = "".join(f"{evaluation.means[metric]:>{width}.4f}" for evaluation in evaluations)
-        difference = f"{comparison.difference:+.4f} ± {comparison.standard_error:.4f}"
-        click.echo(f"{metric:<18}{means}{difference:>22}{comparison.p_value:>10.2g}")

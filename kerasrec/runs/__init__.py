@@ -11,9 +11,10 @@
 | `metrics.json` | metrics on validation and test; written last, so a folder with this file is complete |
 """
 
+from kerasrec.runs.comparison import compare_runs
 from kerasrec.runs.config import RunConfig, build_model, read_config
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
 from kerasrec.runs.training import train
 
-__all__ = ["Run", "RunConfig", "build_model", "read_config", "save_run", "train", "versions"]
+__all__ = ["Run", "RunConfig", "build_model", "compare_runs", "read_config", "save_run", "train", "versions"]

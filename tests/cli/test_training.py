@@ -1,6 +1,5 @@
-"""`kerasrec train`, `evaluate` and `compare`."""
+"""`kerasrec train` and `evaluate`."""
 
-import shutil
 import signal
 import subprocess
 import warnings
@@ -10,7 +9,7 @@ import pytest
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 
 from kerasrec import MultVAE
-from kerasrec.runs import Run, RunConfig, train
+from kerasrec.runs import Run
 
 SMALL_VAE = ("--set", "hidden_dims=6", "--set", "latent_dim=4")
 
@@ -193,15 +192,3 @@ def test_training_prints_the_sizes_of_the_split(tmp_path):
     left_out = Run(tmp_path / "run").metrics["test"]["left_out"]
     assert left_out > 0
     assert f" test rows; {left_out} users without held-out items excluded;" in output
-
-
-def test_compare_prints_the_paired_difference(runs, table, tmp_path):
-    config = RunConfig("popularity", "generated", "held-out-users", 1, 2, 50, {"held_out": 30})
-    train(config, lambda: table, tmp_path / "pop")
-    output = invoke("compare", runs / "ease", tmp_path / "pop").output
-    columns = next(line for line in output.splitlines() if line.startswith("ndcg_100")).split()
-    assert float(columns[3]) == pytest.approx(float(columns[1]) - float(columns[2]), abs=2e-4)
-    shutil.copytree(runs / "ease", tmp_path / "other" / "ease")
-    header, *_ = invoke("compare", runs / "ease", tmp_path / "other" / "ease").output.strip().splitlines()
-    assert str(runs / "ease") in header and str(tmp_path / "other" / "ease") in header  # both are called "ease"
-    assert "same split" in error_of("compare", runs / "ease", runs / "users")
