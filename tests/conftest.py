@@ -28,8 +28,10 @@ def pytest_xdist_make_scheduler(config, log):
     return GroupScheduling(config, log)
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest leaves out tests by their marks
 def pytest_collection_modifyitems(config, items):
-    from kerasrec_testing.scheduling import order_for_processes
+    from kerasrec_testing.scheduling import mark_slow_cases, order_for_processes
 
+    mark_slow_cases(items)
     if hasattr(config, "workerinput"):  # in a process of `pytest -n`
         order_for_processes(items)

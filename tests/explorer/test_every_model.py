@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import matplotlib.text
 import numpy as np
 import pytest
-from kerasrec_testing.models import CASES, blocks, fitted, held_out, table_for
+from kerasrec_testing.models import CASES, blocks, held_out, table_for, trained
 
 from kerasrec import HeldOutUsers, RandomRatings, Split
 from kerasrec.explorer import Explorer, saved_page
@@ -28,7 +28,7 @@ def loss_demo(feedback):
 @pytest.fixture(scope="module", params=CASES)
 def case(request, tmp_path_factory):
     """A model of the zoo as a run, its explorer, and its saved page."""
-    model, table = fitted(request.param), table_for(request.param)
+    model, table = trained(request.param), table_for(request.param)
     part = held_out(table)
     protocol = RandomRatings() if model.feedback == "ratings" else HeldOutUsers()
     history = {}

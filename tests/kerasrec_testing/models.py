@@ -54,6 +54,9 @@ CASES = {
         {"embedding_dim": 16, "gru_units": 12, "hidden_dims": (10,), "latent_dim": 6, "anneal_steps": 2000},
     ),
 }
+FIRST_OF_MODEL = set({name: case for case, (name, _) in reversed(CASES.items())}.values())
+"""The first case of each model. The tests of the others are marked `slow`."""
+
 TRAINED = [case for case, (name, _) in CASES.items() if not ZOO[name].closed_form]
 """The cases that learn by gradient descent."""
 

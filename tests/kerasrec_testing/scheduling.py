@@ -3,6 +3,7 @@
 from xdist.scheduler.loadscope import LoadScopeScheduling
 
 BY_CASE = (
+    "tests/explorer/test_every_model.py",
     "tests/models/test_contract.py",
     "tests/models/test_declarations.py",
     "tests/saved_model/test_without_kerasrec.py",
@@ -31,6 +32,16 @@ class GroupScheduling(LoadScopeScheduling):
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+
+def mark_slow_cases(items: list) -> None:
+    """Marks the tests of a model's second and further cases as slow: the fast check runs one case of each model."""
+    from kerasrec_testing.models import CASES, FIRST_OF_MODEL
+
+    for item in items:
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case", item.callspec.params.get("served"))
+        if isinstance(case, str) and case in CASES and case not in FIRST_OF_MODEL:
+            item.add_marker("slow")
 
 
 def order_for_processes(items: list) -> None:

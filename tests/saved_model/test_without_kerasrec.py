@@ -43,7 +43,7 @@ def child():
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_export_gives_the_answers_of_its_model(case, child, tmp_path):
-    table = interactions(text=list(CASES).index(case) % 2 == 0)
+    table = interactions(text=list(CASES).index(case) % 2 == 0)  # `test_client` tests the other type
     model = fitted(case, table)
     export_saved_model(model, tmp_path, table, top_k=10)
     np.savez(tmp_path / "request.npz", **requests(model, table))
