@@ -26,7 +26,7 @@ import griffe
 ROOT = Path(__file__).parent
 GITHUB = "https://github.com/"
 PLACEHOLDER = "OWNER/REPO"
-ADDRESSED = ("setup.cfg", "README.md", "docs/quickstart.md", "colab/*.py", "colab/*.ipynb")
+ADDRESSED = ("setup.cfg", "README.md", "CITATION.cff", "docs/quickstart.md", "colab/*.py", "colab/*.ipynb")
 """Files that contain the repository's address."""
 
 

@@ -38,7 +38,7 @@ from kerasrec.models.zoo import *  # noqa: F403 - every model of the registry, a
 if TYPE_CHECKING:
     from kerasrec.saved_model import export_saved_model as export_saved_model
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

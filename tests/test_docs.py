@@ -196,7 +196,7 @@ def test_all_files_contain_the_same_repository_address():
 def test_release_check_fails_until_the_repository_is_set(tmp_path):
     shutil.copytree(ROOT / "colab", tmp_path / "colab")
     (tmp_path / "docs").mkdir()
-    for name in ("setup.cfg", "README.md", "docs/quickstart.md"):
+    for name in ("setup.cfg", "README.md", "CITATION.cff", "docs/quickstart.md"):
         shutil.copy(ROOT / name, tmp_path / name)
     site_pages.set_repository(site_pages.PLACEHOLDER, tmp_path)
     problems = site_pages.release_problems(tmp_path)
