@@ -13,7 +13,14 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
-from kerasrec.models.dense_stack import build_in_sequence, hidden_widths, output_vectors
+from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.dense_stack import (
+    build_in_sequence,
+    hidden_widths,
+    input_axes,
+    output_axes,
+    output_vectors,
+)
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.item_rows import OutputLayer, UserModel
 from kerasrec.models.precision import product_dtype
@@ -148,6 +155,9 @@ class AutoRec(Recommender):
         """The factors of the output for a batch."""
         last, codes = self.dense[-1], self.encode(inputs)
         return OutputLayer(codes, last.kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1]))
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [*input_axes(self.dense[0]), *output_axes(self.dense[-1])]
 
     def item_vectors(self, train: Interactions) -> FloatArray:
         if self.rows == "users":

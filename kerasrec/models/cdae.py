@@ -13,6 +13,7 @@ from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.losses import OBJECTIVES, PointwiseLoss, RowMean
 from kerasrec.models.base import Recommender
+from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_at_least
@@ -190,6 +191,12 @@ class CDAE(Recommender):
     def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
         """A history, and a user id if there are user nodes."""
         return ("history", "user_id") if self.user_node else ("history",)
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        kernels = [self.kernel] if self.tied else [self.kernel, self.output_kernel]
+        items: list[tuple[keras.Variable, Axes]] = [(kernel, ("columns", None)) for kernel in kernels]
+        users: list[tuple[keras.Variable, Axes]] = [(self.nodes, ("rows", None))] if self.user_node else []
+        return [*items, (self.bias, ("columns",)), *users]
 
     def item_vectors(self, train: Interactions) -> FloatArray:
         return np.asarray(ops.convert_to_numpy(self.output_kernel), np.float32)

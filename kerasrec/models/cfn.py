@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
@@ -13,6 +13,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.losses import RowMean
 from kerasrec.losses.ratings import squared_errors
 from kerasrec.models.auto_rec import AutoRec
+from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.item_rows import OutputLayer
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
 from kerasrec.types import FloatArray, Tensor
@@ -243,6 +244,34 @@ class CFN(AutoRec):
         _, _, mean = self.scaled(inputs)
         scale, activation = self.half_range, self.activations[-1]
         return OutputLayer(codes, kernel, bias, lambda product: scale * activation(product), mean)
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        if self.side_shape is None:
+            return super().weight_axes()
+        return [*super().weight_axes(), (self.side_layers[-1].kernel, (None, "columns")), (self.side, ("rows", None))]
+
+    def warm_start(
+        self, train: Interactions, previous: Interactions, side: FloatArray | None = None, **arguments: Any
+    ) -> Self:
+        """A new model for the catalogue of a newer table; see `Recommender.warm_start`.
+
+        Args:
+            train: the newer training table.
+            previous: the table that this model was trained on.
+            side: side information of the rows of `train`. If omitted, the remaining rows keep theirs, and new rows
+                have 0, as unknown rows.
+            **arguments: constructor arguments to change.
+
+        Raises:
+            ValueError: as in `Recommender.warm_start`, or `side` has another shape.
+        """
+        if self.side_shape is not None and side is None:
+            n_rows = train.n_items if self.rows == "items" else train.n_users
+            arguments["side_shape"] = (n_rows, self.side_shape[1])
+        model = super().warm_start(train, previous, side=side, **arguments)
+        if side is not None:
+            model.side.assign(side)
+        return model
 
     @property
     def n_known_rows(self) -> int | None:

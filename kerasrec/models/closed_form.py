@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import keras
 import numpy as np
@@ -15,6 +15,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
+from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
 from kerasrec.models.training import as_list
 from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.variables import assign_without_copy
@@ -105,6 +106,21 @@ class ClosedForm(Recommender):
         callback_list.on_epoch_end(0, logs)
         callback_list.on_train_end(logs)
         return history
+
+    def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Self:
+        """A new model, solved on a newer table; see `Recommender.warm_start`.
+
+        Args:
+            train: the newer training table.
+            previous: not used, because the solution follows from `train` alone.
+            **arguments: constructor arguments to change.
+        """
+        config = {name: value for name, value in self.get_config().items() if name not in SIZES + RUN_STATE}
+        model = type(self).for_interactions(train, **{**config, **arguments})
+        if self.compiled:
+            model.compile_from_config(self.get_compile_config() or {})
+        model.fit(train)
+        return model
 
     def load_weights(self, filepath: Any, **kwargs: Any) -> None:
         """Creates the weight and loads it; see `keras.Model.load_weights`."""

@@ -12,7 +12,14 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
-from kerasrec.models.dense_stack import build_in_sequence, hidden_widths, output_vectors
+from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.dense_stack import (
+    build_in_sequence,
+    hidden_widths,
+    input_axes,
+    output_axes,
+    output_vectors,
+)
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.precision import product_dtype
 from kerasrec.optimizers import Adam
@@ -209,6 +216,9 @@ class DeepRec(Recommender):
     def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
         value_range = (float(train.values.min()), float(train.values.max()))
         return {"n_items": train.n_items, "value_range": value_range, **arguments}
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [*input_axes(self.encoder[0]), *output_axes(self.ratings)]
 
     def item_vectors(self, train: Interactions) -> FloatArray:
         return output_vectors(self.ratings)

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from kerasrec.layers import SampledLogits
+from kerasrec.models.catalogue_weights import Axes
 from kerasrec.types import FloatArray
 
 
@@ -37,3 +38,14 @@ def output_vectors(layer: keras.layers.Layer) -> FloatArray:
     """The weights of an output layer as one vector per column, `(n_columns, dim)` float32."""
     kernel = ops.convert_to_numpy(layer.kernel)
     return np.ascontiguousarray(kernel if isinstance(layer, SampledLogits) else kernel.T, np.float32)
+
+
+def input_axes(layer: keras.layers.Layer) -> list[tuple[keras.Variable, Axes]]:
+    """The weights of a first layer with a dimension of the catalogue, for `weight_axes`."""
+    return [(layer.kernel, ("columns", None))]
+
+
+def output_axes(layer: keras.layers.Layer) -> list[tuple[keras.Variable, Axes]]:
+    """The weights of an output layer with a dimension of the catalogue, for `weight_axes`."""
+    kernel = ("columns", None) if isinstance(layer, SampledLogits) else (None, "columns")
+    return [(layer.kernel, kernel), (layer.bias, ("columns",))]

@@ -11,6 +11,7 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
+from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
@@ -83,6 +84,9 @@ class EASESGD(Recommender):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam at 0.001. In a planned run the rate falls to 0 as a cosine."""
         return Adam(1e-3) if self.planned_steps is None else Adam(self.cosine_decay(1e-3))
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [(self.kernel, ("columns", "columns"))]
 
     def item_vectors(self, train: Any) -> FloatArray:
         return np.ascontiguousarray(ops.convert_to_numpy(self.kernel).T, np.float32)

@@ -11,6 +11,7 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
+from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.precision import product_dtype
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
 from kerasrec.types import FloatArray, Tensor
@@ -108,6 +109,9 @@ class ELSA(Recommender):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with Nesterov's momentum, at 0.1."""
         return keras.optimizers.Nadam(0.1)
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [(self.kernel, ("columns", None))]
 
     def item_vectors(self, train: Any) -> FloatArray:
         return np.asarray(ops.convert_to_numpy(self.unit_vectors), np.float32)

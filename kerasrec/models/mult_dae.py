@@ -12,7 +12,8 @@ from kerasrec._registry import public
 from kerasrec.layers import Logits, RowDense, SampledLogits, xavier_dense
 from kerasrec.losses import MultinomialNLL, RowMean
 from kerasrec.models.base import Recommender
-from kerasrec.models.dense_stack import build_in_sequence, output_vectors
+from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.dense_stack import build_in_sequence, input_axes, output_axes, output_vectors
 from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.precision import product_dtype
 from kerasrec.ops.sampled_softmax import sampled_sum_of_squares
@@ -162,6 +163,9 @@ class MultDAE(Recommender):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam at 0.001; with `n_sampled` lazy Adam at 0.002, which compensates for the noisier gradient."""
         return Adam(1e-3) if self.n_sampled is None else Adam(2e-3, lazy=True)
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [*input_axes(self.encoder[0]), *output_axes(self.logits)]
 
     def item_vectors(self, train: Any) -> FloatArray:
         return output_vectors(self.logits)

@@ -11,7 +11,14 @@ import numpy as np
 from kerasrec._registry import public
 from kerasrec.layers import GaussianSampling, Logits, RowDense, SampledLogits, xavier_dense
 from kerasrec.losses import NegativeELBO, RowMean, gaussian_kl
-from kerasrec.models.dense_stack import build_in_sequence, hidden_widths, output_vectors
+from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.dense_stack import (
+    build_in_sequence,
+    hidden_widths,
+    input_axes,
+    output_axes,
+    output_vectors,
+)
 from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
@@ -190,6 +197,9 @@ class MultVAE(AnnealedVAE):
 
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
         return self.logits(self.hidden(code, training))
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [*input_axes(self.encoder[0]), *output_axes(self.logits)]
 
     def item_vectors(self, train: Any) -> FloatArray:
         return output_vectors(self.logits)

@@ -12,7 +12,8 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.layers import BFloat16Dense, GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL, RowMean
-from kerasrec.models.dense_stack import output_vectors
+from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.dense_stack import input_axes, output_axes, output_vectors
 from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import VariationalRecommender
 from kerasrec.models.precision import product_dtype
@@ -220,6 +221,14 @@ class RecVAE(VariationalRecommender):
 
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
         return self.logits(code, training=training)
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        first = self.stack.dense[0]
+        old_kernels = [
+            old for old, present in zip(self.old_encoder, self.encoder_weights, strict=True) if present is first.kernel
+        ]
+        old: list[tuple[keras.Variable, Axes]] = [(kernel, ("columns", None)) for kernel in old_kernels]
+        return [*input_axes(first), *old, *output_axes(self.logits)]
 
     def item_vectors(self, train: Any) -> FloatArray:
         return output_vectors(self.logits)

@@ -153,6 +153,12 @@ class PlannedRuns(keras.Model):
             optimizer.learning_rate = self.cosine_decay(schedule.learning_rate)
         self.train_function = None  # schedules are constants of the compiled training step
 
+    def end_run(self) -> None:
+        """Ends the current run, so that the next `fit` begins a new one, however short it is."""
+        if self.planned_steps is not None and self.compiled:
+            done = int(as_number(inner_optimizer(self.optimizer).iterations)) // self.updates_per_batch
+            self.run_start = done - self.planned_steps
+
     def reset_schedules(self) -> None:
         """Sets the weights that count the steps of a run to 0; override it if the model has one."""
 

@@ -11,7 +11,8 @@ from keras import ops
 from kerasrec._registry import public
 from kerasrec.layers import GaussianSampling, NextItemLogits
 from kerasrec.losses import MultinomialNLL, RowMean, gaussian_kl
-from kerasrec.models.dense_stack import output_vectors
+from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.dense_stack import output_axes, output_vectors
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
 from kerasrec.optimizers import Adam
@@ -217,6 +218,9 @@ class SVAE(AnnealedVAE):
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
         """Logits `(…, n_items)` of the next items, from codes `(…, latent_dim)`."""
         return self.logits(self.hidden(code))
+
+    def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
+        return [(self.embedding.embeddings, ("columns", None)), *output_axes(self.logits)]
 
     def item_vectors(self, train: Any) -> FloatArray:
         return output_vectors(self.logits)

@@ -13,7 +13,7 @@ from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
-from kerasrec.models.schedules import PlannedRuns
+from kerasrec.models.catalogue_weights import CatalogueWeights
 from kerasrec.models.training_data import (
     MatrixTable,
     as_table,
@@ -26,7 +26,7 @@ from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
 
-class Training(PlannedRuns):
+class Training(CatalogueWeights):
     """The part of `Recommender` that trains: Keras' own methods, which also accept tables and held-out parts."""
 
     feedback: str

@@ -16,5 +16,16 @@ from kerasrec.runs.config import RunConfig, build_model, read_config
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
 from kerasrec.runs.training import train
+from kerasrec.runs.warm_start import warm_started_model
 
-__all__ = ["Run", "RunConfig", "build_model", "compare_runs", "read_config", "save_run", "train", "versions"]
+__all__ = [
+    "Run",
+    "RunConfig",
+    "build_model",
+    "compare_runs",
+    "read_config",
+    "save_run",
+    "train",
+    "versions",
+    "warm_started_model",
+]

@@ -1,0 +1,96 @@
+"""Warm starts from a finished run: its model, moved to the catalogue of a newer table."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasrec.data import Interactions
+from kerasrec.data.catalogue import ids_digest
+from kerasrec.data.ids import has_strings
+from kerasrec.models import ZOO, Recommender
+from kerasrec.models.schedules import inner_optimizer
+from kerasrec.runs.config import RunConfig
+from kerasrec.types import Array
+
+
+def warm_started_model(
+    folder: str | os.PathLike[str], train: Interactions, config: RunConfig | None = None, **arguments: Any
+) -> Recommender:
+    """The model of a finished run, moved to the catalogue of a newer table; see `Recommender.warm_start`.
+
+    Args:
+        folder: a folder with `model.keras`, `users.csv` and `items.csv`, as every finished run has them.
+        train: the newer training table.
+        config: the configuration of the next run. Its model must be that of the folder; its `model_options`, `seed`
+            and `learning_rate` apply to the new model. If omitted, the model keeps its settings.
+        **arguments: further arguments of `Recommender.warm_start`, for example `side` for CFN.
+
+    Returns:
+        The model, compiled, with the state of its optimizer. Its next `fit` begins a new run.
+
+    Raises:
+        FileNotFoundError: `folder` contains no finished run.
+        ValueError: `config` names another model or other widths, or the tables have no common item.
+
+    Example:
+        >>> import tempfile
+        >>> from kerasrec import HeldOutUsers, generate
+        >>> from kerasrec.runs import RunConfig, train, warm_started_model
+        >>> table = generate(n_users=200, n_items=60, seed=1)
+        >>> options = {"split_options": {"held_out": 30}, "model_options": {"latent_dim": 4}}
+        >>> config = RunConfig("elsa", "generated", "held-out-users", seed=1, epochs=1, batch_size=50, **options)
+        >>> run = train(config, lambda: table.with_catalogue(table.item_ids[3:]), tempfile.mkdtemp())
+        >>> model = warm_started_model(run.folder, table)
+        >>> history = model.fit(table, epochs=1, verbose=0)
+    """
+    folder = Path(folder)
+    missing = [name for name in ("model.keras", "users.csv", "items.csv") if not (folder / name).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder} is not a finished run ({', '.join(missing)} missing). Fix: give the folder of a finished run"
+        )
+    model: Recommender = keras.saving.load_model(folder / "model.keras")
+    if config is not None:
+        if ZOO[config.model] is not type(model):
+            raise ValueError(
+                f"expected a run of {type(model).__name__}, the model in {folder}, got {config.model!r}. "
+                "Fix: choose a run of the same model, or train without a warm start"
+            )
+        arguments = {"seed": config.seed, **config.model_options, **arguments}
+    model = model.warm_start(train, catalogue_of(folder, model, train), **arguments)
+    if config is not None and config.learning_rate is not None and not model.closed_form:
+        optimizer = inner_optimizer(model.optimizer)
+        has_run = model.planned_steps is not None
+        optimizer.learning_rate = model.cosine_decay(config.learning_rate) if has_run else config.learning_rate
+    return model
+
+
+def catalogue_of(folder: Path, model: Recommender, like: Interactions) -> Interactions:
+    """A table without interactions, with the users and items that the model of a run was trained on.
+
+    Args:
+        folder: the folder of the run.
+        model: the model of the run.
+        like: a table of the same data, which decides whether ids are numbers or text if the model does not.
+    """
+    users = _read_ids(folder / "users.csv", model.columns_digest, like.user_ids)
+    items = _read_ids(folder / "items.csv", model.columns_digest, like.item_ids)
+    none = np.zeros(0, np.float32)
+    return Interactions(np.zeros(len(users) + 1, np.int64), none.astype(np.int32), none, None, users, items, None)
+
+
+def _read_ids(path: Path, digest: str | None, like: Array) -> Array:
+    with path.open(newline="", encoding="utf-8") as file:
+        texts = np.array([row[0] for row in csv.reader(file)][1:])
+    try:
+        numbers = texts.astype(np.int64)
+    except ValueError:
+        return texts
+    same_text = ids_digest(texts) == digest or (ids_digest(numbers) != digest and has_strings(like))
+    return texts if same_text else numbers
