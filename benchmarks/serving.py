@@ -58,7 +58,7 @@ def peak():
 peak_before, start = peak(), time.perf_counter()
 model = tf.saved_model.load(sys.argv[1])
 loaded = time.perf_counter()
-model.signatures["serving_default"](history=tf.constant([[1, 2, 3]], tf.int64))
+model.signatures["serving_default"](history=tf.constant([[-1, 1, 2, 3]], tf.int64))
 print(loaded - start, time.perf_counter() - loaded, peak() - peak_before)
 """
 

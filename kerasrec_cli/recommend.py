@@ -145,10 +145,11 @@ def recommend_from_server(address: str, name: str, query: Query, k: int) -> tupl
 
 def print_items(items: Any, scores: Any, titles: dict[Any, str]) -> None:
     """Prints a list of items, best first."""
-    if not (scores > float("-inf")).any():
+    padding = ("", -1)
+    if all(item in padding for item in items.tolist()):
         click.echo("note: no item is left to recommend", err=True)
     for rank, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True), 1):
-        if score > float("-inf"):
+        if item not in padding:
             click.echo(f"{rank:>3}. {item!s:<10} {score:>9.4f}  {titles.get(item, '')}".rstrip())
 
 

@@ -68,16 +68,17 @@ class ExportClient:
         return self.servable.run(signature, inputs)
 
     def _user_inputs(self, questions: Sequence[Question]) -> dict[str, Array]:
-        n, length = len(questions), max(1, *(len(question.history) for question in questions))
+        # Each row starts with padding.
+        n, length = len(questions), 1 + max(len(question.history) for question in questions)
         inputs: dict[str, Array] = {}
         if "history" in self.serving_inputs:
             inputs["history"] = np.full((n, length), "" if self._text_items else -1, self._dtype(self._text_items))
             for row, question in zip(inputs["history"], questions, strict=True):
-                row[: len(question.history)] = question.history
+                row[length - len(question.history) :] = question.history
         if "ratings" in self.serving_inputs:
             inputs["ratings"] = np.zeros((n, length), np.float32)
             for row, question in zip(inputs["ratings"], questions, strict=True):
-                row[: len(question.ratings)] = question.ratings
+                row[length - len(question.ratings) :] = question.ratings
         if "user_id" in self.serving_inputs:
             unknown = "" if self._text_users else -1
             users = [q.user if isinstance(q.user, str if self._text_users else int) else unknown for q in questions]

@@ -11,7 +11,7 @@ from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.inference.batch_predictor import BatchPredictor
-from kerasrec.ops.ranking import EXCLUDED_SCORE, top_k
+from kerasrec.ops.ranking import EXCLUDED_SCORE, finite, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, RecommenderLike, Tensor
 from kerasrec.validation import as_int_at_least
 
@@ -21,7 +21,7 @@ class Recommendations(NamedTuple):
 
     Attributes:
         item_ids: `(n_users, k)` original ids, best first; "" or -1 at the end of a list with fewer than k items.
-        scores: `(n_users, k)` float32, -inf at the end of such a list.
+        scores: `(n_users, k)` float32, the lowest float32 at the end of such a list. No score is infinite.
     """
 
     item_ids: Array
@@ -42,7 +42,7 @@ class TopK(BatchPredictor):
         batch = self.model.with_sparse_rows(inputs["x"])
         scores = self.model.mask_seen(self.model(batch, training=False), batch) + inputs["mask"]
         items, best = top_k(scores, self.k)
-        return {"items": items, "scores": best}
+        return {"items": items, "scores": finite(best)}
 
 
 def recommend(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
 from keras import ops
 
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids
@@ -11,6 +12,9 @@ from kerasrec.types import Tensor
 
 EXCLUDED_SCORE = float("-inf")
 """The score of an excluded item. A finite number could be above a low logit."""
+
+MISSING_SCORE = float(np.finfo(np.float32).min)
+"""The score of a place without an item, at the end of a list. It sorts last, and JSON has no infinite numbers."""
 
 
 class Ranking(NamedTuple):
@@ -51,6 +55,12 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     best, columns = ops.top_k(scores, k, sorted=True)
     columns = ops.cast(columns, "int32")
     return ops.where(best == EXCLUDED_SCORE, -1, columns), best
+
+
+def finite(scores: Tensor) -> Tensor:
+    """float32 scores with -inf and NaN as the lowest, and inf as the highest float32."""
+    scores = ops.cast(scores, "float32")
+    return ops.clip(ops.where(ops.isnan(scores), MISSING_SCORE, scores), MISSING_SCORE, -MISSING_SCORE)
 
 
 def rank(scores: Tensor, relevance: Tensor | SparseRows | DenseRows, k: int) -> Ranking:

@@ -72,7 +72,7 @@ def export_saved_model(
         >>> export_saved_model(model, folder, table).name
         '1'
         >>> recommend = tf.saved_model.load(folder / "1").signatures["serving_default"]
-        >>> recommend(history=tf.constant([["tea"]]))["item_ids"].numpy()
+        >>> recommend(history=tf.constant([["", "tea"]]))["item_ids"].numpy()
         array([[b'jam', b'']], dtype=object)
     """
     if keras.backend.backend() != "tensorflow":

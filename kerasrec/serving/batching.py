@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
 
 import grpc
 import numpy as np
@@ -17,6 +16,7 @@ import tensorflow as tf
 
 from kerasrec.serving.errors import RequestError
 from kerasrec.serving.servable import Servable
+from kerasrec.serving.tensors import PADDING
 from kerasrec.types import Array
 from kerasrec.validation import check_at_least
 
@@ -202,7 +202,7 @@ class Batcher:
         first = batch[0]
         inputs = [request.inputs for request in batch]
         try:
-            outputs = split(first.servable.run(first.signature, merge(inputs)), inputs)
+            outputs = split(first.servable.run(first.signature, merge(inputs)), inputs, first.servable.top_k)
         except tf.errors.OpError as error:
             if len(batch) == 1:
                 return [error]
@@ -225,26 +225,43 @@ def _same_width(arrays: list[Array]) -> list[Array]:
     if arrays[0].ndim < 2:
         return arrays
     width = max(array.shape[1] for array in arrays)
-    padding: Any = {"O": b"", "i": -1}.get(arrays[0].dtype.kind, 0)
+    padding = PADDING.get(arrays[0].dtype.kind, 0)
     return [
         a if a.shape[1] == width else np.pad(a, [(0, 0), (0, width - a.shape[1])], constant_values=padding)
         for a in arrays
     ]
 
 
-def split(outputs: Outputs, requests: Sequence[Mapping[str, Array]]) -> list[Outputs]:
-    """The outputs of each request of a merged run: its own rows, as wide as its own largest k."""
+def split(outputs: Outputs, requests: Sequence[Mapping[str, Array]], top_k: int = 0) -> list[Outputs]:
+    """The outputs of each request of a merged run: its own rows, as wide as its own largest k.
+
+    Args:
+        outputs: what the graph returned for all requests.
+        requests: the inputs of each request.
+        top_k: the k of an example that does not contain it.
+    """
     if len(requests) == 1:
         return [outputs]
     results, start = [], 0
     for inputs in requests:
         rows = slice(start, start + _n_rows(inputs))
         start = rows.stop
-        columns = slice(int(inputs["k"].max(initial=1)) if "k" in inputs else None)
+        columns = slice(_largest_k(inputs, top_k))
         results.append(
             {name: array[rows, columns] if array.ndim > 1 else array[rows] for name, array in outputs.items()}
         )
     return results
+
+
+def _largest_k(inputs: Mapping[str, Array], top_k: int) -> int | None:
+    """The width of the answer to a request that is not merged; None if it does not depend on the request."""
+    if "k" in inputs:
+        return int(inputs["k"].max(initial=1))
+    if "examples" in inputs:
+        features = (tf.train.Example.FromString(example).features.feature for example in inputs["examples"])
+        values = (f["k"].int64_list.value if "k" in f else () for f in features)
+        return max((value[0] if value else top_k for value in values), default=1)
+    return None
 
 
 def _n_rows(inputs: Mapping[str, Array]) -> int:

@@ -123,7 +123,7 @@ class Client:
 
         Returns:
             Item ids and scores, each `(n_users, k)`, best first. If fewer than `k` items remain, the
-            rest is "" or -1 with the score -inf.
+            rest is "" or -1 with the lowest float32 as its score.
 
         Raises:
             ServingError: The server rejected the request or could not be reached.

@@ -95,7 +95,7 @@ def _json(value: Any) -> bytes:
 def _columns(instances: Any, expected: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(instances, list) or not instances:
         raise RequestError("expected `instances` as a list with at least one row")
-    if not isinstance(instances[0], dict):
+    if not isinstance(instances[0], dict) or _is_base64(instances[0]):
         if len(expected) != 1:
             raise RequestError(f"expected `instances` as a list of objects with {', '.join(sorted(expected))}")
         return {next(iter(expected)): instances}
@@ -160,12 +160,17 @@ def _bytes(name: str, leaf: Any) -> bytes:
             return leaf.encode()
         except UnicodeEncodeError:
             raise RequestError(f"expected valid Unicode in `{name}`, got {_shown(leaf)}") from None
-    if isinstance(leaf, dict) and leaf.keys() == {"b64"} and isinstance(leaf["b64"], str):
+    if _is_base64(leaf):
         try:
             return base64.b64decode(leaf["b64"], validate=True)
         except ValueError:
             raise RequestError(f"expected base64 in `{name}`, got {_shown(leaf)}") from None
     raise RequestError(f"expected strings in `{name}`, got {_shown(leaf)}")
+
+
+def _is_base64(value: Any) -> bool:
+    """Whether a JSON value is a binary string, as in `{"b64": "aTE="}`."""
+    return isinstance(value, dict) and value.keys() == {"b64"} and isinstance(value["b64"], str)
 
 
 def _shown(value: Any) -> str:

@@ -33,6 +33,7 @@ class Servable:
         path: the folder.
         version: the version number.
         signatures: signature name → `SignatureDef`.
+        top_k: length of the lists of `serving_default`; 0 if the model is not an export of kerasrec.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,6 +43,11 @@ class Servable:
         self._loaded = tf.saved_model.load(str(path))  # owns the variables that the functions read
         self._functions = dict(self._loaded.signatures)
         self.signatures = {name: saved_model.meta_graphs[0].signature_def[name] for name in self._functions}
+        default = self.signatures.get("serving_default")
+        lists: Sequence[Any] = ()
+        if default is not None and "item_ids" in default.outputs:
+            lists = default.outputs["item_ids"].tensor_shape.dim
+        self.top_k = lists[1].size if len(lists) == 2 else 0
 
     def signature(self, name: str) -> Any:
         """The `SignatureDef` of that name.

@@ -15,6 +15,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from kerasrec.serving.batching import Batcher, Batching
 from kerasrec.serving.errors import RequestError, as_request_error
 from kerasrec.serving.servable import Servable
+from kerasrec.serving.tensors import with_front_padding
 from kerasrec.serving.versions import Models
 from kerasrec.types import Array
 
@@ -138,6 +139,7 @@ class Service:
         with self.models.acquire(spec) as servable:
             inputs = await to_thread_if_large(n_bytes, read_inputs, servable, signature)
             servable.check(signature, inputs, outputs)
+            inputs = with_front_padding(inputs)
             arrays = await self.batcher.run(servable, signature, inputs, timeout)
         self._users.labels(spec.name, signature).inc(max(map(len, inputs.values()), default=0))
         return servable, {name: arrays[name] for name in outputs or arrays}

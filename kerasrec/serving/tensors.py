@@ -17,6 +17,9 @@ from kerasrec.types import Array
 MAX_ELEMENTS = 8 * 1024 * 1024
 """Largest tensor in a request. A few bytes can declare a tensor of any size, so the size is checked before reading."""
 
+PADDING: Mapping[str, Any] = {"O": b"", "i": -1}
+"""Numpy kind of item ids → their padding."""
+
 
 def check_input_names(inputs: Mapping[str, Any], expected: Mapping[str, Any], signature: str) -> None:
     """Checks that a request has exactly the inputs of the signature.
@@ -69,6 +72,24 @@ def proto_from_array(array: Array) -> TensorProto:
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     return proto
+
+
+def with_front_padding(inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """The inputs with padding before the ids, which the graph of an export requires, if they are of one user.
+
+    TF Serving rejects such a request without padding. This server can complete it, because it merges requests itself.
+    """
+    padded = dict(inputs)
+    for name in ("history", "exclude", "candidates"):
+        ids = inputs.get(name)
+        if ids is None or ids.ndim != 2 or len(ids) != 1 or ids.dtype.kind not in PADDING:
+            continue
+        padding = PADDING[ids.dtype.kind]
+        if not ids.size or ids[0, 0] != padding:
+            padded[name] = np.insert(ids, 0, padding, axis=1)
+            if name == "history" and "ratings" in inputs:
+                padded["ratings"] = np.insert(inputs["ratings"], 0, 0, axis=1)
+    return padded
 
 
 def comma_separated(names: Mapping[str, Any]) -> str:

@@ -46,14 +46,29 @@ def requests(model, table):
 loaded = functools.cache(tf.saved_model.load)
 
 
+def with_front_padding(inputs):
+    """The inputs with a first column of padding, as the signatures require."""
+    paddings = {"history": -1, "exclude": -1, "candidates": -1, "ratings": 0}
+    padded = dict(inputs)
+    for name in paddings.keys() & inputs.keys():
+        array = np.asarray(inputs[name])
+        padding = "" if array.dtype.kind in "US" else b"" if array.dtype == object else paddings[name]
+        padded[name] = np.concatenate([np.full((len(array), 1), padding, array.dtype), array], axis=1)
+    return padded
+
+
 def call(version, signature, **inputs):
-    """The answer of a signature as numpy arrays; `k`, `exclude` and `candidates` of `recommend` have defaults."""
+    """The answer of a signature as numpy arrays; `k`, `exclude` and `candidates` of `recommend` have defaults.
+
+    The histories need no padding in front.
+    """
     function = loaded(version).signatures[signature]
     specs = function.structured_input_signature[1]
     if signature == "recommend":
         n_rows = len(next(iter(inputs.values())))
         blank = np.full((n_rows, 1), "" if specs["exclude"].dtype == tf.string else -1)
         inputs = {"k": np.full(n_rows, 5), "exclude": blank, "candidates": blank, **inputs}
+    inputs = with_front_padding(inputs)
     answer = function(**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
     return {name: _decoded(tensor.numpy()) for name, tensor in answer.items()}
 

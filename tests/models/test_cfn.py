@@ -109,7 +109,7 @@ def test_side_information_of_users_is_found_by_user_id(tmp_path):
     lists = model.recommend(two, train=table)
     assert abs(lists.scores[0] - lists.scores[1]).max() > 1e-3
     served = tf.saved_model.load(export_saved_model(model, tmp_path, table)).signatures["score"]
-    history, ratings = tf.constant([[0, 10]] * 2, tf.int64), tf.constant([[5.0, 1.0]] * 2)
+    history, ratings = tf.constant([[-1, 0, 10]] * 2, tf.int64), tf.constant([[0.0, 5.0, 1.0]] * 2)
     outputs = served(history=history, ratings=ratings, user_id=tf.constant([7, 8], tf.int64))
     np.testing.assert_allclose(outputs["top_k_scores"][:, :10], lists.scores, rtol=1e-5)
     assert item_vectors(model, table).shape == (N_ITEMS, 8)

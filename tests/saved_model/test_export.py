@@ -113,7 +113,7 @@ def test_warmup_requests_cover_every_signature(fixture, request):
     records = tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
     predictions = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
     names = [prediction.model_spec.signature_name for prediction in predictions]
-    assert names == ["serving_default", "recommend", "score"]
+    assert names == ["serving_default", "recommend", "examples", "score"]
     for prediction in predictions:
         assert prediction.model_spec.name == version.parent.name
         inputs = {name: tf.make_ndarray(proto) for name, proto in prediction.inputs.items()}

@@ -140,7 +140,7 @@ def test_the_requests_and_the_client_of_the_readme_work(served):
         assert json.loads(status[3])["model_spec"]["name"] == "default"
         assert predict[-1].endswith("Predict")
         request = json_format.Parse(predict[3], PredictRequest())
-        assert tf.make_ndarray(request.inputs["history"]).tolist() == [[1, 260, 1196]]
+        assert tf.make_ndarray(request.inputs["history"]).tolist() == [[-1, 1, 260, 1196]]
         code = (EXPORT / "ask.py").read_text().replace("8500", str(server.port))
         environment = {**os.environ, "PYTHONPATH": str(EXPORT.parent)}
         client = subprocess.run([sys.executable, "-c", code, "3,4"], capture_output=True, text=True, env=environment)
@@ -161,6 +161,7 @@ def test_the_loader_of_tensorflow_answers_all_batch_sizes_and_lengths(served):
         for n_rows, length in ((1, 0), (1, 1), (2, 5000), (3, 17), (64, 200), (256, 0), (256, 40), (128, 1000)):
             # Including repeated ids, padding and unknown ids.
             history = rng.choice([*catalogue, -1, 10**12], (n_rows, length)).astype(np.int64)
+            history = np.insert(history, 0, -1, axis=1)
             answers.append((history, session.run(names, {signature.inputs["history"].name: history})))
 
         recommend = graph.signature_def["recommend"]
@@ -175,11 +176,12 @@ def test_the_loader_of_tensorflow_answers_all_batch_sizes_and_lengths(served):
         for row, items in zip(rows, history, strict=True):
             row[np.isin(catalogue, items)] = 1
         scores = np.asarray(model.mask_seen(model(rows), rows))
-        np.testing.assert_allclose(answer["scores"], -np.sort(-scores, axis=1)[:, :20], rtol=1e-5, atol=1e-5)
+        expected = np.maximum(-np.sort(-scores, axis=1)[:, :20], np.finfo(np.float32).min)
+        np.testing.assert_allclose(answer["scores"], expected, rtol=1e-5, atol=1e-5)
         for ids, best_scores, row_scores in zip(answer["item_ids"], answer["scores"], scores, strict=True):
             expected = row_scores[np.searchsorted(catalogue, ids[ids >= 0])]
             np.testing.assert_allclose(expected, best_scores[ids >= 0], rtol=1e-5, atol=1e-5)
-            assert np.isneginf(best_scores[ids < 0]).all()
+            assert (best_scores[ids < 0] == np.finfo(np.float32).min).all()
 
 
 def test_saved_model_cli_runs_the_export(served):
@@ -187,7 +189,7 @@ def test_saved_model_cli_runs_the_export(served):
     tool = Path(sys.executable).with_name("saved_model_cli")
     if not tool.exists():
         pytest.skip("saved_model_cli of TensorFlow is not installed")
-    history = f"history=[[{table.item_ids[0]}]]"
+    history = f"history=[[-1, {table.item_ids[0]}]]"
     command = [tool, "run", "--dir", version, "--tag_set", "serve", "--signature_def", "serving_default"]
     process = subprocess.run([*command, "--input_exprs", history], capture_output=True, text=True, cwd=version)
     assert "Result for output key item_ids" in process.stdout, process.stderr

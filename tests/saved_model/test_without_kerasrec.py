@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 from kerasrec_testing.child_process import ChildProcess
-from kerasrec_testing.exports import fitted, interactions, model_scores, requests
+from kerasrec_testing.exports import fitted, interactions, model_scores, requests, with_front_padding
 from kerasrec_testing.models import CASES
 
 from kerasrec.saved_model import export_saved_model
@@ -46,7 +46,7 @@ def test_an_export_gives_the_answers_of_its_model(case, child, tmp_path):
     table = interactions(text=list(CASES).index(case) % 2 == 0)  # `test_client` tests the other type
     model = fitted(case, table)
     export_saved_model(model, tmp_path, table, top_k=10)
-    np.savez(tmp_path / "request.npz", **requests(model, table))
+    np.savez(tmp_path / "request.npz", **with_front_padding(requests(model, table)))
     child.ask(folder=str(tmp_path))
     scores, best = model_scores(model, table), model.recommend(table, k=10)
     for loader in ("session", "load"):

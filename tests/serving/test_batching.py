@@ -28,6 +28,8 @@ from kerasrec.serving.servable import Servable
 class Doubler:
     """Stands for a version: doubles its input once `gate` is set, and stores the number of rows of each run."""
 
+    top_k = 0
+
     def __init__(self, is_open=False):
         self.gate = threading.Event()
         if is_open:

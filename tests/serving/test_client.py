@@ -97,7 +97,7 @@ def columns(model, table, k):
     for argument, rows in questions(model, table).items():
         name = name_of_argument.get(argument, argument)
         if name in padding_of_input:
-            rows = [row + [padding_of_input[name]] * (width - len(row)) for row in rows]
+            rows = [[padding_of_input[name]] * (1 + width - len(row)) + row for row in rows]
         inputs[name] = rows
     return inputs
 

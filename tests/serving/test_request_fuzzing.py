@@ -105,6 +105,10 @@ def is_valid(data, signatures):
     ratings = arrays["ratings"]
     if ratings.shape != arrays["history"].shape or not np.isfinite(ratings).all():
         return False
+    for name in arrays.keys() & {"history", "exclude", "candidates"}:  # a server completes a request of one user
+        starts_with_padding = arrays[name].shape[1] > 0 and (arrays[name][:, 0] == b"").all()
+        if n_rows != 1 and not starts_with_padding:
+            return False
     return "k" not in arrays or bool(((arrays["k"] >= 1) & (arrays["k"] <= N_ITEMS)).all())
 
 

@@ -45,8 +45,8 @@ def test_rows_and_columns_have_the_answers_of_grpc_and_of_the_model(server):
     histories = [history_of(user) for user in range(table().n_users)]
     ratings = [ratings_of(user).tolist() for user in range(table().n_users)]
     columns = {
-        "history": [ids + [""] * (width - len(ids)) for ids in histories],
-        "ratings": [values + [0] * (width - len(values)) for values in ratings],
+        "history": [[""] * (1 + width - len(ids)) + ids for ids in histories],
+        "ratings": [[0] * (1 + width - len(values)) + values for values in ratings],
     }
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     code, by_row = predict(server, {"instances": rows})

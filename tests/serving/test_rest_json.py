@@ -7,12 +7,14 @@ import json
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 from kerasrec_testing.served import TIMEOUT, export_version
 
 from kerasrec.serving import Server
 from kerasrec.serving.errors import RequestError
 from kerasrec.serving.rest_json import parse_body, predict_json, read_arrays
 from kerasrec.serving.servable import Servable
+from kerasrec.serving.tensors import with_front_padding
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +33,7 @@ def answer(servable, body):
         body = (body if isinstance(body, str) else json.dumps(body)).encode()
     fields = parse_body(body)
     signature = fields.get("signature_name") or "serving_default"
-    inputs = read_arrays(servable, signature, fields)
+    inputs = with_front_padding(read_arrays(servable, signature, fields))
     servable.check(signature, inputs)
     return json.loads(predict_json(servable.run(signature, inputs), "instances" in fields))
 
@@ -56,11 +58,41 @@ def test_base64_is_decoded(servable):
     assert answers[0] == answers[1]
 
 
+def test_examples_are_base64(servable):
+    text = {"history": ["i1", "i2"], "exclude": ["i3"]}
+    feature = {name: tf.train.Feature(bytes_list={"value": [i.encode() for i in ids]}) for name, ids in text.items()}
+    feature["ratings"] = tf.train.Feature(float_list={"value": [5, 1]})
+    feature["k"] = tf.train.Feature(int64_list={"value": [3]})
+    example = tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
+    encoded = {"b64": base64.b64encode(example).decode()}
+    question = {"history": ["i1", "i2"], "ratings": [5, 1], "k": 3, "exclude": ["i3"], "candidates": []}
+    (expected,) = answer(servable, {"signature_name": "recommend", "instances": [question]})["predictions"]
+    for instances in ([encoded], [{"examples": encoded}]):
+        (row,) = answer(servable, {"signature_name": "examples", "instances": instances})["predictions"]
+        assert row == expected
+    assert (row["n_known"], row["n_valid"]) == (2, 3)
+
+
+def test_answers_are_strict_json(servable):
+    """Lists with places without items, and the scores of all items."""
+
+    def reject(constant):
+        raise AssertionError(f"{constant} is not JSON")
+
+    for signature in ("recommend", "score"):
+        question = {**QUESTION, "k": 12}
+        if signature == "score":
+            question = {name: question[name] for name in ("history", "ratings")}
+        body = json.dumps({"signature_name": signature, "instances": [question]}).encode()
+        inputs = with_front_padding(read_arrays(servable, signature, parse_body(body)))
+        json.loads(predict_json(servable.run(signature, inputs), by_row=True), parse_constant=reject)
+
+
 def test_a_list_that_is_shorter_than_k_is_padded(servable):
-    """The padding has the score -Infinity, as in TF Serving."""
     (row,) = answer(servable, {"signature_name": "recommend", "instances": [{**QUESTION, "k": 6}]})["predictions"]
     assert row["item_ids"][2:] == [""] * 4
-    assert row["scores"][2:] == [float("-inf")] * 4
+    assert row["scores"][2:] == [np.finfo(np.float32).min] * 4
+    assert row["n_valid"] == 2
 
 
 def test_an_empty_history_in_column_format(servable):
