@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,8 +24,8 @@ def data() -> None:
 @data.command(cls=Command)
 @click.argument("data")
 @read_options
-def describe(data: str, **options: str | None) -> None:
-    """Print a summary of DATA: counts, density, range of values and times.
+def describe(data: str, **options: Any) -> None:
+    """Print a summary of DATA: rows, columns, meaning of the values, counts.
 
     DATA is a file or folder (MovieLens folder or zip, CSV, TSV, Parquet, lists with one user per
     line), a name in $KERASREC_DATA, a name of TensorFlow Datasets, or "generated".
@@ -38,12 +39,38 @@ def describe(data: str, **options: str | None) -> None:
     table = read(data, **without_none(options))
     click.echo(repr(table))
     click.echo(table.row_counts)
+    for line in column_lines(table):
+        click.echo(line)
     for name, counts in (("items per user: ", table.counts), ("users per item: ", table.item_counts)):
         click.echo(f"{name}median {_median(counts)}, {counts.min():,} to {counts.max():,}")
-    click.echo(f"user ids: first {table.user_ids[0]!s}, last {table.user_ids[-1]!s}")
     most_popular = int(table.item_counts.argmax())
     title = "" if table.item_titles is None else f" ({table.item_titles[most_popular]})"
     click.echo(f"most popular item: {table.item_ids[most_popular]!s}{title}, {table.item_counts.max():,} users")
+
+
+def column_lines(table: Interactions) -> list[str]:
+    """Returns one line for each role: its column and its content."""
+
+    def source(role: str) -> str:
+        return f"column {table.column_names[role]!r}, " if role in table.column_names else ""
+
+    lines = [
+        f"{role}: {source(role)}{len(ids):,} ids, first {ids[0]!s}, last {ids[-1]!s}"
+        for role, ids in (("user", table.user_ids), ("item", table.item_ids))
+    ]
+    kind = table.value_kind
+    if kind.name == "likes":
+        lines.append(f"value: {source('value') or 'no column, '}every interaction is a like")
+    else:
+        n_likes = int(kind.are_likes(table.values, None).sum())
+        lines.append(f"value: {source('value')}{kind}")
+        lines.append(f"likes: {n_likes:,} of {len(table):,} interactions are likes: {kind.rule(None)}")
+    if table.times is None:
+        lines.append("time: no column, so the order of the file is used")
+    else:
+        first, last = (datetime.fromtimestamp(t, timezone.utc) for t in (table.times.min(), table.times.max()))
+        lines.append(f"time: {source('time')}{first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC")
+    return lines
 
 
 def _median(values: Any) -> str:

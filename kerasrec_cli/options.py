@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,16 +12,18 @@ import click
 from kerasrec_cli.runtime import OPTION_NAMES
 
 READ_OPTIONS = {
-    "--user": "Column of the user ids.  [default: by its name]",
-    "--item": "Column of the item ids.  [default: by its name]",
-    "--value": "Column of the ratings or counts.  [default: by its name]",
-    "--time": "Column of the times.  [default: by its name]",
+    "--user": "Name or number of the column of user ids.  [default: by its name]",
+    "--item": "Name or number of the column of item ids.  [default: by its name]",
+    "--value": "Name or number of the column of ratings or counts.  [default: by its name]",
+    "--time": "Name or number of the column of times.  [default: by its name]",
     "--separator": "Character between columns.  [default: detected in the first line]",
     "--quote": "Character around fields, or '' if quotes are ordinary characters.  [default: \"]",
     "--encoding": "Encoding of a text file, such as cp1252.  [default: detected]",
     "--decimal": "Decimal mark of values: . or ,  [default: detected in the first lines]",
-    "--time-unit": "Unit of numeric times since 1970: s, ms, us or ns.  [default: s]",
+    "--time-unit": "Unit of numeric times since 1970: s, ms, us or ns.  [default: detected]",
     "--date-format": "Format of dates, such as '%d/%m/%Y %H:%M'.  [default: ISO 8601]",
+    "--items": "File with a row for each item, whose titles are shown.",
+    "--item-title": "Column of titles in that file.  [default: by its name]",
     "--layout": "Layout of a file with one user per line: user-items or count-items.  [default: detected]",
 }
 
@@ -34,6 +37,7 @@ PARSERS: dict[str, Callable[[str], Any]] = {
 
 EXAMPLES = {
     "int | None": "100",
+    "float | None": "4",
     "tuple[int, ...]": "600,200",
     "tuple[float, float] | None": "0.5,5",
 }
@@ -42,10 +46,72 @@ EXAMPLES = {
 
 def read_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options that describe the format of a data file; they arrive as `**options` of the command."""
-    for name, text in reversed(READ_OPTIONS.items()):
-        command = click.option(name, help=text)(command)
-    drop_missing = "Drop rows in which a field is missing, and print how many."
-    return click.option("--drop-missing", is_flag=True, default=None, help=drop_missing)(command)
+    flags = [
+        click.option(
+            "--header/--no-header", default=None, help="Whether the first line contains names.  [default: detected]"
+        ),
+        click.option(
+            "--where",
+            multiple=True,
+            metavar="COLUMN=VALUE,…",
+            callback=_parse_where,
+            help="Read only the rows with one of these values, such as event=purchase,addtocart. Repeatable.",
+        ),
+        click.option(
+            "--event-weights",
+            metavar="COLUMN:EVENT=WEIGHT,…",
+            callback=_parse_event_weights,
+            help="Value of the rows of each event, such as event:view=1,addtocart=3,transaction=10.",
+        ),
+        click.option(
+            "--duplicates",
+            metavar="last|sum|count|max",
+            help="Value of a repeated user and item.  [default: sum for counts, last for other values]",
+        ),
+        click.option(
+            "--drop-missing",
+            is_flag=True,
+            default=None,
+            help="Drop rows in which a field is missing, and print how many.",
+        ),
+    ]
+    for option in reversed([*(click.option(name, help=text) for name, text in READ_OPTIONS.items()), *flags]):
+        command = option(command)
+    return command
+
+
+def _parse_where(_context: click.Context, _option: click.Parameter, texts: tuple[str, ...]) -> Any:
+    """Parses `("event=purchase,addtocart",)` to `{"event": ["purchase", "addtocart"]}`."""
+    where: dict[str, list[str]] = {}
+    for text in texts:
+        column, equals, values = text.partition("=")
+        if not (column and equals and values):
+            raise click.BadParameter(f"expected COLUMN=VALUE,…, got {text!r}. Fix: write --where event=purchase")
+        where.setdefault(column.strip(), []).extend(split_list(values))
+    return where or None
+
+
+def _parse_event_weights(_context: click.Context, _option: click.Parameter, text: str | None) -> Any:
+    """Parses `"event:view=1,addtocart=3"` to `{"event": {"view": 1.0, "addtocart": 3.0}}`."""
+    if text is None:
+        return None
+    column, _, events = text.partition(":")
+    try:
+        pairs = [event.rpartition("=") for event in split_list(events)]
+        weights = {event.strip(): float(weight) for event, _, weight in pairs}
+        if not (column.strip() and weights and all(weights)):
+            raise ValueError
+    except ValueError:
+        raise click.BadParameter(
+            f"expected COLUMN:EVENT=WEIGHT,…, got {text!r}. Fix: write --event-weights event:view=1,purchase=10"
+        ) from None
+    return {column.strip(): weights}
+
+
+def split_list(text: str) -> list[str]:
+    """Splits a list at its commas, except inside quotes, as in a CSV file."""
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    return [field.strip() for row in rows for field in row if field.strip()]
 
 
 def without_none(options: Mapping[str, Any]) -> dict[str, Any]:

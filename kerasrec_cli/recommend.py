@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasrec_cli.options import split_list
 from kerasrec_cli.runtime import Command
 from kerasrec_cli.serving import DEFAULT_NAME
 
@@ -158,12 +158,6 @@ def titles_of(table: Interactions) -> dict[Any, str]:
     if table.item_titles is None:
         return {}
     return dict(zip(table.item_ids.tolist(), table.item_titles.tolist(), strict=True))
-
-
-def split_list(text: str) -> list[str]:
-    """Splits a list at its commas, except inside quotes, as in a CSV file."""
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
-    return [field.strip() for row in rows for field in row if field.strip()]
 
 
 def _parse_ids(ids: list[str], are_strings: bool, option: str) -> list[Any]:

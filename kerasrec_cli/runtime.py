@@ -27,7 +27,7 @@ class Command(click.Command):
     """A command that first imports the library."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        options = {p.name: p.opts[0] for p in self.params if isinstance(p, click.Option)}
+        options = {p.name: (p.secondary_opts or p.opts)[0] for p in self.params if isinstance(p, click.Option)}
         ctx.meta[OPTION_NAMES] = options
         _import_library()
         return super().invoke(ctx)
@@ -51,7 +51,8 @@ class _StderrHandler(logging.Handler):
     """Prints what the readers log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        context = click.get_current_context(silent=True)
+        click.echo(with_option_names(self.format(record), context.meta[OPTION_NAMES] if context else {}), err=True)
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import math
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -74,7 +74,7 @@ def train(
     model_texts: tuple[str, ...],
     out: Path,
     overwrite: bool,
-    **options: str | None,
+    **options: Any,
 ) -> None:
     """Train MODEL, evaluate it by a published protocol, and store the run.
 

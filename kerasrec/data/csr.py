@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 import scipy.sparse as sp
 
-from kerasrec.types import Array, IntArray
+from kerasrec.types import Array, BoolArray, FloatArray, IntArray
+
+BLOCK = 1 << 22
+"""Number of entries that are processed at once, where temporary arrays would need much memory."""
 
 
 def indptr_of(counts: IntArray) -> IntArray:
@@ -52,37 +55,75 @@ def sorted_matrix(indptr: IntArray, columns: IntArray, values: Array, shape: tup
     return matrix
 
 
-def order_of_latest(
-    user: IntArray, item: IntArray, time: Array | None, n_users: int, n_items: int
-) -> tuple[IntArray, IntArray]:
-    """Returns the order of the entries by row, without those that a later entry of the same (user, item) pair replaces.
+def place_by_row(rows: IntArray, counts: IntArray) -> IntArray | None:
+    """Returns the position `(n,)` of each entry after a stable sort by row, or `None` if they are sorted already.
 
     Args:
-        user: `(n,)` row of each entry.
-        item: `(n,)` column of each entry.
-        time: `(n,)` time of each entry. If None, and among equal times, a later position is a later entry.
-        n_users: number of rows.
+        rows: `(n,)` int32 row of each entry. If there are fewer than 2³¹ entries, it is overwritten with the result.
+        counts: `(n_rows,)` int64 zeros, to which the number of entries of each row is added.
+    """
+    n_rows, blocks = len(counts), range(0, len(rows), BLOCK)
+    for start in blocks:
+        counts += np.bincount(rows[start : start + BLOCK], minlength=n_rows)
+    if all((np.diff(rows[start : start + BLOCK + 1]) >= 0).all() for start in blocks):
+        return None
+    next_place = indptr_of(counts)[:-1]
+    places = rows if len(rows) < np.iinfo(np.int32).max else np.empty(len(rows), np.int64)
+    for start in blocks:
+        block = rows[start : start + BLOCK]
+        order = order_by_row(block, n_rows)
+        block_counts = np.bincount(block, minlength=n_rows)
+        first = indptr_of(block_counts)[:-1]  # of each row, in the sorted block
+        block_places = np.empty(len(block), np.int64)
+        block_places[order] = np.arange(len(block)) + np.repeat(next_place - first, block_counts)
+        next_place += block_counts
+        places[start : start + BLOCK] = block_places
+    return places
+
+
+def merge_pairs(
+    indptr: IntArray, items: IntArray, values: FloatArray, times: IntArray | None, n_items: int, how: str
+) -> BoolArray | None:
+    """Merges the entries of each (row, column) pair into the latest of them.
+
+    Args:
+        indptr: `(n_rows + 1,)` row boundaries.
+        items: `(n,)` column of each entry.
+        values: `(n,)` value of each entry. Values of the entries that stay are overwritten.
+        times: `(n,)` time of each entry. If None, and among equal times, a later position is a later entry.
         n_items: number of columns.
+        how: the value of a merged entry: that of the `"last"` one, the `"sum"`, the `"count"` or the `"max"`.
 
     Returns:
-        The positions `(m,)` of the entries, row after row, otherwise in their original order; and the `indptr`.
+        Which entries `(n,)` stay, or `None` if all of them do.
     """
-    order = order_by_row(user, n_users)
-    replaced = _replaced_positions(user, item, time, n_users, n_items)
-    if len(replaced):
-        latest = np.ones(len(user), bool)
-        latest[replaced] = False
-        order = order[latest[order]]
-    return order, indptr_of(np.bincount(user[order], minlength=n_users))
+    keep: BoolArray | None = None
+    n_rows, row = len(indptr) - 1, 0
+    while row < n_rows:  # whole rows, up to about BLOCK entries
+        end = max(row + 1, int(np.searchsorted(indptr, indptr[row] + BLOCK, side="right")) - 1)
+        part = slice(int(indptr[row]), int(indptr[end]))
+        pairs = np.repeat(np.arange(end - row) * n_items, np.diff(indptr[row : end + 1])) + items[part]
+        row = end
+        ascending = np.sort(pairs)
+        if how != "count" and not (ascending[1:] == ascending[:-1]).any():
+            continue
+        order = np.argsort(pairs, kind="stable") if times is None else np.lexsort((times[part], pairs))
+        is_last = np.append(pairs[order[1:]] != pairs[order[:-1]], True)
+        last = order[is_last]
+        if how != "last":
+            values[part][last] = _merged(values[part][order], np.flatnonzero(is_last), how)
+        if len(last) < len(pairs):
+            keep = np.ones(len(items), bool) if keep is None else keep
+            keep[part] = False
+            keep[part][last] = True
+    return keep
 
 
-def _replaced_positions(user: IntArray, item: IntArray, time: Array | None, n_users: int, n_items: int) -> IntArray:
-    order = order_by_row(item, n_items)
-    order = order[order_by_row(user[order], n_users)]
-    same_pair = (user[order[1:]] == user[order[:-1]]) & (item[order[1:]] == item[order[:-1]])
-    if time is not None and same_pair.any():
-        # Sorting all entries by time is slow. Repeated pairs are few, and they occupy the same places afterwards.
-        places = np.flatnonzero(np.append(same_pair, False) | np.insert(same_pair, 0, False))
-        repeated = order[places]
-        order[places] = repeated[np.lexsort((time[repeated], item[repeated], user[repeated]))]
-    return order[:-1][same_pair]
+def _merged(values: FloatArray, last: IntArray, how: str) -> FloatArray:
+    """Returns one value for each group of values. `last` contains the position of the last value of each group."""
+    first = np.append(0, last[:-1] + 1)
+    if how == "count":
+        return (last - first + 1).astype(np.float32)
+    if how == "max":
+        return np.maximum.reduceat(values, first)
+    return np.add.reduceat(values.astype(np.float64), first).astype(np.float32)

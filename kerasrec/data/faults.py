@@ -6,19 +6,25 @@ Reading is fast and only detects that a column is invalid; then these functions 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from kerasrec.data.errors import DataError
-from kerasrec.data.ids import UNPRINTABLE
+from kerasrec.data.ids import BLOCK, UNPRINTABLE
+from kerasrec.data.row_rules import RULE, RowRules
 from kerasrec.data.text import MISSING
 from kerasrec.data.times import TimeFormat
 
 
 def data_error(
-    source: object, columns: Mapping[str, Any], names: Mapping[str, str], times: TimeFormat, error: ValueError
+    source: object,
+    columns: Mapping[str, Any],
+    names: Mapping[str, str],
+    times: TimeFormat,
+    rules: RowRules,
+    error: ValueError,
 ) -> DataError:
     """Returns the error for the first invalid row of a table.
 
@@ -27,18 +33,28 @@ def data_error(
         columns: role → pyarrow column.
         names: role → name of the column.
         times: the notation of times.
+        rules: rules that drop rows, whatever their content.
         error: the error of the fast reader, which is used if no single row is invalid.
     """
     import pyarrow as pa
 
     integer_roles = {role for role in ("user", "item") if pa.types.is_integer(columns[role].type)}
-    rows = zip(*(column.to_pylist() for column in columns.values()), strict=True)
-    for number, row in enumerate(rows, 1):
-        fields = {role: "" if field is None else str(field) for role, field in zip(columns, row, strict=True)}
-        message = fault(fields, names, times, integer_roles)
-        if message:
-            return DataError(f"{source}, row {number}, {message}")
+    all_columns = dict(columns)
+    first_time = str(all_columns["time"][0]) if "time" in all_columns else ""
+    for likely_times in times.likely_formats(first_time):
+        for number, fields in enumerate(_rows(all_columns), 1):
+            message = fault(fields, names, likely_times, integer_roles) if rules.accepts(fields) else None
+            if message:
+                return DataError(f"{source}, row {number}, {message}")
     return DataError(f"{source}: {error}")
+
+
+def _rows(columns: Mapping[str, Any]) -> Iterator[dict[str, str]]:
+    """Yields each row as role → text."""
+    for start in range(0, len(columns["user"]), BLOCK):
+        parts = [column.slice(start, BLOCK).to_pylist() for column in columns.values()]
+        for row in zip(*parts, strict=True):
+            yield {role: "" if field is None else str(field) for role, field in zip(columns, row, strict=True)}
 
 
 def fault(
@@ -58,6 +74,8 @@ def fault(
         decimal: the decimal separator of values.
     """
     for role, field in fields.items():
+        if role.startswith(RULE):
+            continue
         if not field.strip() or (role in integer_roles and field.strip() in MISSING):
             content = "an id" if role in ("user", "item") else f"a {role}"
             message: str | None = f"expected {content}, got a missing one ({field!r}). Fix: fill it in or drop the line"

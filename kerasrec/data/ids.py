@@ -9,7 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from kerasrec.data.text import as_integers, is_text
 from kerasrec.types import Array, IntArray
+
+BLOCK = 1 << 20
+"""Number of rows that are processed at once, where temporary arrays would need much memory."""
 
 UNPRINTABLE = r"[\x00\n\r]"
 """Characters that no id contains: line breaks separate ids in exports, and numpy drops NUL at the end of a string."""
@@ -41,7 +45,7 @@ def has_strings(ids: Array) -> bool:
     return ids.dtype.kind in "US"
 
 
-def factorize(ids: Any, name: str) -> tuple[Array, IntArray]:
+def factorize(ids: Any, name: str, from_text: bool = False) -> tuple[Array, IntArray]:
     """Separates ids into a vocabulary and positions in it, by hashing, which is faster than sorting.
 
     Spaces around string ids are removed.
@@ -49,6 +53,7 @@ def factorize(ids: Any, name: str) -> tuple[Array, IntArray]:
     Args:
         ids: `(n,)` integers, strings or UUIDs, as a list, an array of numpy or pyarrow, or a series.
         name: name of the argument, for the error message.
+        from_text: whether string ids are converted to integers if that loses nothing; see `as_integers`.
 
     Returns:
         The vocabulary `(n_distinct,)`, and the position `(n,)` int32 of each id.
@@ -60,35 +65,64 @@ def factorize(ids: Any, name: str) -> tuple[Array, IntArray]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    column = as_id_column(ids, name)
-    if column.null_count:
-        position = int(np.argmax(column.is_null().to_numpy()))
+    codes, distinct = _encoded(as_id_column(ids, name))
+    if is_text(distinct.type):
+        trimmed = pc.dictionary_encode(pc.utf8_trim_whitespace(distinct))
+        if len(trimmed.dictionary) < len(distinct):  # some ids differ in spaces only
+            codes = trimmed.indices.to_numpy(zero_copy_only=False)[codes]
+        distinct = as_integers(trimmed.dictionary) if from_text else trimmed.dictionary
+    is_missing = np.append(distinct.is_null().to_numpy(zero_copy_only=False), True)[codes]  # -1 is the last one
+    if is_missing.any():
         raise ValueError(
-            f"expected an id in `{name}` at position {position}, got a missing value ({column.null_count:,} in all). "
-            "Fix: drop these interactions"
+            f"expected an id in `{name}` at position {int(np.argmax(is_missing))}, got a missing value "
+            f"({int(is_missing.sum()):,} in all). Fix: drop these interactions"
         )
-    encoded = pc.dictionary_encode(column).unify_dictionaries().combine_chunks()
-    codes, ids_of_codes = encoded.indices.to_numpy(), encoded.dictionary
-    if pa.types.is_integer(column.type):
-        distinct = ids_of_codes.to_numpy(zero_copy_only=False).astype(np.int64)
-        padding = distinct == -1
+    del is_missing
+    if pa.types.is_integer(distinct.type):
+        vocabulary = distinct.drop_null().to_numpy(zero_copy_only=False).astype(np.int64)
+        padding = vocabulary == -1
     else:
-        trimmed = pc.dictionary_encode(pc.utf8_trim_whitespace(ids_of_codes))
-        if len(trimmed.dictionary) < len(ids_of_codes):  # some ids differ in spaces only
-            codes = trimmed.indices.to_numpy()[codes]
-        ids_of_codes = trimmed.dictionary
-        _check_strings(ids_of_codes, name)
-        distinct = ids_of_codes.to_numpy(zero_copy_only=False).astype(np.str_)
-        padding = distinct == ""
+        _check_strings(distinct, name)
+        vocabulary = distinct.to_numpy(zero_copy_only=False).astype(np.str_)
+        padding = vocabulary == ""
     if padding.any():
         raise ValueError(
-            f"expected ids other than -1 and '', which are reserved for padding, got {distinct[padding][0].item()!r} "
+            f"expected ids other than -1 and '', which are reserved for padding, got {vocabulary[padding][0].item()!r} "
             f"in `{name}`. Fix: rename that id"
         )
-    ascending = np.argsort(distinct, kind="stable")
-    rank = np.empty(len(distinct), np.int32)
-    rank[ascending] = np.arange(len(distinct), dtype=np.int32)
-    return distinct[ascending], rank[codes]
+    ascending = np.argsort(vocabulary, kind="stable")
+    rank = np.empty(len(vocabulary), np.int32)
+    rank[ascending] = np.arange(len(vocabulary), dtype=np.int32)
+    for start in range(0, len(codes), BLOCK):  # a copy of all codes would double the memory
+        codes[start : start + BLOCK] = rank[codes[start : start + BLOCK]]
+    return vocabulary[ascending], codes
+
+
+def _encoded(column: Any) -> tuple[IntArray, Any]:
+    """Returns the position `(n,)` int32 of each id among the distinct ids, -1 for a missing one, and these ids.
+
+    Args:
+        column: chunked array of pyarrow, dictionary-encoded or not.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    is_encoded = pa.types.is_dictionary(column.type)
+    encoded = column if is_encoded else pc.dictionary_encode(column)
+    encoded = encoded.unify_dictionaries()
+    codes = np.empty(len(encoded), np.int32)
+    start = 0
+    for chunk in encoded.iterchunks():
+        indices = chunk.indices.fill_null(-1) if chunk.null_count else chunk.indices
+        codes[start : start + len(chunk)] = indices.to_numpy(zero_copy_only=False)
+        start += len(chunk)
+    distinct = encoded.chunk(0).dictionary if encoded.num_chunks else pa.array([], encoded.type.value_type)
+    if is_encoded:  # rows may have been removed, and categories of pandas may be unused
+        is_used = np.zeros(len(distinct) + 1, bool)
+        is_used[codes] = True
+        new_codes = np.append(np.cumsum(is_used[:-1], dtype=np.int32) - 1, np.int32(-1)).astype(np.int32)
+        codes, distinct = new_codes[codes], distinct.filter(pa.array(is_used[:-1]))
+    return codes, distinct
 
 
 def _check_strings(ids: Any, name: str) -> None:
@@ -118,7 +152,7 @@ def _check_strings(ids: Any, name: str) -> None:
 
 
 def as_id_column(ids: Any, name: str) -> Any:
-    """Converts ids to a `pyarrow.ChunkedArray` of int64 or strings, or of any type with nulls.
+    """Converts ids to a `pyarrow.ChunkedArray` of int64, strings or dictionary-encoded strings.
 
     Raises:
         ValueError: The types are mixed; or an id is not a string, a UUID or a 64-bit integer.
@@ -143,6 +177,8 @@ def as_id_column(ids: Any, name: str) -> Any:
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if pa.types.is_dictionary(column.type):
+        if is_text(column.type.value_type):
+            return column.cast(pa.dictionary(pa.int32(), column.type.value_type))
         column = column.cast(column.type.value_type)
     kind = column.type
     if isinstance(kind, pa.UuidType):
@@ -151,7 +187,7 @@ def as_id_column(ids: Any, name: str) -> Any:
         return column.cast(pa.string())
     if any(is_type(kind) for is_type in (pa.types.is_string_view, pa.types.is_binary_view, pa.types.is_large_binary)):
         return column.cast(pa.large_string())
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if is_text(kind):
         return column
     if any(is_type(kind) for is_type in (pa.types.is_integer, pa.types.is_floating, pa.types.is_decimal)):
         try:  # pandas converts integers to floats if another entry of the column is missing

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 
-from kerasrec.data.arrays import as_finite, check_parallel
-from kerasrec.data.columns import as_arrays, frame_columns
-from kerasrec.data.csr import indptr_of, order_by_row, order_of_latest, positions_of_rows, time_order
+from kerasrec.data.arrays import check_parallel
+from kerasrec.data.columns import frame_columns
+from kerasrec.data.csr import indptr_of, order_by_row, positions_of_rows, time_order
+from kerasrec.data.errors import DataError
 from kerasrec.data.faults import data_error
 from kerasrec.data.histories import rows_of_histories, unknown_user_ids
-from kerasrec.data.ids import factorize, lookup
+from kerasrec.data.ids import lookup
 from kerasrec.data.matrices import rows_of_matrix
-from kerasrec.data.row_counts import RowCounts
+from kerasrec.data.row_rules import RowRules
+from kerasrec.data.rows import rows_of_columns
 from kerasrec.data.table import CONTENT, Table
-from kerasrec.data.times import TimeFormat, as_seconds
+from kerasrec.data.times import TimeFormat
 from kerasrec.types import Array, BoolArray, IntArray
 
 
@@ -41,6 +42,7 @@ class Interactions(Table):
         item_titles: `(n_items,)` str, or `None`.
         row_counts: how many rows of the source were read, kept, merged and dropped. `None` for a table
             that was not read from rows, or that has only a part of them.
+        column_names: role (user, item, value, time) → name of its column in the source. Empty for arrays.
 
     Example:
         >>> from kerasrec import Interactions
@@ -60,6 +62,7 @@ class Interactions(Table):
         values: Any = None,
         times: Any = None,
         titles: dict[Any, str] | None = None,
+        duplicates: str | None = None,
     ) -> Interactions:
         """Creates a table from parallel arrays with one entry for each interaction.
 
@@ -71,42 +74,34 @@ class Interactions(Table):
                 strings are removed.
             items: `(n,)` ids, likewise.
             values: `(n,)` finite numbers. If omitted, every value is 1.
-            times: `(n,)` seconds since 1970, dates, or ISO dates as text. If omitted, the table has no times.
+            times: `(n,)` seconds since 1970, dates, or ISO dates as text. Larger numbers are milli-, micro- or
+                nanoseconds. If omitted, the table has no times.
             titles: item id → title.
+            duplicates: value of a repeated pair: that of the `"last"` interaction, the `"sum"`, the `"count"` of
+                interactions, or the `"max"`. If omitted, the sum of counts, and the last of other values.
 
         Raises:
             ValueError: The arrays are empty or differ in length; or an id, a value or a time is
                 missing, not finite, or of the wrong type.
         """
-        user_ids, user = factorize(users, "users")
-        item_ids, item = factorize(items, "items")
-        value = np.ones(len(user), np.float32) if values is None else as_finite(values, "values", np.float32)
-        time = None if times is None else as_seconds(times)
-        check_parallel("users", user, items=item, values=value, times=time)
-        if not len(user):
-            raise ValueError("expected at least one interaction, got empty arrays. Fix: check the source of the arrays")
-        order, indptr = order_of_latest(user, item, time, len(user_ids), len(item_ids))
-        return cls(
-            indptr,
-            item[order],
-            value[order],
-            None if time is None else time[order],
-            user_ids,
-            item_ids,
-            None if titles is None else np.array([titles.get(i, "") for i in item_ids.tolist()]),
-            RowCounts(len(order), len(user) - len(order)),
-        )
+        arrays = {"user": users, "item": items, "value": values, "time": times}
+        columns = {role: array for role, array in arrays.items() if array is not None}
+        return cls(**rows_of_columns(columns, titles=titles, duplicates=duplicates))
 
     @classmethod
     def from_frame(
         cls,
         frame: Any,
-        user: str | None = None,
-        item: str | None = None,
-        value: str | None = None,
-        time: str | None = None,
-        time_unit: str = "s",
+        user: str | int | None = None,
+        item: str | int | None = None,
+        value: str | int | None = None,
+        time: str | int | None = None,
+        time_unit: str | None = None,
         date_format: str | None = None,
+        where: Mapping[str, Sequence[Any]] | None = None,
+        event_weights: Mapping[str, Mapping[str, float]] | None = None,
+        duplicates: str | None = None,
+        drop_missing: bool = False,
     ) -> Interactions:
         """Creates a table from a data frame of pandas, or of any library whose frames have named columns.
 
@@ -114,23 +109,75 @@ class Interactions(Table):
 
         Args:
             frame: the data frame, one row for each interaction.
-            user: name of the column of user ids. If omitted, the first column with a usual name; also for the others.
-            item: name of the column of item ids.
-            value: name of the column of ratings or counts. Without such a column, every value is 1.
-            time: name of the column of times: numbers, dates, or dates as text.
-            time_unit: unit of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
+            user: name or number of the column of user ids. If omitted, the first column with a usual name; also for
+                the others.
+            item: name or number of the column of item ids.
+            value: name or number of the column of ratings or counts. Without such a column, every value is 1.
+            time: name or number of the column of times: numbers, dates, or dates as text.
+            time_unit: unit of times that are numbers, as for `kerasrec.read`.
             date_format: format of dates as text, as for `datetime.strptime`: `"%d/%m/%Y %H:%M"`. If omitted, ISO.
+            where: column → accepted values: `{"event": ["purchase"]}`.
+            event_weights: column → event → value of its rows: `{"event": {"view": 1, "purchase": 10}}`.
+            duplicates: value of a repeated pair, as for `from_arrays`.
+            drop_missing: whether to drop the rows in which a field is missing.
 
         Raises:
             DataError: A column does not exist, or a cell is missing or invalid.
         """
         times = TimeFormat(time_unit, date_format)
-        arguments = {"user": user, "item": item, "value": value, "time": time}
-        columns, names = frame_columns(frame, {role: name for role, name in arguments.items() if name is not None})
+        rules = RowRules(where or {}, event_weights or {}, duplicates, drop_missing)
+        chosen = {"user": user, "item": item, "value": value, "time": time}
+        columns, names = frame_columns(
+            frame, {role: str(name) for role, name in chosen.items() if name is not None}, rules
+        )
+        return cls.from_columns("the frame", columns, names, times, rules)
+
+    @classmethod
+    def from_columns(
+        cls,
+        source: object,
+        columns: Mapping[str, Any],
+        names: Mapping[str, str],
+        times: TimeFormat,
+        rules: RowRules,
+        dropped: Mapping[str, int] | None = None,
+        from_text: bool = False,
+    ) -> Interactions:
+        """Creates a table from columns of pyarrow, for readers of file formats.
+
+        Args:
+            source: the file, for messages.
+            columns: role, or the key of a column that a rule reads → column.
+            names: the same keys → name of the column.
+            times: the notation of times.
+            rules: which rows count, and with which value.
+            dropped: reason → rows of the source that are not in `columns`.
+            from_text: whether ids are text that can be integers.
+
+        Raises:
+            DataError: A row is invalid. The message states the first one.
+        """
+        import pyarrow as pa
+
+        dropped = dict(dropped or {})
         try:
-            return cls.from_arrays(**as_arrays(columns, times))
+            chosen, others = rules.apply(columns, from_text) if rules.are_active else (columns, {})
+            return cls(
+                **rows_of_columns(
+                    chosen,
+                    times=times,
+                    duplicates=rules.merging,
+                    names=rules.names_of_roles(names),
+                    dropped=dropped | others,
+                    from_text=from_text,
+                )
+            )
+        except DataError as error:
+            raise DataError(f"{source}: {error}") from None
         except ValueError as error:
-            raise data_error("the frame", columns, names, times, error) from None
+            if isinstance(error, pa.ArrowException):
+                raise
+            raise data_error(source, columns, names, times, rules, error) from None
 
     @classmethod
     def from_histories(
@@ -276,10 +323,14 @@ class Interactions(Table):
             item_titles=titles,
         )
 
-    def with_dropped_rows(self, dropped: Mapping[str, int]) -> Interactions:
-        """Returns the table with `dropped` (reason → rows of the source) added to its `row_counts`."""
-        counts = self.row_counts or RowCounts(len(self))
-        return self._copy(row_counts=replace(counts, dropped={**counts.dropped, **dropped}))
+    def with_titles(self, titles: Mapping[Any, str]) -> Interactions:
+        """Returns the table with titles of its items.
+
+        Args:
+            titles: item id, also as text → title. Other items have the title "".
+        """
+        texts = {str(item): title for item, title in titles.items()}
+        return self._copy(item_titles=np.array([texts.get(str(item), "") for item in self.item_ids.tolist()]))
 
     def _take(self, positions: IntArray | BoolArray, **changes: Any) -> Interactions:
         """Returns a copy with the interactions at `positions` and with some of the constructor's arguments changed."""
@@ -289,5 +340,5 @@ class Interactions(Table):
 
     def _copy(self, **changes: Any) -> Interactions:
         """Returns a copy with some of the constructor's arguments changed."""
-        names = (*CONTENT, "item_titles", "row_counts")
+        names = (*CONTENT, "item_titles", "row_counts", "column_names")
         return Interactions(**{name: changes.get(name, getattr(self, name)) for name in names})

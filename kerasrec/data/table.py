@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +10,7 @@ import scipy.sparse as sp
 
 from kerasrec.data.arrays import read_only
 from kerasrec.data.csr import sorted_matrix
+from kerasrec.data.kinds import ValueKind, value_kind
 from kerasrec.data.row_counts import RowCounts
 from kerasrec.data.summary import summary
 from kerasrec.types import Array, IntArray
@@ -30,6 +32,7 @@ class Table:
         item_ids: Array,
         item_titles: Array | None = None,
         row_counts: RowCounts | None = None,
+        column_names: Mapping[str, str] | None = None,
     ) -> None:
         self.indptr = read_only(indptr, np.int64)
         self.items = read_only(items, np.int32)
@@ -39,6 +42,7 @@ class Table:
         self.item_ids = read_only(item_ids)
         self.item_titles = None if item_titles is None else read_only(item_titles)
         self.row_counts = row_counts
+        self.column_names = dict(column_names or {})
 
     @property
     def n_users(self) -> int:
@@ -82,6 +86,11 @@ class Table:
     def is_binary(self) -> bool:
         """Whether every value is 1."""
         return bool(np.all(self.values == 1))
+
+    @cached_property
+    def value_kind(self) -> ValueKind:
+        """The meaning of the values, inferred from them and from the name of their column."""
+        return value_kind(self.values, self.column_names.get("value"))
 
     @property
     def density(self) -> float:

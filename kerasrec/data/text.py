@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
@@ -41,3 +42,35 @@ def as_integers(ids: Any) -> Any:
         return pc.if_else(missing, None, ids).cast(pa.int64())
     except pa.ArrowInvalid:  # more than 64 bits
         return ids
+
+
+def is_text(kind: Any) -> bool:
+    """Returns whether a type of pyarrow is a string type."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def is_text_column(column: Any) -> bool:
+    """Returns whether a column of pyarrow contains strings, dictionary-encoded or not."""
+    import pyarrow as pa
+
+    return is_text(column.type) or (pa.types.is_dictionary(column.type) and is_text(column.type.value_type))
+
+
+def rows_where(column: Any, predicate: Callable[[Any], Any]) -> Any:
+    """Returns which rows of a column fulfil a condition, as a boolean array of pyarrow without nulls.
+
+    The condition of a dictionary-encoded column is computed once for each distinct value.
+
+    Args:
+        column: chunked array of pyarrow.
+        predicate: returns which entries of an array of pyarrow fulfil the condition. Missing ones do not.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_dictionary(column.type):
+        return pc.fill_null(predicate(column), False)
+    chunks = [pc.fill_null(predicate(chunk.dictionary).take(chunk.indices), False) for chunk in column.iterchunks()]
+    return pa.chunked_array(chunks, pa.bool_())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 
 from kerasrec.data.arrays import as_finite
 from kerasrec.data.errors import DataError
-from kerasrec.data.text import NUMBER
+from kerasrec.data.text import NUMBER, is_text
 from kerasrec.types import Array, IntArray
 
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -26,6 +26,11 @@ EARLIEST, LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) f
 USUAL_YEARS = (1990, 2050)
 """Times outside this range are logged as a warning."""
 
+USUAL_EARLIEST, USUAL_LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) for year in USUAL_YEARS)
+
+USUAL_FORMATS = ("%a %b %d %H:%M:%S %z %Y", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z", "%b %d, %Y", "%B %d, %Y")
+"""Formats of dates as text, besides ISO, that need no `date_format`: no date has two of them."""
+
 LOG = logging.getLogger(__name__)
 
 
@@ -34,18 +39,19 @@ class TimeFormat:
     """The notation of times in the input.
 
     Attributes:
-        unit: unit of times that are numbers, since 1970: `"s"`, `"ms"`, `"us"` or `"ns"`.
+        unit: unit of times that are numbers, since 1970: `"s"`, `"ms"`, `"us"` or `"ns"`. If omitted, seconds, or
+            the unit in which all times are in usual years.
         date_format: format of dates as text, as for `datetime.strptime`. If omitted, ISO dates.
 
     Raises:
         DataError: `unit` or `date_format` is invalid.
     """
 
-    unit: str = "s"
+    unit: str | None = None
     date_format: str | None = None
 
     def __post_init__(self) -> None:
-        if self.unit not in UNITS:
+        if self.unit not in (None, *UNITS):
             raise DataError(
                 f"expected `time_unit` to be one of {', '.join(UNITS)}, got {self.unit!r}. Fix: choose the unit of "
                 "times that are numbers; dates have no unit"
@@ -67,7 +73,7 @@ class TimeFormat:
         """
         date = date.strip()
         if self.date_format is None:
-            moment = datetime.fromisoformat(date.replace("Z", "+00:00"))
+            moment = _parse_usual(date)
         else:
             moment = datetime.strptime(date, self.date_format)
         return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
@@ -84,15 +90,27 @@ class TimeFormat:
         if pa.types.is_decimal(column.type):
             column, numbers = column.cast(pa.float64()), True
         times = np.asarray(column if numbers and self.date_format is None else self._timestamps(column))
-        with np.errstate(invalid="ignore"):  # infinite times are reported below
-            if times.dtype.kind == "M":
-                seconds = times.astype("datetime64[s]").astype(np.int64)
-            else:
-                seconds = times // UNITS[self.unit]
-        if times.dtype.kind != "M" and self.unit == "s":
-            check_not_dates(times)
+        if times.dtype.kind == "M":
+            seconds: IntArray = times.astype("datetime64[s]").astype(np.int64)
+        else:
+            seconds = self.seconds_of_numbers(times)
         check_years(seconds)
-        return seconds.astype(np.int64)
+        return seconds
+
+    def seconds_of_numbers(self, times: Array) -> IntArray:
+        """Converts numbers to seconds since 1970, `(n,)` int64. The result is `times` itself if nothing changes.
+
+        Raises:
+            ValueError: A time is missing, not finite, or a date such as 20010203.
+        """
+        unit = self.unit or usual_unit(times) or "s"
+        if unit == "s":
+            check_not_dates(times)
+        if times.dtype.kind == "f":
+            return as_finite(np.floor(times / UNITS[unit]), "times", np.int64)
+        if times.dtype != np.int64:
+            times = as_finite(times, "times", np.int64)
+        return times if unit == "s" else times // UNITS[unit]
 
     def _timestamps(self, column: Any) -> Any:
         """Converts a pyarrow column of dates, or of dates as text or as numbers, to timestamps."""
@@ -117,11 +135,22 @@ class TimeFormat:
         seconds = [math.floor(self.parse(date).timestamp()) for date in encoded.dictionary.to_pylist()]
         return pa.array(seconds, pa.timestamp("s")).take(encoded.indices)
 
+    def likely_formats(self, field: str) -> list[TimeFormat]:
+        """Returns this format with each unit that an error can refer to: the one of a valid time, and seconds.
+
+        Args:
+            field: the first time of the source, as text.
+        """
+        if self.unit is not None or not NUMBER.fullmatch(field):
+            return [self]
+        unit = usual_unit(np.array([float(field)]))
+        return [replace(self, unit=unit) for unit in dict.fromkeys((unit or "s", "s"))]
+
     def fault(self, field: str) -> str | None:
         """Returns the error message for a time as text, or `None` if the time is valid."""
         is_number = self.date_format is None and NUMBER.fullmatch(field) is not None
         if is_number:
-            seconds = float(field) / UNITS[self.unit]
+            seconds = float(field) / UNITS[self.unit or "s"]
         else:
             try:
                 seconds = self.parse(field).timestamp()
@@ -132,7 +161,8 @@ class TimeFormat:
                         "Fix: correct the date or `date_format`"
                     )
                 return (
-                    f"expected a number ({self.unit} since 1970) or an ISO date (2001-02-03 04:05:06), got {field!r}. "
+                    f"expected a number ({self.unit or 's'} since 1970) or an ISO date (2001-02-03 04:05:06), got "
+                    f"{field!r}. "
                     "Fix: pass the format of other dates, for example date_format='%d/%m/%Y %H:%M'"
                 )
         if EARLIEST <= seconds < LATEST:
@@ -146,31 +176,45 @@ class TimeFormat:
         )
 
 
-def is_text(kind: Any) -> bool:
-    """Returns whether a type of pyarrow is a string type."""
-    import pyarrow as pa
+def _parse_usual(date: str) -> datetime:
+    """Parses an ISO date, or a date in one of the usual formats."""
+    try:
+        return datetime.fromisoformat(date.replace("Z", "+00:00"))
+    except ValueError:
+        for usual_format in USUAL_FORMATS:
+            with contextlib.suppress(ValueError):
+                return datetime.strptime(date, usual_format)
+        raise
 
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
+
+def usual_unit(times: Array) -> str | None:
+    """Returns the unit in which all times, numbers since 1970, are in usual years; `None` if there is none."""
+    if len(times):
+        first, last = float(times.min()), float(times.max())
+        for unit, per_second in UNITS.items():
+            if USUAL_EARLIEST <= first / per_second and last / per_second < USUAL_LATEST:
+                return unit
+    return None
 
 
-def as_seconds(times: Any) -> IntArray:
-    """Converts times to seconds since 1970, `(n,)` int64, with the rules of `TimeFormat()`.
+def as_seconds(times: Any, time_format: TimeFormat | None = None) -> IntArray:
+    """Converts times to seconds since 1970, `(n,)` int64.
 
     Unusual years are logged as a warning.
 
     Args:
-        times: `(n,)` seconds, dates, or ISO dates as text: an array of numpy or pyarrow, a series, or a list.
+        times: `(n,)` numbers, dates, or dates as text: an array of numpy or pyarrow, a series, or a list.
+        time_format: their notation.
 
     Raises:
         ValueError: A time is missing, not a time, or outside the range of years.
     """
     import pyarrow as pa
 
+    time_format = time_format or TimeFormat()
     array = times if isinstance(times, (pa.Array, pa.ChunkedArray)) else np.asarray(times)
-    if isinstance(array, np.ndarray) and array.dtype.kind in "iufb":
-        seconds = np.floor(array) if array.dtype.kind == "f" else array
-        seconds = as_finite(seconds, "times", np.int64)
-        check_not_dates(seconds)
+    if isinstance(array, np.ndarray) and array.dtype.kind in "iufb" and time_format.date_format is None:
+        seconds = time_format.seconds_of_numbers(array)
     elif isinstance(array, np.ndarray) and array.dtype.kind == "M":
         seconds = as_finite(array, "times", np.int64)
     else:
@@ -182,7 +226,7 @@ def as_seconds(times: Any) -> IntArray:
                 "Fix: convert the times"
             ) from None
         chunks = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-        seconds = TimeFormat().seconds(chunks)
+        seconds = time_format.seconds(chunks)
     check_years(seconds)
     if len(seconds):
         first, last = (int(year) for year in 1970 + np.array([seconds.min(), seconds.max()]) // (365.2425 * 86400))
@@ -197,7 +241,7 @@ def check_years(seconds: Array) -> None:
     Raises:
         ValueError: A time is missing or outside the range.
     """
-    if not ((seconds >= EARLIEST) & (seconds < LATEST)).all():
+    if len(seconds) and not (seconds.min() >= EARLIEST and seconds.max() < LATEST):
         raise ValueError(
             f"expected times between the years {YEARS[0]} and {YEARS[1]}, got a missing time or another year. "
             "Fix: correct the times"
@@ -210,7 +254,7 @@ def check_not_dates(numbers: Array) -> None:
     Raises:
         ValueError: They are.
     """
-    if not len(numbers) or not ((numbers >= 19_700_101) & (numbers <= 21_001_231)).all():
+    if not len(numbers) or not (numbers.min() >= 19_700_101 and numbers.max() <= 21_001_231):
         return
     months, days = np.divmod(numbers.astype(np.int64) % 10_000, 100)
     if ((months >= 1) & (months <= 12) & (days >= 1) & (days <= 31)).all():

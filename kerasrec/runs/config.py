@@ -28,7 +28,8 @@ class RunConfig:
         batch_size: rows per batch.
         split_options: arguments of the protocol that differ from its defaults (`{"held_out": 500}`).
         model_options: arguments of the model's constructor that differ from its defaults (`{"reg": 200.0}`).
-        read_options: further arguments of `kerasrec.read` (`{"value": "stars"}`).
+        read_options: further arguments of `kerasrec.read` (`{"value": "stars", "drop_missing": True}`), as JSON can
+            store them.
         learning_rate: initial learning rate of the model's default optimizer, which falls to 0 as a cosine over the
             run. If `None`, the optimizer keeps its default learning rate.
     """
@@ -41,7 +42,7 @@ class RunConfig:
     batch_size: int
     split_options: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
-    read_options: dict[str, str] = field(default_factory=dict)
+    read_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float | None = None
 
 

@@ -1,5 +1,6 @@
 """`kerasrec data describe`."""
 
+import pytest
 from kerasrec_testing.command import error_of, invoke
 
 
@@ -8,18 +9,56 @@ def test_describe_prints_counts_ranges_and_the_most_popular_item():
     assert "2,000 users × 500 items" in lines[0]
     read, kept = lines[1].split(" rows read = ")
     assert kept == f"{read} kept"
-    assert [line.split(":")[0] for line in lines[2:]] == [
-        "items per user",
-        "users per item",
-        "user ids",
-        "most popular item",
-    ]
+    names = ["user", "item", "value", "time", "items per user", "users per item", "most popular item"]
+    assert [line.split(":")[0] for line in lines[2:]] == [name for name in names if name in str(lines[2:])]
+
+
+def test_describe_prints_the_columns_and_the_meaning_of_values(tmp_path):
+    rows = "".join(f"{n},B{n},9,{n},{8 + n % 3},{1_600_000_000_000 + n}\n" for n in range(9))
+    (tmp_path / "a.csv").write_text(f"user_id,asin,sku,anonymous_id,score,timestamp\n{rows}")
+    result = invoke("data", "describe", tmp_path / "a.csv")
+    for line in (
+        "user: column 'user_id', 9 ids, first 0, last 8",
+        "item: column 'asin', 9 ids, first B0, last B8",
+        "value: column 'score', ratings from 8 to 10",
+        "likes: 9 of 9 interactions are likes: value >= 8",
+        "time: column 'timestamp', 2020-09-13 12:26 to 2020-09-13 12:26 UTC",
+    ):
+        assert line in result.output.splitlines()
+    assert "other columns of users: anonymous_id; --user selects one of them" in result.output
+    assert "other columns of items: sku; --item selects one of them" in result.output
+
+
+def test_rows_are_chosen_weighed_and_merged(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,event\n1,2,view\n1,2,buy\n3,2,view\n3,4,scroll\n")
+    chosen = invoke("data", "describe", tmp_path / "a.csv", "--where", "event=view,buy", "--duplicates", "count").output
+    assert "4 rows read = 2 kept + 1 merged as duplicates + 1 dropped (1 event other than view, buy)" in chosen
+    assert "value: column 'count', counts from 1 to 2" in chosen
+    weighed = invoke("data", "describe", tmp_path / "a.csv", "--event-weights", "event:view=1,buy=10").output
+    assert "counts from 1 to 11" in weighed
+    assert (
+        "rows of all values of 'event' count; --where and --event-weights change that"
+        in invoke("data", "describe", tmp_path / "a.csv").output
+    )
+
+
+@pytest.mark.parametrize("option, text", [("--where", "event"), ("--event-weights", "event:view")])
+def test_an_incomplete_rule_is_an_error(option, text):
+    result = invoke("data", "describe", "generated", option, text)
+    assert result.exit_code == 2
+    assert f"got '{text}'. Fix: write {option} event" in " ".join(result.output.split())
+
+
+def test_a_table_without_a_header_is_read_on_request(tmp_path):
+    (tmp_path / "a.csv").write_text("ann,tea\nbob,jam\n")
+    assert "2 rows read = 2 kept" in invoke("data", "describe", tmp_path / "a.csv", "--no-header").output
+    assert "--no-header" in invoke("data", "describe", tmp_path / "a.csv", "--user", "1", "--item", "2").output
 
 
 def test_describe_prints_what_became_of_each_row(tmp_path):
     (tmp_path / "a.csv").write_text("user,item\n1,2\n1,2\n,\n3,4\n")
     lines = invoke("data", "describe", tmp_path / "a.csv").output.splitlines()
-    assert lines[2] == "4 rows read = 2 kept + 1 merged as duplicates + 1 dropped (1 empty)"
+    assert "4 rows read = 2 kept + 1 merged as duplicates + 1 dropped (1 empty)" in lines
 
 
 def test_describe_reads_the_stated_encoding_and_quotes(tmp_path):
@@ -37,11 +76,11 @@ def test_rows_with_missing_fields_are_dropped_on_request(tmp_path):
 
 
 def test_an_error_names_the_option_that_corrects_it(tmp_path):
-    (tmp_path / "a.csv").write_text("buyer,item\n1,2\n")
+    (tmp_path / "a.csv").write_text("who,item\n1,2\n")
     error = error_of("data", "describe", tmp_path / "a.csv")
-    assert error.endswith("got the columns buyer, item. Fix: pass the name of one of them as --user")
-    error = error_of("data", "describe", tmp_path / "a.csv", "--user", "Buyer")
-    assert "expected a column 'Buyer' (--user), got the columns buyer, item. Fix: " in error
+    assert error.endswith("got the columns who, item. Fix: pass the name of one of them as --user")
+    error = error_of("data", "describe", tmp_path / "a.csv", "--user", "Who")
+    assert "expected a column 'Who' (--user), got the columns who, item. Fix: " in error
     (tmp_path / "dates.csv").write_text("user,item,time\n1,2,13/02/2001\n")
     assert error_of("data", "describe", tmp_path / "dates.csv").endswith("--date-format '%d/%m/%Y %H:%M'")
 

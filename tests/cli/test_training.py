@@ -145,6 +145,20 @@ def test_columns_and_options_by_name(tmp_path):
     assert config.read_options == {"user": "who", "item": "what", "value": "stars", "time": "day", "separator": "|"}
 
 
+def test_a_run_stores_the_rules_of_rows(tmp_path, ratings):
+    with ratings.open("a") as file:
+        file.write("\n,3\n7,1000")
+    command = ["train", "popularity", "--data", ratings, "--held-out", 5, "--out", tmp_path / "run", "--no-header"]
+    assert "got a missing one" in error_of(*command[:-1], "--header")
+    options = ["--header", "--drop-missing", "--where", f"item={','.join(map(str, range(12)))}"]
+    result = invoke(*command[:-1], *options)
+    assert result.exit_code == 0, result.output
+    assert "2 dropped (1 item other than 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1 missing user)" in result.output
+    where = {"item": [str(item) for item in range(12)]}
+    assert Run(tmp_path / "run").config.read_options == {"header": True, "drop_missing": True, "where": where}
+    assert "nothing to do" in invoke(*command[:-1], *options).output
+
+
 def test_a_warning_names_options(tmp_path):
     (tmp_path / "x.csv").write_text("who,what\n" + "".join(f"{u},{i}\n" for u in range(20) for i in range(u % 7 + 3)))
     options = "--user", "who", "--item", "what", "--protocol", "leave-one-out"

@@ -135,7 +135,7 @@ def test_a_frame_is_read_like_a_file():
     ("change", "message"),
     [
         ({"rating": ["good", "bad"]}, "the frame, row 1, column rating .value.: expected a number, got 'good'"),
-        ({"timestamp": [10**12, 10**12]}, "row 1, column timestamp .time.: .* pass time_unit='ms'"),
+        ({"timestamp": [10**9, 10**12]}, "row 2, column timestamp .time.: .* pass time_unit='ms'"),
         ({"timestamp": pd.to_datetime(["2001-01-01", None])}, "row 2, column timestamp .time.: .* got a missing one"),
         ({"userId": [7, None]}, "row 2, column userId .user.: expected an id, got a missing one"),
         ({"userId": [7, "x"]}, "the frame, column userId .user.: expected one type .*, got a mixture of types"),

@@ -2,10 +2,13 @@ import numpy as np
 
 from kerasrec.data import Interactions
 from kerasrec.data.row_counts import RowCounts
+from kerasrec.data.rows import rows_of_columns
 
 
 def test_every_row_is_kept_merged_or_dropped():
-    table = Interactions.from_arrays([1, 1, 2, 1], [5, 5, 5, 5]).with_dropped_rows({"empty": 2, "missing user": 1})
+    table = Interactions(
+        **rows_of_columns({"user": [1, 1, 2, 1], "item": [5] * 4}, dropped={"empty": 2, "missing user": 1})
+    )
     assert table.row_counts == RowCounts(kept=2, merged=2, dropped={"empty": 2, "missing user": 1})
     assert table.row_counts.read == 7
     assert str(table.row_counts) == (

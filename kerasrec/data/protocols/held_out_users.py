@@ -9,7 +9,14 @@ from typing import ClassVar
 import numpy as np
 
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols.steps import MIN_ITEMS_TO_HOLD_OUT, check_enough_users, check_shares, likes_of, split_users
+from kerasrec.data.protocols.steps import (
+    MIN_ITEMS_TO_HOLD_OUT,
+    check_enough_users,
+    check_shares,
+    like_threshold,
+    likes_of,
+    split_users,
+)
 from kerasrec.data.splits import Split
 from kerasrec.types import BoolArray
 from kerasrec.validation import as_int_at_least, check_at_least
@@ -32,7 +39,8 @@ class HeldOutUsers:
         held_out: number of users for validation, and again for test. If omitted, a tenth of all
             users (as published: MovieLens 20M 10,000, Netflix 40,000, Million Songs 50,000).
         seed: seed of the choice of users; 98765 as published.
-        min_value: lowest value of a like; 4 as published. If all values are 1, all interactions are likes.
+        min_value: lowest value of a like. If omitted, 4 stars of 5 as published, the same share of other scales, and
+            every positive count. If all values are 1, all interactions are likes.
         min_items: users with fewer likes are dropped; 5 as published (Million Songs: 20).
         share: share of a held-out user's items that are targets; 0.2 as published.
 
@@ -41,7 +49,7 @@ class HeldOutUsers:
 
     held_out: int | None = None
     seed: int = 98765
-    min_value: float = 4.0
+    min_value: float | None = None
     min_items: int = 5
     share: float = 0.2
 
@@ -59,12 +67,13 @@ class HeldOutUsers:
         Raises:
             DataError: The table has no likes, or too few users for three parts.
         """
-        likes = likes_of(interactions, self.min_value).core(users=self.min_items)
+        min_value = like_threshold(interactions, self.min_value)
+        likes = likes_of(interactions, min_value).core(users=self.min_items)
         held_out = max(1, likes.n_users // 10) if self.held_out is None else self.held_out
-        thresholds = f"lower `min_items` ({self.min_items}) or `min_value` ({self.min_value:g})"
+        thresholds = f"lower `min_items` ({self.min_items}) or `min_value` ({min_value})"
         check_enough_users(self.name, likes.n_users, held_out, thresholds)
         train, validation, test = split_users(likes, held_out, self.seed, self._targets)
-        return Split(train, validation, test, dataclasses.replace(self, held_out=held_out))
+        return Split(train, validation, test, dataclasses.replace(self, held_out=held_out, min_value=min_value))
 
     def _targets(self, table: Interactions) -> BoolArray:
         """Returns which interactions are targets: a random share of each user's."""

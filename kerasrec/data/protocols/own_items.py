@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols.steps import check_shares, likes_of, split_rows
+from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of, split_rows
 from kerasrec.data.splits import Split
 from kerasrec.validation import check_at_least
 
@@ -27,7 +28,8 @@ class OwnItems:
         share: share of a user's items for test, rounded down; 0.2 as published.
         validation: share of a user's other items for validation, rounded down.
         seed: seed of the random choice.
-        min_value: lowest value of a like; 4 as published. If all values are 1, all interactions are likes.
+        min_value: lowest value of a like. If omitted, 4 stars of 5 as published, the same share of other scales, and
+            every positive count. If all values are 1, all interactions are likes.
         min_items: threshold of the core; 5 as published.
 
     Source: Wu et al., Collaborative Denoising Auto-Encoders, 2016, section 5.1.
@@ -36,7 +38,7 @@ class OwnItems:
     share: float = 0.2
     validation: float = 0.1
     seed: int = 0
-    min_value: float = 4.0
+    min_value: float | None = None
     min_items: int = 5
 
     name: ClassVar[str] = "own-items"
@@ -51,7 +53,8 @@ class OwnItems:
         Raises:
             DataError: The table has no likes, or its core is empty.
         """
-        likes = likes_of(interactions, self.min_value).core(self.min_items, self.min_items)
+        min_value = like_threshold(interactions, self.min_value)
+        likes = likes_of(interactions, min_value).core(self.min_items, self.min_items)
         if not len(likes):
             raise DataError(
                 f"{self.name}: expected users and items with at least {self.min_items} likes each, got none. "
@@ -64,4 +67,4 @@ class OwnItems:
         n_validation = (self.validation * (likes.counts - n_test)).astype(np.int64)
         in_test = place < n_test[likes.users]
         in_validation = ~in_test & (place < (n_test + n_validation)[likes.users])
-        return Split(*split_rows(likes, in_validation, in_test), self)
+        return Split(*split_rows(likes, in_validation, in_test), dataclasses.replace(self, min_value=min_value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,8 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import check_shares
 from kerasrec.data.splits import HeldOut, Split
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class RandomRatings:
         Raises:
             DataError: The table has too few ratings for three parts.
         """
+        kind = interactions.value_kind
+        if kind.name != "ratings" or kind.has_implicit:
+            LOG.warning(
+                "%s: expected ratings, got %s. Fix: choose a model for likes, or data with ratings", self.name, kind
+            )
         n = len(interactions)
         n_test = round(self.test * n)
         n_validation = round(self.validation * (n - n_test))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 
@@ -11,6 +12,8 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.types import BoolArray, IntArray
+
+LOG = logging.getLogger(__name__)
 
 MIN_ITEMS_TO_HOLD_OUT = 5
 """Held-out users with fewer items in the training catalogue have inputs and no targets."""
@@ -39,21 +42,52 @@ def warn_without_times(interactions: Interactions) -> None:
         )
 
 
-def likes_of(interactions: Interactions, min_value: float) -> Interactions:
-    """Returns the interactions of at least `min_value`, with every value 1. If all values are 1, all are likes.
+def like_threshold(interactions: Interactions, min_value: float | None, for_stars: float = 4.0) -> float | None:
+    """Returns the lowest value of a like, or `None` if the rule of the kind of values has no threshold.
+
+    Args:
+        interactions: the table.
+        min_value: the threshold, if the user of a protocol has chosen one.
+        for_stars: lowest number of stars of a like, as published. It is also returned if all values are 1.
+    """
+    kind = interactions.value_kind
+    if min_value is not None:
+        return min_value
+    if kind.name == "likes" or (kind.min_value == 4 and not kind.has_implicit):
+        return for_stars
+    return None if kind.has_implicit else kind.min_value
+
+
+def likes_of(interactions: Interactions, min_value: float | None) -> Interactions:
+    """Returns the likes, with every value 1, and logs how many interactions they are. If all values are 1, all are.
+
+    Args:
+        interactions: the table.
+        min_value: lowest value of a like. If None, the rule of the kind of values; see `Interactions.value_kind`.
 
     Raises:
-        DataError: All values are below `min_value`.
+        DataError: No interaction is a like.
     """
     if interactions.is_binary:
         return interactions
-    likes = interactions.at_least(min_value)
-    if not len(likes):
+    kind = interactions.value_kind
+    are_likes = kind.are_likes(interactions.values, min_value)
+    n_likes = int(are_likes.sum())
+    if not n_likes:
         raise DataError(
-            f"expected values of at least {min_value:g}, got a maximum of {interactions.values.max():g}. "
+            f"expected likes ({kind.rule(min_value)}), got a maximum of {interactions.values.max():g}. "
             "Fix: lower `min_value`"
         )
-    return likes.likes()
+    are_few = n_likes < len(interactions) / 2
+    LOG.log(
+        logging.WARNING if are_few else logging.INFO,
+        "%s of %s interactions are likes: %s%s",
+        f"{n_likes:,}",
+        f"{len(interactions):,}",
+        kind.rule(min_value),
+        ". Most interactions are dropped; `min_value` changes that" if are_few else "",
+    )
+    return interactions.select(are_likes).likes()
 
 
 def check_enough_users(protocol: str, n_users: int, held_out: int, thresholds: str) -> None:

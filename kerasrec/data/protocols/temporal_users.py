@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,6 +13,7 @@ from kerasrec.data.protocols.steps import (
     MIN_ITEMS_TO_HOLD_OUT,
     check_enough_users,
     check_shares,
+    like_threshold,
     likes_of,
     split_users,
     warn_without_times,
@@ -31,8 +33,8 @@ class TemporalUsers:
     Args:
         held_out: number of users for validation, and again for test; 750 as published on MovieLens 1M.
         seed: seed of the choice of users; 98765 as published.
-        min_value: lowest value of a like; 3.5, which is the published "above 3". If all values are
-            1, all interactions are likes.
+        min_value: lowest value of a like. If omitted, 3.5 stars of 5, which is the published "above 3"; see
+            `HeldOutUsers` for other values.
         min_items: users with fewer likes are dropped; 5 as published.
         max_items: users with more likes are dropped. If omitted, none are. The published code
             states 1000, but its published results are of a run without that limit (435,180 training
@@ -44,7 +46,7 @@ class TemporalUsers:
 
     held_out: int = 750
     seed: int = 98765
-    min_value: float = 3.5
+    min_value: float | None = None
     min_items: int = 5
     max_items: int | None = None
     share: float = 0.2
@@ -63,15 +65,18 @@ class TemporalUsers:
             DataError: The table has no likes, or too few users for three parts.
         """
         warn_without_times(interactions)
-        likes = likes_of(interactions, self.min_value).in_time_order()
+        min_value = like_threshold(interactions, self.min_value, 3.5)
+        likes = likes_of(interactions, min_value).in_time_order()
         in_limits = likes.counts >= self.min_items
-        thresholds = f"lower `min_items` ({self.min_items}) or `min_value` ({self.min_value:g})"
+        thresholds = f"lower `min_items` ({self.min_items}) or `min_value` ({min_value})"
         if self.max_items is not None:
             in_limits &= likes.counts <= self.max_items
             thresholds += f", or raise `max_items` ({self.max_items})"
         likes = likes.select(in_limits[likes.users])
         check_enough_users(self.name, likes.n_users, self.held_out, thresholds)
-        return Split(*split_users(likes, self.held_out, self.seed, self._targets), self)
+        return Split(
+            *split_users(likes, self.held_out, self.seed, self._targets), dataclasses.replace(self, min_value=min_value)
+        )
 
     def _targets(self, table: Interactions) -> BoolArray:
         """Returns which interactions are targets: the last of each user's."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from kerasrec.data.columns import as_arrays, find_columns, without_missing
+from kerasrec.data.columns import find_columns
 from kerasrec.data.errors import DataError, EncodingError
-from kerasrec.data.faults import data_error
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.readers.nested import flatten
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile
 
@@ -23,21 +24,29 @@ def read_feather(file: SourceFile, options: ReadOptions) -> Interactions:
     Raises:
         DataError: The file is damaged, or its content is invalid.
     """
+    return read_nested(file, read_table(file), options)
+
+
+def read_table(file: SourceFile) -> Any:
+    """Reads a Feather file as a table of pyarrow.
+
+    Raises:
+        DataError: The file is damaged.
+    """
     import pyarrow as pa
 
     with file.open() as stream:
         try:
-            table = pa.ipc.open_file(pa.py_buffer(stream.read())).read_all()
+            return pa.ipc.open_file(pa.py_buffer(stream.read())).read_all()
         except (pa.ArrowException, OSError) as error:
             raise DataError(
                 f"{file}: expected a Feather file, got damaged or other content ({error}). "
                 "Fix: write or download it again"
             ) from None
-    return read_nested(file, table, options)
 
 
 def read_nested(source: object, table: Any, options: ReadOptions) -> Interactions:
-    """Converts a pyarrow table. The fields of a structure are columns with a point in their name: `user.id`.
+    """Converts a pyarrow table. The fields of structures and of lists of records have a point in their name: `user.id`.
 
     Args:
         source: the file, for messages.
@@ -47,39 +56,41 @@ def read_nested(source: object, table: Any, options: ReadOptions) -> Interaction
     Raises:
         DataError: There are no columns for users and items, or the content is invalid.
     """
-    import pyarrow as pa
+    if not len(table):
+        raise DataError(f"{source}: expected interactions, got a table without rows. Fix: check how it was written")
+    flat = flatten(table)
+    blank = [n for n in range(flat.table.num_columns) if flat.table.column(n).null_count == len(table)]
+    positions = find_columns(source, flat.header, options.columns, options.rules, blank)
+    names = {role: flat.header[position] for role, position in positions.items()}
+    columns, dropped = flat.columns(source, list(names.values()))
+    return interactions_of(source, dict(zip(names, columns, strict=True)), names, options, dropped)
 
-    while any(pa.types.is_struct(field.type) for field in table.schema):
-        table = table.flatten()
-    header = table.column_names
-    names = {role: header[position] for role, position in find_columns(source, header, options.columns).items()}
-    return interactions_of(source, table, names, options)
 
-
-def interactions_of(source: object, table: Any, names: dict[str, str], options: ReadOptions) -> Interactions:
-    """Converts columns of a pyarrow table.
+def interactions_of(
+    source: object,
+    columns: Mapping[str, Any],
+    names: Mapping[str, str],
+    options: ReadOptions,
+    dropped: Mapping[str, int] | None = None,
+    from_text: bool = False,
+) -> Interactions:
+    """Converts columns of pyarrow.
 
     Args:
         source: the file or folder, for messages.
-        table: the table.
-        names: role → name of its column.
-        options: the notation of times, and whether to drop rows with missing fields.
+        columns: role, or the key of a column that a rule reads → column.
+        names: the same keys → name of the column.
+        options: the notation of times, and the rules of rows.
+        dropped: reason → rows of the source that are not in `columns`.
+        from_text: whether ids are text that can be integers.
 
     Raises:
-        DataError: The table has no rows, or its content is invalid.
+        DataError: The content is invalid.
     """
     import pyarrow as pa
 
-    if not len(table):
-        raise DataError(f"{source}: expected interactions, got a table without rows. Fix: check how it was written")
-    columns = {role: table[name] for role, name in names.items()}
-    dropped: dict[str, int] = {}
-    if options.drop_missing:
-        columns, dropped = without_missing(columns)
     try:
-        return Interactions.from_arrays(**as_arrays(columns, options.times)).with_dropped_rows(dropped)
-    except ValueError as error:
-        raise data_error(source, columns, names, options.times, error) from None
+        return Interactions.from_columns(source, columns, names, options.times, options.rules, dropped, from_text)
     except pa.ArrowException as error:
         raise EncodingError(
             f"{source}: expected UTF-8, got other bytes ({error}). Fix: correct the text, or pass the file's `encoding`"

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from kerasrec.data.columns import ROLES, as_arrays, find_columns, without_missing
+from kerasrec.data.columns import ROLES, find_columns
 from kerasrec.data.errors import DataError
-from kerasrec.data.faults import fault
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.counting import CountingStream
+from kerasrec.data.readers.headers import header_of, roles_by_position
 from kerasrec.data.readers.inference import decimal_separator, field_type, most_frequent_separator, without_types
 from kerasrec.data.readers.options import ReadOptions
-from kerasrec.data.readers.rows import QuoteError, Row, numbered_rows
+from kerasrec.data.readers.rows import numbered_rows
 from kerasrec.data.readers.source import SourceFile
-from kerasrec.data.text import INTEGER, MISSING, NUMBER, as_integers
-from kerasrec.data.times import TimeFormat
+from kerasrec.data.readers.text_table import TextTable
+from kerasrec.data.row_rules import RULE
+from kerasrec.data.rows import rows_of_columns
+from kerasrec.data.text import MISSING, NUMBER, rows_where
+
+LOG = logging.getLogger(__name__)
 
 BLOCK_BYTES = 1 << 22
 
@@ -31,37 +35,8 @@ LARGEST_BLOCK_BYTES = 1 << 30
 """A row must fit into a block. Rows of more than `BLOCK_BYTES` are rare."""
 
 
-@dataclass(frozen=True)
-class DelimitedFile:
-    """A text file of columns, with the format that its first lines have.
-
-    Attributes:
-        file: the file.
-        separator: the text between columns: one character, or "::".
-        skip: number of lines before the first interaction.
-        width: number of columns.
-        positions: role (user, item, value, time) → position of its column.
-        names: role → name of its column.
-        types: role → type of the first fields: "int", "str" or "float".
-        times: the notation of times.
-        decimal: the decimal separator of values.
-        quote: the character around fields, or "".
-        is_quoted: whether the first lines below the header contain quotes.
-        drop_missing: whether to drop the rows in which a field is missing.
-    """
-
-    file: SourceFile
-    separator: str
-    skip: int
-    width: int
-    positions: Mapping[str, int]
-    names: Mapping[str, str]
-    types: Mapping[str, str]
-    times: TimeFormat
-    decimal: str
-    quote: str
-    is_quoted: bool
-    drop_missing: bool
+class DelimitedFile(TextTable):
+    """A text file of columns, with the format that its first lines have."""
 
     @classmethod
     def sniff(cls, file: SourceFile, head: list[str], options: ReadOptions) -> DelimitedFile:
@@ -83,31 +58,42 @@ class DelimitedFile:
         if not rows:
             raise DataError(f"{file}: expected interactions, got only separators. Fix: check how the file was written")
         skip = rows[0].first - 1
-        header, samples = without_types([name.strip() for name in rows[0].fields]), [row.fields for row in rows]
-        if len(header) == 1:
+        first, samples = without_types([name.strip() for name in rows[0].fields]), [row.fields for row in rows]
+        if len(first) == 1:
             raise DataError(
-                f"{file}, line {skip + 1}: expected columns separated by {separator!r}, got {header[0][:80]!r}. "
+                f"{file}, line {skip + 1}: expected columns separated by {separator!r}, got {first[0][:80]!r}. "
                 "Fix: pass the `separator`"
             )
-        if not options.columns and all(NUMBER.fullmatch(name) for name in header):
-            if len(header) > len(ROLES):
+        header = header_of(first, samples[1:], options)
+        if header.is_first_row:
+            if not header.is_certain:
+                LOG.warning(
+                    "%s: line %d is read as names of columns (%s); `header` reads it as an interaction",
+                    file,
+                    skip + 1,
+                    ", ".join(first),
+                )
+            skip, samples = rows[0].last, samples[1:]
+            blank = [p for p in range(len(first)) if not any("".join(row[p : p + 1]).strip() for row in samples)]
+            positions = find_columns(file, header.names, options.columns, options.rules, blank if samples else ())
+        else:
+            if len(first) > len(ROLES) and not options.columns and all(map(NUMBER.fullmatch, first)):
                 raise DataError(
                     f"{file}, line {skip + 1}: expected names of columns, or at most {len(ROLES)} numbers "
-                    f"({', '.join(ROLES)}), got {len(header)} numbers. Fix: add a header line, or pass the `layout` "
-                    "of a list"
+                    f"({', '.join(ROLES)}), got {len(first)} numbers. Fix: add a header line, pass the numbers of the "
+                    "columns, or the `layout` of a list"
                 )
-            positions = {role: position for position, role in enumerate(ROLES[: len(header)])}
-            names = {role: str(position + 1) for role, position in positions.items()}
-        else:
-            positions = find_columns(file, header, options.columns)
-            names = {role: header[position] for role, position in positions.items()}
-            skip, samples = rows[0].last, samples[1:]
+            chosen = roles_by_position(samples, len(first), options)
+            numbers = {role: str(position + 1) for role, position in chosen.items()}
+            positions = find_columns(file, header.names, {**numbers, **options.columns}, options.rules)
+        names = {role: header.names[position] for role, position in positions.items()}
         if not samples:
             raise DataError(
                 f"{file}: expected interactions below the header, got none. Fix: check how the file was written"
             )
         fields = {role: [row[p] for row in samples if len(row) > p] for role, p in positions.items()}
         types = {role: field_type(role, column) for role, column in fields.items()}
+        types |= {role: "str" for role in types if role.startswith(RULE)}
         if "time" in types and options.times.date_format is not None:
             types["time"] = "str"
         decimal = options.decimal or decimal_separator(file, names.get("value", ""), fields.get("value", ()))
@@ -116,15 +102,15 @@ class DelimitedFile:
             file,
             separator,
             skip,
-            len(header),
+            len(first),
             positions,
             names,
             types,
             options.times,
+            options.rules,
             decimal,
             quote,
             is_quoted,
-            options.drop_missing,
         )
 
     def read(self, titles: dict[Any, str] | None) -> Interactions:
@@ -138,28 +124,35 @@ class DelimitedFile:
         """
         try:
             columns, n_empty = self._columns()
-            dropped: dict[str, int] = {}
-            if self.drop_missing:
-                columns, dropped = without_missing(columns)
-            table = Interactions.from_arrays(**as_arrays(columns, self.times), titles=titles)
-        except (DataError, UnicodeDecodeError):
+            columns, dropped = self.rules.apply(columns, from_text=True)
+            return Interactions(
+                **rows_of_columns(
+                    columns,
+                    times=self.times,
+                    duplicates=self.rules.merging,
+                    names=self.rules.names_of_roles(self.names),
+                    titles=titles,
+                    dropped={"empty": n_empty, **dropped},
+                    from_text=True,
+                )
+            )
+        except UnicodeDecodeError:
             raise
+        except DataError as error:
+            raise error if str(error).startswith(str(self.file)) else DataError(f"{self.file}: {error}") from None
         except ValueError as error:
-            raise self._error() or DataError(self._message(error)) from None
-        return table.with_dropped_rows({"empty": n_empty, **dropped})
+            raise self.error() or DataError(self.message(error)) from None
 
     def _columns(self) -> tuple[dict[str, Any], int]:
-        """Returns role → pyarrow column, and the number of empty rows. Ids are integers if that loses nothing."""
+        """Returns role → pyarrow column, and the number of empty rows."""
         import pyarrow.compute as pc
 
         columns, n_misshapen = self._parse()
         is_empty = self._empty_rows(columns)
-        n_empty = 0
-        if is_empty is not None:
-            columns = {role: column.filter(pc.invert(is_empty)) for role, column in columns.items()}
-            n_empty = is_empty.true_count
-        columns |= {role: as_integers(columns[role]) for role in ("user", "item")}
-        return columns, n_empty + n_misshapen
+        if is_empty is None:
+            return columns, n_misshapen
+        columns = {role: column.filter(pc.invert(is_empty)) for role, column in columns.items()}
+        return columns, n_misshapen + is_empty.true_count
 
     def _parse(self) -> tuple[dict[str, Any], int]:
         """Returns role → pyarrow column, and the number of empty rows with another width, which are left out.
@@ -182,7 +175,7 @@ class DelimitedFile:
                     try:
                         return self._parse_once(io.BytesIO(content), bool(self.quote), block_bytes), n_misshapen
                     except pa.ArrowException as error:
-                        raise DataError(self._message(error)) from None
+                        raise DataError(self.message(error)) from None
             if has_quotes or not stream.n_quotes:
                 break
         # Fewer rows than lines: some lines are blank, or a quoted field contains line breaks, or a quote is missing.
@@ -196,7 +189,7 @@ class DelimitedFile:
         Raises:
             DataError: A row is invalid.
         """
-        first_fault = self._error()
+        first_fault = self.error()
         if first_fault:
             raise first_fault
 
@@ -205,7 +198,7 @@ class DelimitedFile:
         text = io.StringIO(newline="")
         writer = csv.writer(text, delimiter=self.separator[0], quotechar=self.quote or '"', lineterminator="\n")
         n_misshapen = 0
-        for row in self._rows():
+        for row in self.rows():
             if len(row.fields) != self.width and row.is_empty:
                 n_misshapen += any(row.fields) or len(row.fields) > 1
             elif self.quote:
@@ -224,11 +217,12 @@ class DelimitedFile:
 
     def _parse_once(self, stream: Any, has_quotes: bool, block_bytes: int) -> dict[str, Any]:
         import pyarrow as pa
-        import pyarrow.compute as pc
         from pyarrow import csv as pa_csv
 
         # pyarrow would convert 0042 and 0x2A to the integer 42, so it reads ids as strings.
-        types = {role: pa.float64() if kind == "float" else pa.string() for role, kind in self.types.items()}
+        # A dictionary has each distinct id once, so later steps are fast.
+        texts = pa.dictionary(pa.int32(), pa.string())
+        types = {role: pa.float64() if kind == "float" else texts for role, kind in self.types.items()}
         # pyarrow separates at one character, so "::" has an empty column in the middle.
         step = len(self.separator)
         labels = [str(n) for n in range(step * (self.width - 1) + 1)]
@@ -251,76 +245,17 @@ class DelimitedFile:
                 decimal_point=self.decimal,
             ),
         )
-        columns = {role: table[name] for role, name in label.items()}
-        for role, kind in types.items():
-            if kind == pa.string():  # pyarrow strips spaces around numbers only
-                columns[role] = pc.utf8_trim_whitespace(columns[role])
-        return columns
+        return {role: table[name] for role, name in label.items()}
 
     def _empty_rows(self, columns: Mapping[str, Any]) -> Any:
         """Returns a mask of the rows that contain only separators, or `None` if there are none."""
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        is_candidate = pc.equal(columns["user"], "")
+        is_candidate = rows_where(columns["user"], lambda ids: pc.equal(pc.utf8_trim_whitespace(ids), ""))
         if not pc.any(is_candidate).as_py():
             return None
         # Columns that were not read may contain text.
-        rows = (row for row in self._rows() if len(row.fields) == self.width)
+        rows = (row for row in self.rows() if len(row.fields) == self.width)
         is_empty = pa.array([row.is_empty for row in rows])
         return is_empty if len(is_empty) == len(is_candidate) and is_empty.true_count else None
-
-    def _rows(self) -> Iterator[Row]:
-        return numbered_rows(self.file.lines("utf-8-sig"), self.separator, self.quote, self.skip)
-
-    def _message(self, error: Exception) -> str:
-        """Returns the message of an error whose line is unknown."""
-        message = " ".join(str(error).split())
-        if ". Fix: " in message:
-            return f"{self.file}: {message}"
-        return f"{self.file}: expected a table of {self.width} columns, got an error ({message}). Fix: correct the file"
-
-    def _error(self) -> DataError | None:
-        """Returns the error for the first invalid line."""
-        integer_roles = {role for role, kind in self.types.items() if kind == "int"}
-        try:
-            for row in self._rows():
-                if row.is_empty:
-                    continue
-                place = f"{self.file}, line {row.first}"
-                if len(row.fields) != self.width:
-                    return DataError(
-                        f"{place}: expected {self.width} columns, as in the first line, "
-                        f"got {len(row.fields)}. Fix: correct the line, or quote a field that contains the separator"
-                    )
-                if row.last > row.first and (swallowed := self._swallowed_row(row)):
-                    return DataError(
-                        f"{place}: expected a field that ends in its line, got a quoted field with the row "
-                        f"{swallowed[:80]!r}. Fix: correct the quotes, or pass quote='' if they are ordinary characters"
-                    )
-                fields = {role: row.fields[position] for role, position in self.positions.items()}
-                message = fault(fields, self.names, self.times, integer_roles, self.decimal)
-                if message:
-                    return DataError(f"{place}, {message}")
-        except QuoteError as error:
-            return DataError(f"{self.file}, {error}")
-        return None
-
-    def _swallowed_row(self, row: Row) -> str | None:
-        """Returns a line within a quoted field that looks like a row: two quotes may be missing."""
-        for field in row.fields:
-            for line in re.split("\r\n|\r|\n", field)[1:-1]:
-                if line.count(self.separator) == self.width - 1 and self._is_row(line):
-                    return line
-        return None
-
-    def _is_row(self, line: str) -> bool:
-        """Returns whether a line has the fields of a valid row, with ids that are single words."""
-        fields = line.split(self.separator)
-        values = {role: fields[position] for role, position in self.positions.items()}
-        integer_roles = {role for role, kind in self.types.items() if kind == "int"}
-        are_ids = all(
-            (INTEGER.fullmatch(values[role].strip()) if role in integer_roles else re.fullmatch(r"\S+", values[role]))
-            for role in ("user", "item")
-        )
-        return are_ids and fault(values, self.names, self.times, integer_roles, self.decimal) is None

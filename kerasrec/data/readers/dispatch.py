@@ -9,7 +9,7 @@ import os
 import re
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,13 @@ from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers import arrow, json_records, npz, parquet
 from kerasrec.data.readers.delimited import DelimitedFile
+from kerasrec.data.readers.folders import read_tables
 from kerasrec.data.readers.lists import check_is_list, read_lists
 from kerasrec.data.readers.movielens import RATINGS_AND_TITLES, read_titles
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile, find_path
+from kerasrec.data.readers.titles import add_titles
+from kerasrec.data.row_rules import RowRules
 from kerasrec.data.times import TimeFormat
 
 LOG = logging.getLogger(__name__)
@@ -45,18 +48,24 @@ TABLE_SUFFIXES = (
 def read(
     data: str | Path,
     *,
-    user: str | None = None,
-    item: str | None = None,
-    value: str | None = None,
-    time: str | None = None,
+    user: str | int | None = None,
+    item: str | int | None = None,
+    value: str | int | None = None,
+    time: str | int | None = None,
+    header: bool | None = None,
     separator: str | None = None,
     quote: str | None = None,
     encoding: str | None = None,
     decimal: str | None = None,
     layout: str | None = None,
-    time_unit: str = "s",
+    time_unit: str | None = None,
     date_format: str | None = None,
+    where: Mapping[str, Sequence[Any]] | None = None,
+    event_weights: Mapping[str, Mapping[str, float]] | None = None,
+    duplicates: str | None = None,
     drop_missing: bool = False,
+    items: str | Path | None = None,
+    item_title: str | None = None,
 ) -> Interactions:
     """Reads interactions from a file, a folder, an archive or a named data set.
 
@@ -66,23 +75,28 @@ def read(
     - CSV, TSV, Parquet and Feather tables with a header, and the atomic files of RecBole
     - JSON, one object per line or an array of objects; `user.id` names a nested field
     - sparse matrices that `scipy.sparse.save_npz` wrote
+    - a folder with one table of interactions and tables of items or users, or with two tables that share one column
+      of ids, for example the orders and the products of the orders
     - text tables without a header: `user item [value [time]]`
     - lists with one user in each line: `user item item …` or `count item item …`
 
     Text can be compressed (gzip, bzip2, xz, Zstandard).
 
     If a (user, item) pair is repeated, the table keeps the latest interaction, or the last one in the
-    file if there are no times. Spaces around the fields of a text file are ignored, and so are lines
-    that contain only separators.
+    file if there are no times. `duplicates` determines its value. Spaces around
+    the fields of a text file are ignored, and so are lines that contain only separators.
 
     Args:
         data: the first of these that exists: `"generated"` (`kerasrec.data.generate()`), a path, a
             name in the folder `$KERASREC_DATA`, a data set of TensorFlow Datasets, for example
             `"movielens/latest-small-ratings"`.
-        user: name of the column of user ids. If omitted, the first column with a usual name; also for the others.
-        item: name of the column of item ids.
-        value: name of the column of ratings or counts. Without such a column, every value is 1.
-        time: name of the column of times: numbers or dates.
+        user: name or number (from 1) of the column of user ids. If omitted, the first column with a usual name; also
+            for the others.
+        item: name or number of the column of item ids.
+        value: name or number of the column of ratings or counts. Without such a column, every value is 1.
+        time: name or number of the column of times: numbers or dates.
+        header: whether the first line of a text table contains the names of the columns. If omitted, it does if it
+            contains a usual name, or if it contains no number and no value of the lines below.
         separator: the character between columns. If omitted, it is inferred from the first line.
         quote: the character around fields that contain separators or line breaks; `""` if quotes are
             ordinary characters. If omitted, `'"'`.
@@ -91,11 +105,20 @@ def read(
         decimal: the decimal separator of values, `"."` or `","`. If omitted, it is inferred from the first lines.
         layout: layout of lists: `"user-items"`, or `"count-items"`, in which line n, from 0, belongs to
             user n. If omitted, it is `"count-items"` if the first number of every line is the number of the others.
-        time_unit: unit of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970.
+        time_unit: unit of times that are numbers: `"s"`, `"ms"`, `"us"` or `"ns"` since 1970. If omitted, the unit in
+            which all times are in the years 1990 to 2050, otherwise seconds.
         date_format: format of dates, as for `datetime.strptime`: `"%d/%m/%Y %H:%M"`. If omitted, ISO. A
             date without a zone is UTC.
+        where: column → accepted values: `{"event": ["purchase"]}`. `row_counts` counts the other rows.
+        event_weights: column → event → value of its rows: `{"event": {"view": 1, "purchase": 10}}`. Rows with other
+            events are dropped.
+        duplicates: value of a repeated (user, item) pair: that of the `"last"` interaction, the `"sum"`, the
+            `"count"` of interactions, or the `"max"`. If omitted, the sum of counts and of event weights, and the last
+            of other values.
         drop_missing: whether to drop the rows in which a field is missing, for example orders of guests
             without a user id. `row_counts` counts them. Otherwise, a missing field is an error.
+        items: a table of items in any of these formats, whose titles the result has.
+        item_title: name of the column of titles in that table. If omitted, the first column with a usual name.
 
     Returns:
         The interactions, with each user's in the order of the file.
@@ -110,15 +133,26 @@ def read(
     """
     columns = {"user": user, "item": item, "value": value, "time": time}
     options = ReadOptions(
-        {role: name for role, name in columns.items() if name is not None},
+        {role: str(name) for role, name in columns.items() if name is not None},
         separator,
         quote,
         encoding,
         decimal,
         layout,
         TimeFormat(time_unit, date_format),
-        drop_missing,
+        RowRules(where or {}, event_weights or {}, duplicates, drop_missing),
+        header,
     )
+    table = _read(data, options)
+    if items is not None:
+        return add_titles(table, items, item_title)
+    if item_title is not None:
+        raise DataError("expected `items`, the file of the titles, got only `item_title`. Fix: pass both")
+    return table
+
+
+def _read(data: str | Path, options: ReadOptions) -> Interactions:
+    """Reads the data that a path or name denotes."""
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(
             f"expected a path or a name as `data`, got {type(data).__name__}. "
@@ -176,6 +210,10 @@ def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptio
         return _read_file(tables[0], options)
     if tables and all(file.name.endswith(parquet.SUFFIXES) for file in tables):
         return parquet.read_parquet(path, tables, options)
+    if tables:
+        interactions = read_tables(path, tables, options, lambda file: _read_file(file, options))
+        if interactions is not None:
+            return interactions
     raise DataError(
         f"{path}: expected {', '.join((*RATINGS_AND_TITLES, SPLIT_LISTS[0], LISTS))} or a single table, got "
         f"{', '.join(sorted(files)) or 'no files'}. Fix: pass the path of a file"
@@ -216,7 +254,7 @@ def _read_text(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | 
     only_integers = re.fullmatch(r"[\d ]+", first_line.strip()) is not None
     if options.layout:
         return read_lists([file], options.layout)
-    if only_integers and not options.separator and not options.columns:
+    if only_integers and not options.separator and not options.columns and options.header is None:
         check_is_list(file)
         return read_lists([file], None)
     return DelimitedFile.sniff(file, head, options).read(titles)

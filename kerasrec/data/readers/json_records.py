@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
@@ -22,6 +23,15 @@ def read_json(file: SourceFile, options: ReadOptions) -> Interactions:
     Raises:
         DataError: The file is not JSON, a field has several types, or its content is invalid.
     """
+    return read_nested(file, read_table(file), options)
+
+
+def read_table(file: SourceFile) -> Any:
+    """Reads a file of JSON objects as a table of pyarrow.
+
+    Raises:
+        DataError: The file is not JSON, or a field has several types.
+    """
     import pyarrow as pa
     from pyarrow import json as pa_json
 
@@ -29,9 +39,8 @@ def read_json(file: SourceFile, options: ReadOptions) -> Interactions:
     with file.open() as stream:
         try:
             if is_array:
-                table = pa.Table.from_pylist(json.load(stream))
-            else:
-                table = pa_json.read_json(stream, pa_json.ReadOptions(block_size=BLOCK_BYTES))
+                return pa.Table.from_pylist(json.load(stream))
+            return pa_json.read_json(stream, pa_json.ReadOptions(block_size=BLOCK_BYTES))
         except UnicodeDecodeError:
             raise
         except (pa.ArrowException, ValueError, TypeError, AttributeError) as error:
@@ -39,4 +48,3 @@ def read_json(file: SourceFile, options: ReadOptions) -> Interactions:
                 f"{file}: expected JSON objects, one per line or in one array, each field with one type, got other "
                 f"content ({' '.join(str(error).split())}). Fix: correct the file"
             ) from None
-    return read_nested(file, table, options)

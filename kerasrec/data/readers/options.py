@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kerasrec.data.errors import DataError
+from kerasrec.data.row_rules import RowRules
 from kerasrec.data.times import TimeFormat
 
 DECIMALS = (".", ",")
@@ -19,14 +20,15 @@ class ReadOptions:
     """How a file is to be read. `None` means that the reader infers it.
 
     Attributes:
-        columns: role (user, item, value, time) → name of its column.
+        columns: role (user, item, value, time) → name or number (from 1) of its column.
         separator: the character between columns.
         quote: the character around fields, or "" if quotes have no meaning.
         encoding: encoding of text.
         decimal: the decimal separator of values.
         layout: layout of lists, one of `LAYOUTS`.
         times: the notation of times.
-        drop_missing: whether to drop the rows in which a field is missing, and to count them.
+        rules: which rows count, and with which value.
+        header: whether the first line of a text table contains names. If None, it is inferred.
 
     Raises:
         DataError: An option has an invalid value.
@@ -39,7 +41,8 @@ class ReadOptions:
     decimal: str | None = None
     layout: str | None = None
     times: TimeFormat = field(default_factory=TimeFormat)
-    drop_missing: bool = False
+    rules: RowRules = field(default_factory=RowRules)
+    header: bool | None = None
 
     def __post_init__(self) -> None:
         if self.layout not in (None, *LAYOUTS):
@@ -70,3 +73,5 @@ class ReadOptions:
                 f"expected names of columns or the layout of a list, got `{next(iter(self.columns))}` and `layout`. "
                 "Fix: omit one of them"
             )
+        if "value" in self.columns and self.rules.event_weights:
+            raise DataError("expected `value` or `event_weights`, got both. Fix: omit one of them")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from kerasrec.data.columns import find_columns
+from kerasrec.data.columns import REQUIRED, find_columns
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.readers.arrow import interactions_of
+from kerasrec.data.readers.arrow import interactions_of, read_nested
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile
+from kerasrec.data.synonyms import usual_columns
 
 SUFFIXES = (".parquet", ".pq")
 
@@ -31,35 +33,110 @@ def read_parquet(source: object, files: Sequence[SourceFile], options: ReadOptio
             content is invalid.
     """
     import pyarrow as pa
+
+    schema = _schema(files[0])
+    header = schema.names
+    has_ids = all(role in options.columns or usual_columns(role, header) for role in REQUIRED)
+    are_known = all(name in header or name.isdecimal() for name in options.columns.values())
+    if not (has_ids and are_known) and any(pa.types.is_nested(field.type) for field in schema):
+        return read_nested(source, pa.concat_tables(map(read_all, files), promote_options="permissive"), options)
+    positions = find_columns(files[0], header, options.columns, options.rules)
+    names = {role: header[position] for role, position in positions.items()}
+    columns = ParquetColumns(files, names)
+    if not columns.n_rows:
+        raise DataError(f"{source}: expected interactions, got a table without rows. Fix: check how it was written")
+    return interactions_of(source, columns, names, options)
+
+
+def read_all(file: SourceFile) -> Any:
+    """Reads a Parquet file as a table of pyarrow.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    with _opened(file) as reader:
+        return reader.read()
+
+
+class ParquetColumns(Mapping[str, Any]):
+    """Role → column. Each access reads the column, so that only those in use need memory.
+
+    Attributes:
+        files: the parts of the table.
+        names: role → name of its column.
+        n_rows: number of rows of all parts.
+
+    Raises:
+        DataError: A part is damaged, or has other columns than the first one.
+    """
+
+    def __init__(self, files: Sequence[SourceFile], names: Mapping[str, str]) -> None:
+        import pyarrow as pa
+
+        self.files = files
+        self.names = names
+        self.n_rows = 0
+        schemas = [_selected(_schema(file), names) for file in files]
+        for file, schema in zip(files, schemas, strict=True):
+            try:
+                if schema.names != schemas[0].names:
+                    raise pa.ArrowTypeError
+                pa.unify_schemas([schemas[0], schema], promote_options="permissive")
+            except pa.ArrowException:
+                raise DataError(
+                    f"{file}: expected the columns {_types(schemas[0])}, as in {files[0]}, got "
+                    f"{_types(schema) or 'none'}. Fix: write all parts with the same columns"
+                ) from None
+            with _opened(file) as reader:
+                self.n_rows += reader.metadata.num_rows
+
+    def __getitem__(self, role: str) -> Any:
+        import pyarrow as pa
+
+        parts = []
+        for file in self.files:
+            with _opened(file, [self.names[role]]) as reader:
+                parts.append(reader.read(columns=[self.names[role]]))
+        pa.default_memory_pool().release_unused()
+        return pa.concat_tables(parts, promote_options="permissive").column(0)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@contextlib.contextmanager
+def _opened(file: SourceFile, text_columns: Sequence[str] = ()) -> Iterator[Any]:
+    """Opens a file; text in `text_columns` is read as a dictionary.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    import pyarrow as pa
     from pyarrow import parquet
 
-    parts: list[Any] = []
-    names: dict[str, str] = {}
-    for file in files:
-        with file.open() as stream:
-            try:
-                reader = parquet.ParquetFile(stream)
-                header = reader.schema_arrow.names
-                if not names:
-                    positions = find_columns(file, header, options.columns)
-                    names = {role: header[position] for role, position in positions.items()}
-                parts.append(reader.read(columns=list(names.values())))
-            except pa.ArrowException as error:
-                raise DataError(
-                    f"{file}: expected a Parquet file, got damaged or other content ({error}). "
-                    "Fix: write or download it again"
-                ) from None
+    with file.open() as stream:
         try:
-            if parts[-1].column_names != parts[0].column_names:
-                raise pa.ArrowTypeError
-            pa.unify_schemas([parts[0].schema, parts[-1].schema], promote_options="permissive")
-        except pa.ArrowException:
+            yield parquet.ParquetFile(stream, read_dictionary=list(text_columns))
+        except (pa.ArrowException, OSError) as error:
             raise DataError(
-                f"{file}: expected the columns {_types(parts[0])}, as in {files[0]}, got "
-                f"{_types(parts[-1]) or 'none'}. Fix: write all parts with the same columns"
+                f"{file}: expected a Parquet file, got damaged or other content ({error}). "
+                "Fix: write or download it again"
             ) from None
-    return interactions_of(source, pa.concat_tables(parts, promote_options="permissive"), names, options)
 
 
-def _types(part: Any) -> str:
-    return ", ".join(f"{field.name} ({field.type})" for field in part.schema)
+def _schema(file: SourceFile) -> Any:
+    with _opened(file) as reader:
+        return reader.schema_arrow
+
+
+def _selected(schema: Any, names: Mapping[str, str]) -> Any:
+    import pyarrow as pa
+
+    return pa.schema([schema.field(name) for name in dict.fromkeys(names.values()) if name in schema.names])
+
+
+def _types(schema: Any) -> str:
+    return ", ".join(f"{field.name} ({field.type})" for field in schema)
