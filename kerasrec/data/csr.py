@@ -105,17 +105,21 @@ def merge_pairs(
         pairs = np.repeat(np.arange(end - row) * n_items, np.diff(indptr[row : end + 1])) + items[part]
         row = end
         ascending = np.sort(pairs)
-        if how != "count" and not (ascending[1:] == ascending[:-1]).any():
+        repeated = ascending[1:][ascending[1:] == ascending[:-1]]
+        if how == "count":
+            values[part] = 1
+        if not len(repeated):
             continue
-        order = np.argsort(pairs, kind="stable") if times is None else np.lexsort((times[part], pairs))
-        is_last = np.append(pairs[order[1:]] != pairs[order[:-1]], True)
-        last = order[is_last]
+        places = np.minimum(np.searchsorted(repeated, pairs), len(repeated) - 1)
+        among = np.flatnonzero(repeated[places] == pairs)  # the entries of repeated pairs, which are few as a rule
+        pairs = pairs[among]
+        order = np.argsort(pairs, kind="stable") if times is None else np.lexsort((times[part][among], pairs))
+        among, pairs = among[order], pairs[order]
+        is_last = np.append(pairs[1:] != pairs[:-1], True)
         if how != "last":
-            values[part][last] = _merged(values[part][order], np.flatnonzero(is_last), how)
-        if len(last) < len(pairs):
-            keep = np.ones(len(items), bool) if keep is None else keep
-            keep[part] = False
-            keep[part][last] = True
+            values[part][among[is_last]] = _merged(values[part][among], np.flatnonzero(is_last), how)
+        keep = np.ones(len(items), bool) if keep is None else keep
+        keep[part][among[~is_last]] = False
     return keep
 
 

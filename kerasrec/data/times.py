@@ -13,6 +13,7 @@ import numpy as np
 
 from kerasrec.data.arrays import as_finite
 from kerasrec.data.errors import DataError
+from kerasrec.data.ids import BLOCK
 from kerasrec.data.text import NUMBER, is_text
 from kerasrec.types import Array, IntArray
 
@@ -107,7 +108,11 @@ class TimeFormat:
         if unit == "s":
             check_not_dates(times)
         if times.dtype.kind == "f":
-            return as_finite(np.floor(times / UNITS[unit]), "times", np.int64)
+            seconds = np.empty(len(times), np.int64)
+            for start in range(0, len(times), BLOCK):
+                part = np.floor(times[start : start + BLOCK] / UNITS[unit])
+                seconds[start : start + BLOCK] = as_finite(part, "times", np.int64)
+            return seconds
         if times.dtype != np.int64:
             times = as_finite(times, "times", np.int64)
         return times if unit == "s" else times // UNITS[unit]
@@ -218,21 +223,33 @@ def as_seconds(times: Any, time_format: TimeFormat | None = None) -> IntArray:
     elif isinstance(array, np.ndarray) and array.dtype.kind == "M":
         seconds = as_finite(array, "times", np.int64)
     else:
-        try:
-            column = pa.array(times if hasattr(times, "__array__") else array, from_pandas=True)
-        except (pa.ArrowException, OverflowError):
-            raise ValueError(
-                f"expected numbers of at most 64 bits or dates in `times`, got {getattr(array, 'dtype', 'others')}. "
-                "Fix: convert the times"
-            ) from None
-        chunks = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-        seconds = time_format.seconds(chunks)
+        seconds = time_format.seconds(_chunked(times, array))
     check_years(seconds)
     if len(seconds):
         first, last = (int(year) for year in 1970 + np.array([seconds.min(), seconds.max()]) // (365.2425 * 86400))
         if first < USUAL_YEARS[0] or last > USUAL_YEARS[1]:
             LOG.warning("the times are from the years %d to %d; is the unit of the times right?", first, last)
     return seconds
+
+
+def _chunked(times: Any, array: Any) -> Any:
+    """Returns times that are dates or text as a chunked array of pyarrow.
+
+    Raises:
+        ValueError: The types are mixed, or a number has more than 64 bits.
+    """
+    import pyarrow as pa
+
+    if isinstance(array, pa.ChunkedArray):
+        return array
+    try:
+        column = pa.array(times if hasattr(times, "__array__") else array, from_pandas=True)
+    except (pa.ArrowException, OverflowError):
+        raise ValueError(
+            f"expected numbers of at most 64 bits or dates in `times`, got {getattr(array, 'dtype', 'others')}. "
+            "Fix: convert the times"
+        ) from None
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
 
 
 def check_years(seconds: Array) -> None:

@@ -1,0 +1,121 @@
+"""Seconds and memory of reading interactions, next to Polars and pandas, which read and factorise the same columns.
+
+    python benchmarks/reading.py csv 20000000
+    python benchmarks/reading.py parquet 10000000 30000000
+
+Each measurement runs in its own process. "peak" is the highest resident memory above that before reading, "resident"
+the memory above it afterwards. The columns are 64-bit user and item ids, ratings and Unix times of random users.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LIBRARIES = ("kerasrec", "polars", "pandas")
+
+MEASURE = """
+import gc, json, resource, sys, time
+import pyarrow, pyarrow.compute, pyarrow.csv, pyarrow.parquet, psutil
+{imports}
+process = psutil.Process()
+path = sys.argv[1]
+gc.collect()
+before = process.memory_info().rss
+start, cpu = time.perf_counter(), time.process_time()
+result = read(path)
+seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
+gc.collect()
+pyarrow.default_memory_pool().release_unused()
+resident = process.memory_info().rss - before
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
+print(json.dumps(dict(seconds=seconds, cpu_seconds=cpu, peak=peak, resident=resident)))
+"""
+
+IMPORTS = {
+    # The package itself would import Keras and TensorFlow, which readers do not use.
+    "kerasrec": """
+import types
+sys.modules["kerasrec"] = types.ModuleType("kerasrec")
+sys.modules["kerasrec"].__path__ = [sys.argv[2]]
+from kerasrec.data import read
+""",
+    "polars": """
+import polars as pl
+def read(path):
+    frame = pl.read_parquet(path) if path.endswith("parquet") else pl.read_csv(path)
+    users, items = frame["userId"].unique().sort(), frame["movieId"].unique().sort()
+    return users, items, frame.select(
+        pl.col("userId").rank("dense").cast(pl.Int32), pl.col("movieId").rank("dense").cast(pl.Int32),
+        pl.col("rating").cast(pl.Float32), pl.col("timestamp"),
+    )
+""",
+    "pandas": """
+import pandas as pd
+def read(path):
+    frame = pd.read_parquet(path) if path.endswith("parquet") else pd.read_csv(path)
+    return frame, pd.factorize(frame.pop("userId"), sort=True), pd.factorize(frame.pop("movieId"), sort=True)
+""",
+}
+
+
+def write_file(path: Path, n: int) -> None:
+    """Writes n random interactions, in blocks."""
+    import numpy as np
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    rng = np.random.default_rng(0)
+    schema = pa.schema(
+        [("userId", pa.int64()), ("movieId", pa.int64()), ("rating", pa.float64()), ("timestamp", pa.int64())]
+    )
+    writer = parquet.ParquetWriter(path, schema) if path.suffix == ".parquet" else csv.CSVWriter(path, schema)
+    with writer:
+        for start in range(0, n, 1 << 20):
+            size = min(1 << 20, n - start)
+            users = rng.integers(1, max(2, n // 144), size)
+            items = (27_000 * rng.random(size) ** 2).astype(np.int64) + 1
+            stars = rng.integers(1, 11, size) / 2
+            times = rng.integers(800_000_000, 1_600_000_000, size)
+            writer.write_table(pa.table([users, items, stars, times], schema=schema))
+
+
+def measure(library: str, path: Path) -> dict[str, float]:
+    """Returns seconds, CPU seconds, and bytes at the peak and afterwards."""
+    package = Path(__file__).parents[1] / "kerasrec"
+    code = MEASURE.format(imports=IMPORTS[library])
+    process = subprocess.run(
+        [sys.executable, "-c", code, str(path), str(package)], check=True, capture_output=True, text=True
+    )
+    return json.loads(process.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Prints one line for each size, library and repetition."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("format", choices=("csv", "parquet"))
+    parser.add_argument("rows", type=int, nargs="+")
+    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=LIBRARIES)
+    parser.add_argument("--repetitions", type=int, default=2)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        for n in options.rows:
+            path = Path(folder) / f"ratings.{options.format}"
+            write_file(path, n)
+            for _ in range(options.repetitions):
+                for library in options.libraries:
+                    result = measure(library, path)
+                    print(
+                        f"{options.format} {n:>11,} rows  {library:<9} {result['seconds']:6.2f} s "
+                        f"{result['cpu_seconds']:6.2f} CPU s  peak {result['peak'] / n:6.1f} bytes/row  resident "
+                        f"{result['resident'] / n:6.1f}",
+                        flush=True,
+                    )
+
+
+if __name__ == "__main__":
+    main()
