@@ -145,7 +145,7 @@ def frame_columns(frame: Any, names: Mapping[str, str], rules: RowRules) -> tupl
     header = [str(label) for label in labels]
     positions = find_columns("the frame", header, names, rules)
     if is_lazy:
-        frame = frame.select([labels[position] for position in positions.values()]).collect()
+        frame = frame.select([labels[position] for position in dict.fromkeys(positions.values())]).collect()
     all_names = {role: header[position] for role, position in positions.items()}
     columns = {}
     for role, position in positions.items():

@@ -38,6 +38,8 @@ def test_rows_are_chosen_by_the_values_of_columns(read_events):
     assert rows(table) == [(1, 7, 1), (2, 7, 1)]
     assert table.row_counts.dropped["event other than addtocart, transaction"] == 4
     assert table.row_counts.read == len(EVENTS)
+    assert rows(read_events(where={"itemid": ["8", 9]})) == [(1, 8, 1), (2, 9, 1)]
+    assert rows(read_events(value="shop", where={"shop": ["20"], "event": ["other"]})) == [(3, 7, 20)]
     assert rows(read_events(where={"event": ["view"], "shop": ["20"]})) == [(1, 8, 1), (2, 9, 1)]
 
 

@@ -45,13 +45,16 @@ def read_table(file: SourceFile) -> Any:
             ) from None
 
 
-def read_nested(source: object, table: Any, options: ReadOptions) -> Interactions:
+def read_nested(
+    source: object, table: Any, options: ReadOptions, dropped: Mapping[str, int] | None = None
+) -> Interactions:
     """Converts a pyarrow table. The fields of structures and of lists of records have a point in their name: `user.id`.
 
     Args:
         source: the file, for messages.
         table: the table.
         options: names of columns and the notation of times.
+        dropped: reason → rows of the source that are not in `table`.
 
     Raises:
         DataError: There are no columns for users and items, or the content is invalid.
@@ -62,8 +65,9 @@ def read_nested(source: object, table: Any, options: ReadOptions) -> Interaction
     blank = [n for n in range(flat.table.num_columns) if flat.table.column(n).null_count == len(table)]
     positions = find_columns(source, flat.header, options.columns, options.rules, blank)
     names = {role: flat.header[position] for role, position in positions.items()}
-    columns, dropped = flat.columns(source, list(names.values()))
-    return interactions_of(source, dict(zip(names, columns, strict=True)), names, options, dropped)
+    columns, without_records = flat.columns(source, list(names.values()))
+    all_dropped = {**(dropped or {}), **without_records}
+    return interactions_of(source, dict(zip(names, columns, strict=True)), names, options, all_dropped)
 
 
 def interactions_of(

@@ -227,7 +227,8 @@ class DelimitedFile(TextTable):
         step = len(self.separator)
         labels = [str(n) for n in range(step * (self.width - 1) + 1)]
         label = {role: str(step * position) for role, position in self.positions.items()}
-        column_types = {label[role]: kind for role, kind in types.items()}
+        # A rule can read the column of a role, whose type then counts.
+        column_types = {label[role]: types[role] for role in sorted(types, key=lambda role: not role.startswith(RULE))}
         if step == 2:
             column_types |= dict.fromkeys(labels[1::2], pa.null())  # a field between the colons is an error
         table = pa_csv.read_csv(
@@ -240,7 +241,7 @@ class DelimitedFile(TextTable):
             ),
             pa_csv.ConvertOptions(
                 column_types=column_types,
-                include_columns=list(label.values()) if step == 1 else labels,
+                include_columns=list(dict.fromkeys(label.values())) if step == 1 else labels,
                 null_values=MISSING,
                 decimal_point=self.decimal,
             ),

@@ -16,7 +16,7 @@ from typing import Any
 from kerasrec.data.errors import DataError, EncodingError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.readers import arrow, json_records, npz, parquet
+from kerasrec.data.readers import arrow, json_records, npz, parquet, records
 from kerasrec.data.readers.delimited import DelimitedFile
 from kerasrec.data.readers.folders import read_tables
 from kerasrec.data.readers.lists import check_is_list, read_lists
@@ -41,6 +41,7 @@ TABLE_SUFFIXES = (
     *(f"{text}{end}" for text in TEXT_SUFFIXES for end in COMPRESSION_SUFFIXES),
     *parquet.SUFFIXES,
     *arrow.SUFFIXES,
+    *records.EXCEL_SUFFIXES,
     npz.SUFFIX,
 )
 
@@ -64,6 +65,7 @@ def read(
     event_weights: Mapping[str, Mapping[str, float]] | None = None,
     duplicates: str | None = None,
     drop_missing: bool = False,
+    query: str | None = None,
     items: str | Path | None = None,
     item_title: str | None = None,
 ) -> Interactions:
@@ -74,6 +76,7 @@ def read(
     - MovieLens folders and zips (`ratings.dat`, `u.data` or `ratings.csv`), with the items' titles
     - CSV, TSV, Parquet and Feather tables with a header, and the atomic files of RecBole
     - JSON, one object per line or an array of objects; `user.id` names a nested field
+    - Excel files (extra `excel`), SQLite files, and databases with a URL of SQLAlchemy (extra `sql`)
     - sparse matrices that `scipy.sparse.save_npz` wrote
     - a folder with one table of interactions and tables of items or users, or with two tables that share one column
       of ids, for example the orders and the products of the orders
@@ -117,6 +120,7 @@ def read(
             of other values.
         drop_missing: whether to drop the rows in which a field is missing, for example orders of guests
             without a user id. `row_counts` counts them. Otherwise, a missing field is an error.
+        query: query of a database. If omitted, the database must have one table.
         items: a table of items in any of these formats, whose titles the result has.
         item_title: name of the column of titles in that table. If omitted, the first column with a usual name.
 
@@ -142,6 +146,7 @@ def read(
         TimeFormat(time_unit, date_format),
         RowRules(where or {}, event_weights or {}, duplicates, drop_missing),
         header,
+        query,
     )
     table = _read(data, options)
     if items is not None:
@@ -160,6 +165,8 @@ def _read(data: str | Path, options: ReadOptions) -> Interactions:
         )
     if data == "generated":
         return generate()
+    if re.match(r"[a-z][\w+]*://", str(data)):
+        return records.read_sql(str(data), options)
     path = find_path(data)
     if path is None:
         from kerasrec.data.tfds import read_tfds  # TensorFlow Datasets is not needed for other data
@@ -223,6 +230,12 @@ def _read_folder(path: Path, files: Mapping[str, SourceFile], options: ReadOptio
 def _read_file(file: SourceFile, options: ReadOptions, titles: dict[Any, str] | None = None) -> Interactions:
     """Reads a file in a binary format or as text."""
     start = file.start()
+    if start.startswith(records.SQLITE_MAGIC) and not file.member:
+        return records.read_sqlite(file.path, options)
+    if options.query is not None:
+        raise DataError(f"{file}: expected a database for `query`, got another file. Fix: omit it")
+    if file.name.endswith(records.EXCEL_SUFFIXES):
+        return records.read_excel(file, options)
     if file.name.endswith(parquet.SUFFIXES) or start.startswith(parquet.MAGIC):
         return parquet.read_parquet(file, [file], options)
     if file.name.endswith(arrow.SUFFIXES) or start.startswith(arrow.MAGIC):

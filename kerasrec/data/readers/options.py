@@ -28,6 +28,7 @@ class ReadOptions:
         layout: layout of lists, one of `LAYOUTS`.
         times: the notation of times.
         rules: which rows count, and with which value.
+        query: query of a database.
         header: whether the first line of a text table contains names. If None, it is inferred.
 
     Raises:
@@ -43,6 +44,7 @@ class ReadOptions:
     times: TimeFormat = field(default_factory=TimeFormat)
     rules: RowRules = field(default_factory=RowRules)
     header: bool | None = None
+    query: str | None = None
 
     def __post_init__(self) -> None:
         if self.layout not in (None, *LAYOUTS):
