@@ -12,6 +12,7 @@ from kerasrec import (
 from kerasrec.data import (
     PROTOCOLS as PROTOCOLS,
     DataError as DataError,
+    GlobalTime as GlobalTime,
     HeldOut as HeldOut,
     HeldOutUsers as HeldOutUsers,
     Interactions as Interactions,

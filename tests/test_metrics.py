@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasrec import metrics
-from kerasrec.ops.ranking import Ranking, exclude, rank, top_k
+from kerasrec.ops.ranking import Ranking, exclude, hashed_order, rank, top_k, top_k_with_hashed_ties
 from kerasrec.ops.sparse_rows import observed_rows
 
 # Two users over five items. User 0: ranked 4, 3, 2, 1, 0; held out 4 and 1. User 1: the same order, held out 0, 1, 2.
@@ -107,7 +107,7 @@ def test_coverage_counts_distinct_items():
     metric = metrics.CatalogueCoverage(2, n_items=5)
     metric.update_state(HELD_OUT, SCORES)
     assert float(metric.result()) == pytest.approx(2 / 5)
-    metric.update_ranking(Ranking(np.array([[0, -1]]), None, None))
+    metric.update_ranking(Ranking(np.array([[0, -1]]), None, np.ones(1)))
     assert float(metric.result()) == pytest.approx(3 / 5)
 
 
@@ -218,3 +218,51 @@ def test_weights_per_entry_and_scores_of_one_row_are_refused():
         metrics.NDCG(2).update_state(HELD_OUT, SCORES, sample_weight=np.ones((2, 5)))
     with pytest.raises(ValueError, match=r"ndcg_2: expected scores of shape \(batch, n_items\), .* rank 1"):
         metrics.NDCG(2).update_state(HELD_OUT[0], SCORES[0])
+
+
+@pytest.mark.parametrize("k", [4, 40])
+def test_items_of_equal_score_have_a_fixed_random_order(k):
+    scores = np.repeat(np.array([[2.0, 1.0]], np.float32), 20, axis=1)  # two groups of 20 equal scores
+    items, best = (np.asarray(part) for part in top_k_with_hashed_ties(scores, k))
+    order = hashed_order(40).tolist()
+    expected = [item for item in order if item < 20] + [item for item in order if item >= 20]
+    assert items[0].tolist() == expected[:k]
+    np.testing.assert_array_equal(best, scores[:, expected[:k]])
+    assert sorted(order) == list(range(40)) and order != sorted(order)
+    np.testing.assert_array_equal(rank(scores, np.zeros((1, 40)), k).items, items)
+
+
+def test_a_constant_model_is_measured_as_a_random_one():
+    popular_first = (np.random.default_rng(0).random((2000, 100)) < np.linspace(0.5, 0.0, 100)).astype(np.float32)
+    recall = metrics.Recall(10)
+    recall.update_state(popular_first, np.zeros_like(popular_first))
+    random = metrics.Recall(10)
+    random.update_state(popular_first, np.random.default_rng(1).random(popular_first.shape))
+    assert float(recall.result()) == pytest.approx(float(random.result()), abs=0.05)  # by position it would be 0.47
+    assert float(random.result()) == pytest.approx(0.25, abs=0.02)
+
+
+VECTORS = np.array([[1.0, 0.0], [2.0, 0.0], [0.0, 3.0], [0.0, 0.0], [1.0, 1.0]], np.float32)
+POPULARITY = [0.5, 0.25, 0.125, 1.0, 1.0]
+
+
+def test_novelty_is_the_mean_self_information_in_bits():
+    metric = metrics.Novelty(3, POPULARITY)
+    metric.update_ranking(
+        Ranking(np.array([[0, 1, 2], [2, -1, -1], [4, 4, 4]]), np.zeros((3, 3)), np.array([1.0, 1, 0]))
+    )
+    assert float(metric.result()) == pytest.approx(((1 + 2 + 3) / 3 + 3) / 2)  # row 2 has no held-out items
+    with pytest.raises(ValueError, match="`popularity`: expected one number above 0 per item"):
+        metrics.Novelty(3, [0.5, 0.0])
+
+
+def test_diversity_is_the_mean_dissimilarity_of_pairs():
+    metric = metrics.IntraListDiversity(3, VECTORS)
+    metric.update_ranking(Ranking(np.array([[0, 1, 2]]), np.zeros((1, 3)), np.ones(1)))
+    assert float(metric.result()) == pytest.approx(2 / 3)  # one of three pairs is equal
+    other = metrics.IntraListDiversity(3, VECTORS)
+    other.update_ranking(Ranking(np.array([[0, 4, -1]]), np.zeros((1, 3)), np.ones(1)))
+    assert float(other.result()) == pytest.approx(1 - 0.5**0.5)
+    alone = metrics.IntraListDiversity(3, VECTORS)
+    alone.update_ranking(Ranking(np.array([[0, -1, -1]]), np.zeros((1, 3)), np.ones(1)))
+    assert float(alone.result()) == 1.0

@@ -3,7 +3,16 @@
 from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols import PROTOCOLS, HeldOutUsers, LeaveOneOut, OwnItems, RandomRatings, TemporalUsers
+from kerasrec.data.item_profiles import item_profiles
+from kerasrec.data.protocols import (
+    PROTOCOLS,
+    GlobalTime,
+    HeldOutUsers,
+    LeaveOneOut,
+    OwnItems,
+    RandomRatings,
+    TemporalUsers,
+)
 from kerasrec.data.readers import read
 from kerasrec.data.side import multi_hot, side_information
 from kerasrec.data.splits import HeldOut, Split
@@ -11,6 +20,7 @@ from kerasrec.data.splits import HeldOut, Split
 __all__ = [
     "PROTOCOLS",
     "DataError",
+    "GlobalTime",
     "HeldOut",
     "HeldOutUsers",
     "Interactions",
@@ -20,6 +30,7 @@ __all__ = [
     "Split",
     "TemporalUsers",
     "generate",
+    "item_profiles",
     "multi_hot",
     "read",
     "side_information",

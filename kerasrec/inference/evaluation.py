@@ -151,7 +151,7 @@ def evaluate(
                 means[metric.name], errors[metric.name], _ = clustered_mean(values, np.arange(len(values)))
             else:
                 metric.reset_state()
-                metric.update_ranking(ranking)
+                metric.update_ranking(counted)
                 means[metric.name] = float(metric.result())
     roots = tuple(metric.name for metric in rating if isinstance(metric, RMSE))
     rating_users: IntArray = np.zeros(0, np.int64)

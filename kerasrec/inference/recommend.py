@@ -9,8 +9,10 @@ import numpy as np
 
 from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.item_profiles import item_profiles
 from kerasrec.data.splits import HeldOut
 from kerasrec.inference.batch_predictor import BatchPredictor
+from kerasrec.ops.diversity import diverse_top_k
 from kerasrec.ops.ranking import EXCLUDED_SCORE, finite, top_k
 from kerasrec.types import Array, Batch, FloatArray, IntArray, RecommenderLike, Tensor
 from kerasrec.validation import as_int_at_least
@@ -21,7 +23,8 @@ class Recommendations(NamedTuple):
 
     Attributes:
         item_ids: `(n_users, k)` original ids, best first; "" or -1 at the end of a list with fewer than k items.
-        scores: `(n_users, k)` float32, the lowest float32 at the end of such a list. No score is infinite.
+        scores: `(n_users, k)` float32, the lowest float32 at the end of such a list. No score is infinite. With
+            `diversify` the scores need not descend.
     """
 
     item_ids: Array
@@ -45,6 +48,16 @@ class TopK(BatchPredictor):
         return {"items": items, "scores": finite(best)}
 
 
+class DiverseTopK(TopK):
+    """`TopK` with lists re-ranked by `diverse_top_k`, from `"vectors"` and `"strength"` of the inputs."""
+
+    def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
+        batch = self.model.with_sparse_rows(inputs["x"])
+        scores = self.model.mask_seen(self.model(batch, training=False), batch) + inputs["mask"]
+        items, best = diverse_top_k(scores, self.k, inputs["vectors"], inputs["strength"])
+        return {"items": items, "scores": finite(best)}
+
+
 def recommend(
     model: RecommenderLike,
     histories: Interactions,
@@ -55,6 +68,7 @@ def recommend(
     train: Interactions | None = None,
     batch_size: int | None = None,
     verbose: int = 0,
+    diversify: float = 0.0,
 ) -> Recommendations:
     """The best `k` items of each user; see `kerasrec.Recommender.recommend`."""
     if not isinstance(histories, Interactions):
@@ -65,6 +79,10 @@ def recommend(
     k = as_int_at_least(1, k=k)
     if k > histories.n_items:
         raise ValueError(f"`k`: expected 1 to {histories.n_items:,} (the number of items), got {k}")
+    if not 0 <= diversify <= 1:
+        raise ValueError(f"`diversify`: expected 0 to 1, got {diversify}")
+    if diversify and train is None:
+        raise ValueError("`diversify`: expected the training table as `train`, from which items are compared")
     mask = np.zeros(histories.n_items, np.float32)
     if len(candidates):
         mask[:] = EXCLUDED_SCORE
@@ -83,8 +101,13 @@ def recommend(
     if not histories.n_users:
         return Recommendations(np.full((0, k), padding, histories.item_ids.dtype), np.empty((0, k), np.float32))
     batches = user_model.batches(HeldOut(histories, rows=rows), batch_size)
-    predictor = TopK.cached(user_model, _rounded_up(k, histories.n_items))
-    results = list(predictor.predictions(batches, verbose, mask=mask))
+    predictor_class: type[TopK] = TopK
+    arrays: dict[str, Any] = {"mask": mask}
+    if diversify and train is not None:
+        predictor_class = DiverseTopK
+        arrays |= {"vectors": item_profiles(train), "strength": np.float32(diversify)}
+    predictor = predictor_class.cached(user_model, _rounded_up(k, histories.n_items))
+    results = list(predictor.predictions(batches, verbose, **arrays))
     columns, scores = (np.concatenate([result[name][:, :k] for result in results]) for name in ("items", "scores"))
     return Recommendations(np.where(columns < 0, padding, histories.item_ids[columns]), scores)
 

@@ -7,12 +7,12 @@ not in the mean.
 Notation: `hit_j` is 1 if the item at rank j was held out, H is the number of held-out items.
 """
 
+from kerasrec.metrics.diversity import CatalogueCoverage, IntraListDiversity, Novelty, beyond_accuracy
 from kerasrec.metrics.names import get, lower_is_better
 from kerasrec.metrics.ranking import (
     MAP,
     MRR,
     NDCG,
-    CatalogueCoverage,
     HitRate,
     PlainRecall,
     Precision,
@@ -30,12 +30,15 @@ __all__ = [
     "RMSE",
     "CatalogueCoverage",
     "HitRate",
+    "IntraListDiversity",
+    "Novelty",
     "PlainRecall",
     "Precision",
     "RankingMetric",
     "RatingMetric",
     "Recall",
     "TopKMetric",
+    "beyond_accuracy",
     "get",
     "lower_is_better",
 ]

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids
-from kerasrec.types import Tensor
+from kerasrec.types import IntArray, Tensor
 
 EXCLUDED_SCORE = float("-inf")
 """The score of an excluded item. A finite number could be above a low logit."""
@@ -63,8 +63,36 @@ def finite(scores: Tensor) -> Tensor:
     return ops.clip(ops.where(ops.isnan(scores), MISSING_SCORE, scores), MISSING_SCORE, -MISSING_SCORE)
 
 
+def hashed_order(n: int) -> IntArray:
+    """The columns 0 to n - 1, int32, in an order that depends on nothing but n and looks random (Knuth's hash)."""
+    hashes = np.arange(1, n + 1, dtype=np.uint64) * 2654435761 % 2**32
+    return np.argsort(hashes, kind="stable").astype(np.int32)
+
+
+def top_k_with_hashed_ties(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """`top_k` with columns of equal score in `hashed_order` instead of ascending order.
+
+    In many tables the first columns are popular items, so ties in ascending order would reward a constant model.
+
+    Args:
+        scores: `(batch, n)`. NaN counts as -inf.
+        k: length of the lists, at most n.
+    """
+    n = scores.shape[-1]
+    items, best = top_k(scores, min(k + 1, n))  # one more shows whether the last place has a tie
+    is_tie = ops.logical_and(best[:, 1:] == best[:, :-1], best[:, 1:] > EXCLUDED_SCORE)
+    order = ops.convert_to_tensor(hashed_order(n))
+
+    def by_hash() -> tuple[Tensor, Tensor]:
+        places, best = top_k(ops.take(scores, order, axis=1), k)
+        return ops.where(places < 0, -1, ops.take(order, ops.maximum(places, 0))), best
+
+    result: tuple[Tensor, Tensor] = ops.cond(ops.any(is_tie), by_hash, lambda: (items[:, :k], best[:, :k]))
+    return result
+
+
 def rank(scores: Tensor, relevance: Tensor | SparseRows | DenseRows, k: int) -> Ranking:
-    """Ranks the columns of each row and marks the hits.
+    """Ranks the columns of each row and marks the hits. Columns of equal score have a fixed random order.
 
     Args:
         scores: `(batch, n)`, -inf for excluded columns.
@@ -80,7 +108,7 @@ def rank(scores: Tensor, relevance: Tensor | SparseRows | DenseRows, k: int) -> 
         dense = relevance.mask if isinstance(relevance, DenseRows) else ops.convert_to_tensor(relevance, "float32")
         held_out = ops.cast(dense > 0, "float32")
         relevant = ops.sum(held_out, axis=-1)
-    items, best = top_k(scores, min(k, scores.shape[-1]))
+    items, best = top_k_with_hashed_ties(scores, min(k, scores.shape[-1]))
     hits = ops.cast(ops.take_along_axis(held_out, ops.maximum(items, 0), axis=-1), "float32")
     hits = ops.where(best == EXCLUDED_SCORE, 0.0, hits)
     n_missing = k - items.shape[-1]

@@ -133,12 +133,12 @@ def test_rmse_of_a_model_of_likes_is_refused():
         evaluate(Fixed(SCORES), HeldOut(SEEN, table([(0, 1)], 4, 5)), ["rmse"])
 
 
-def test_coverage_counts_users_without_held_out_items_as_in_keras():
+def test_coverage_is_over_the_users_of_the_other_metrics_as_in_keras():
     held_out, model = HeldOut(SEEN, table([(0, 1)], 4, 5)), Popularity(5)
     model.fit(SEEN, verbose=0)  # the most popular items are 0 and 4
     model.compile(metrics=[CatalogueCoverage(1, 5)])
-    assert model.evaluate(held_out, verbose=0, return_dict=True)["coverage_1"] == pytest.approx(0.4)
-    assert evaluate(model, held_out, [CatalogueCoverage(1, 5)]).means["coverage_1"] == pytest.approx(0.4)
+    assert model.evaluate(held_out, verbose=0, return_dict=True)["coverage_1"] == pytest.approx(0.2)
+    assert evaluate(model, held_out, [CatalogueCoverage(1, 5)]).means["coverage_1"] == pytest.approx(0.2)
 
 
 def test_a_difference_that_all_users_share_has_p_value_0():

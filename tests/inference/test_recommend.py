@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from kerasrec import EASE, generate
+from kerasrec.data import item_profiles
 
 
 @pytest.fixture(scope="module")
@@ -45,3 +46,25 @@ def test_many_values_of_k_share_few_predictors(model, table):
         assert lists.item_ids.shape == lists.scores.shape == (5, k)
         np.testing.assert_array_equal(lists.item_ids, longest.item_ids[:, :k])
     assert len(model.predictor_cache.predictors) <= math.log2(table.n_items)
+
+
+def test_diversify_makes_lists_more_diverse_and_needs_the_training_table(model, table):
+    histories = table.take_users(range(40))
+    vectors = item_profiles(table)
+
+    def similarity(lists):
+        rows = vectors[np.searchsorted(table.item_ids, lists.item_ids)]
+        return np.mean(np.einsum("ujd,ukd->ujk", rows, rows))
+
+    plain, diverse, none = (model.recommend(histories, 10, train=table, diversify=d) for d in (0.0, 0.7, 1e-9))
+    assert similarity(diverse) < similarity(plain) - 0.02
+    np.testing.assert_array_equal(plain.item_ids, none.item_ids)
+    np.testing.assert_array_equal(plain.item_ids[:, 0], diverse.item_ids[:, 0])
+    for user in range(40):
+        assert not np.isin(diverse.item_ids[user], table.item_ids[table.row(user)]).any()
+    for arguments, message in (
+        ({"diversify": 0.5}, "`diversify`: expected the training table as `train`"),
+        ({"diversify": 1.5, "train": table}, "`diversify`: expected 0 to 1, got 1.5"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model.recommend(histories, 10, **arguments)

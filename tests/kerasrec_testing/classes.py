@@ -55,10 +55,12 @@ EXAMPLES = {
     # metrics
     "CatalogueCoverage": Example({"k": 1, "n_items": N_ITEMS}, (LIKES, SCORES)),
     "HitRate": Example({"k": 2}, (LIKES, SCORES)),
+    "IntraListDiversity": Example({"k": 3, "vectors": np.eye(N_ITEMS).tolist()}, (LIKES, SCORES)),
     "MAE": Example({"value_range": (1.0, 5.0), "missing": -1.0}, (np.nan_to_num(RATINGS, nan=-1.0), SCORES)),
     "MAP": Example({"k": 3}, (LIKES, SCORES)),
     "MRR": Example({"k": 3}, (LIKES, SCORES)),
     "NDCG": Example({"k": 3}, (LIKES, SCORES)),
+    "Novelty": Example({"k": 3, "popularity": [0.5] * N_ITEMS}, (LIKES, SCORES)),
     "PlainRecall": Example({"k": 3}, (LIKES, SCORES)),
     "Precision": Example({"k": 3}, (LIKES, SCORES)),
     "RMSE": Example({"value_range": (1.0, 5.0), "missing": -1.0}, (np.nan_to_num(RATINGS, nan=-1.0), SCORES)),

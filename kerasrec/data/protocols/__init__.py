@@ -3,6 +3,7 @@
 A protocol is a frozen dataclass with the `SplitProtocol` interface. Its defaults are the published settings.
 """
 
+from kerasrec.data.protocols.global_time import GlobalTime
 from kerasrec.data.protocols.held_out_users import HeldOutUsers
 from kerasrec.data.protocols.leave_one_out import LeaveOneOut
 from kerasrec.data.protocols.own_items import OwnItems
@@ -11,8 +12,9 @@ from kerasrec.data.protocols.temporal_users import TemporalUsers
 from kerasrec.data.splits import SplitProtocol
 
 PROTOCOLS: dict[str, type[SplitProtocol]] = {
-    protocol.name: protocol for protocol in (RandomRatings, HeldOutUsers, OwnItems, TemporalUsers, LeaveOneOut)
+    protocol.name: protocol
+    for protocol in (RandomRatings, HeldOutUsers, OwnItems, TemporalUsers, LeaveOneOut, GlobalTime)
 }
 """Name → class of each protocol."""
 
-__all__ = ["PROTOCOLS", "HeldOutUsers", "LeaveOneOut", "OwnItems", "RandomRatings", "TemporalUsers"]
+__all__ = ["PROTOCOLS", "GlobalTime", "HeldOutUsers", "LeaveOneOut", "OwnItems", "RandomRatings", "TemporalUsers"]

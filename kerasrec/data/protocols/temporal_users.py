@@ -31,7 +31,8 @@ class TemporalUsers:
     in the order of the input), and the last items are the targets.
 
     Args:
-        held_out: number of users for validation, and again for test; 750 as published on MovieLens 1M.
+        held_out: number of users for validation, and again for test; 750 as published on MovieLens 1M. None: 750, or
+            a tenth of all users if that is less.
         seed: seed of the choice of users; 98765 as published.
         min_value: lowest value of a like. If omitted, 3.5 stars of 5, which is the published "above 3"; see
             `HeldOutUsers` for other values.
@@ -44,7 +45,7 @@ class TemporalUsers:
     Source: Sachdeva et al., Sequential Variational Autoencoders for Collaborative Filtering, 2019, section 5.
     """
 
-    held_out: int = 750
+    held_out: int | None = 750
     seed: int = 98765
     min_value: float | None = None
     min_items: int = 5
@@ -56,7 +57,8 @@ class TemporalUsers:
     def __post_init__(self) -> None:
         check_shares(share=self.share)
         check_at_least(1, min_items=self.min_items)
-        as_int_at_least(1, held_out=self.held_out)
+        if self.held_out is not None:
+            as_int_at_least(1, held_out=self.held_out)
 
     def split(self, interactions: Interactions) -> Split:
         """Splits a table.
@@ -73,10 +75,10 @@ class TemporalUsers:
             in_limits &= likes.counts <= self.max_items
             thresholds += f", or raise `max_items` ({self.max_items})"
         likes = likes.select(in_limits[likes.users])
-        check_enough_users(self.name, likes.n_users, self.held_out, thresholds)
-        return Split(
-            *split_users(likes, self.held_out, self.seed, self._targets), dataclasses.replace(self, min_value=min_value)
-        )
+        held_out = min(750, max(1, likes.n_users // 10)) if self.held_out is None else self.held_out
+        check_enough_users(self.name, likes.n_users, held_out, thresholds)
+        parts = split_users(likes, held_out, self.seed, self._targets)
+        return Split(*parts, dataclasses.replace(self, held_out=held_out, min_value=min_value))
 
     def _targets(self, table: Interactions) -> BoolArray:
         """Returns which interactions are targets: the last of each user's."""

@@ -6,6 +6,7 @@ from kerasrec_testing.tables import ordered_pairs, pairs
 
 from kerasrec.data import (
     PROTOCOLS,
+    GlobalTime,
     HeldOutUsers,
     Interactions,
     LeaveOneOut,
@@ -14,7 +15,14 @@ from kerasrec.data import (
     TemporalUsers,
 )
 
-ALL = [RandomRatings(seed=1), HeldOutUsers(held_out=20), OwnItems(seed=1), TemporalUsers(held_out=20), LeaveOneOut()]
+ALL = [
+    RandomRatings(seed=1),
+    HeldOutUsers(held_out=20),
+    OwnItems(seed=1),
+    TemporalUsers(held_out=20),
+    LeaveOneOut(),
+    GlobalTime(min_items=1),
+]
 
 OF_UNKNOWN_USERS = ("held-out-users", "temporal-users")
 
@@ -26,7 +34,8 @@ def protocol(request):
 
 def test_protocols_have_names():
     assert {name: PROTOCOLS[name].name for name in PROTOCOLS} == {name: name for name in PROTOCOLS}
-    assert list(PROTOCOLS) == ["random-ratings", "held-out-users", "own-items", "temporal-users", "leave-one-out"]
+    names = ["random-ratings", "held-out-users", "own-items", "temporal-users", "leave-one-out", "global-time"]
+    assert list(PROTOCOLS) == names
 
 
 def test_targets_are_neither_in_the_inputs_nor_in_the_training_table(table, protocol):
@@ -89,7 +98,7 @@ def test_the_seed_determines_the_split(table, protocol):
     first, again = protocol.split(table), protocol.split(table)
     assert first.train == again.train
     assert first.test.targets == again.test.targets
-    if protocol != LeaveOneOut():
+    if protocol.name not in ("leave-one-out", "global-time"):  # these draw nothing
         other = type(protocol)(**{**vars(protocol), "seed": 99}).split(table)
         assert pairs(other.test.targets) != pairs(first.test.targets)
 
@@ -108,6 +117,7 @@ def test_a_table_without_times_causes_a_warning_if_the_protocol_depends_on_them(
     (lambda: HeldOutUsers(held_out=0), "`held_out`: expected at least 1, got 0"),
     (lambda: HeldOutUsers(held_out=1.5), "`held_out`: expected an integer, got 1.5"),
     (lambda: TemporalUsers(min_items=0), "`min_items`: expected at least 1"),
+    (lambda: GlobalTime(test=1.0), "expected `test` above 0 and below 1, got 1.0"),
 ])  # fmt: skip
 def test_an_invalid_setting_is_an_error(create, message):
     with pytest.raises(ValueError, match=message):
