@@ -86,7 +86,8 @@ def measure(name: str, n_items: int, n_sampled: int | None, steps: int) -> dict[
             self.ends.append(time.perf_counter())
 
     sampled = {} if n_sampled is None else {"n_sampled": n_sampled}
-    model = ZOO[name].for_interactions(table, seed=1, **sampled)
+    width = {"latent_dim": 256} if name == "elsa" else {}
+    model = ZOO[name].for_interactions(table, seed=1, **sampled, **width)
     model.compile()
     model.fit(table, batch_size=BATCH_SIZE, callbacks=[Clock()], verbose=0)
     return {

@@ -17,6 +17,7 @@ COMMANDS = {
     "train": ("kerasrec_cli.training", "Train MODEL, evaluate it by a published protocol, and store the run."),
     "evaluate": ("kerasrec_cli.training", "Evaluate the model of a RUN folder again, with any metric."),
     "compare": ("kerasrec_cli.comparison", "Compare the models of RUN folders on the same test users."),
+    "blend": ("kerasrec_cli.blending", "Combine the models of several RUN folders, with weights chosen on validation."),
     "plot": ("kerasrec_cli.visualise", "Draw a PICTURE of RUN folders."),
     "explore": ("kerasrec_cli.visualise", "Show what the models of one or two RUN folders do, on a local web page."),
     "export": ("kerasrec_cli.serving", "Write the model of a RUN folder as a SavedModel for TF Serving."),

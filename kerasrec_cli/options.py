@@ -205,6 +205,13 @@ def protocol_arguments(
     return {**seeded, **without_none(own_options), **parse_arguments(protocol, texts, "--split")}
 
 
+def default_protocol(model_class: Any) -> str:
+    """The protocol for a model: random ratings for rating models, time-ordered users if the order of items matters."""
+    if model_class.feedback == "ratings":
+        return "random-ratings"
+    return "temporal-users" if model_class.ordered else "held-out-users"
+
+
 def name_arguments(classes: Mapping[str, type]) -> None:
     """From now on, messages of the library name arguments of these classes as options, such as `--set reg`.
 

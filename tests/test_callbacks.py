@@ -89,7 +89,7 @@ def test_keras_callbacks_read_the_validation_metrics(tmp_path):
 def test_early_stopping_needs_no_mode(monitor, rises):
     data = table()
     if monitor == "val_rmse":
-        model = AutoRec.for_interactions(data, hidden_dims=(4,), seed=1)
+        model = AutoRec.for_interactions(data, rows="users", hidden_dims=(4,), seed=1)
         model.compile()
     else:
         model = compiled_model()

@@ -108,7 +108,7 @@ def auto_rec(table: Interactions, articles_way: bool, smoke: bool) -> str:
     """U-AutoRec, with or without the test ratings in its input."""
     split = RATINGS.split(table)
     epochs = 2 if smoke else 100
-    model = AutoRec.for_interactions(split.train, epochs, reg=0.06, seed=1)
+    model = AutoRec.for_interactions(split.train, epochs, rows="users", reg=0.06, seed=1)
     model.compile()
     fit_best(model, split, epochs, "val_rmse")
     test = HeldOut(table, split.test.targets) if articles_way else split.test
@@ -144,7 +144,7 @@ def ranked(model: Recommender, split: Split, articles_way: bool, fit: Callable[[
 def cdae(split: Split, articles_way: bool, smoke: bool) -> str:
     """CDAE, trained for the best epoch on validation data."""
     epochs = 2 if smoke else 60
-    model = CDAE.for_interactions(split.train, epochs, seed=1)
+    model = CDAE.for_interactions(split.train, epochs, latent_dim=50, reg=0.001, seed=1)
     return ranked(model, split, articles_way, lambda s: fit_best(model, s, epochs, "val_ndcg_100"))
 
 

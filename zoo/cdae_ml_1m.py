@@ -21,7 +21,7 @@ RECIPE = Recipe(
 )
 EPOCHS = 60
 BATCH_SIZE = 100
-SETTINGS = {"latent_dim": 200, "dropout": 0.8, "user_node": False}
+SETTINGS = {"latent_dim": 200, "dropout": 0.8, "reg": 0.001, "user_node": False}
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

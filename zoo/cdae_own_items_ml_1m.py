@@ -22,7 +22,7 @@ RECIPE = Recipe(
 )
 EPOCHS = 60
 BATCH_SIZE = 100
-SETTINGS = {"latent_dim": 200, "dropout": 0.8}
+SETTINGS = {"latent_dim": 200, "dropout": 0.8, "reg": 0.001}
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -10,6 +11,7 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
@@ -42,7 +44,7 @@ class AutoRec(Recommender):
 
     Args:
         n_columns: width of a row: the number of items for `rows="users"`, of users for `rows="items"`.
-        rows: `"users"` or `"items"`.
+        rows: `"users"` or `"items"`. `for_interactions` sets `"items"`, which is better in the paper.
         hidden_dims: widths of the hidden layers (paper: (500,); its deep variant (500, 250, 500)).
         activation: g, of the hidden layers (paper: sigmoid).
         output_activation: f (paper: the identity, None, is best).
@@ -133,10 +135,15 @@ class AutoRec(Recommender):
         return self.squared_error(ratings, y_pred, sample_weight) + self.regularization_losses()
 
     @classmethod
-    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
+    def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
         n_columns = train.n_users if arguments.get("rows") == "items" else train.n_items
-        value_range = (float(train.values.min()), float(train.values.max()))
-        return {"n_columns": n_columns, "value_range": value_range, **arguments}
+        return {"n_columns": n_columns, "value_range": (float(train.values.min()), float(train.values.max()))}
+
+    @classmethod
+    def defaults_for(
+        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {"rows": "items"}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam. In a planned run the rate falls from 0.003 to 0 as a cosine, otherwise it is 0.001."""

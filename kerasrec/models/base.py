@@ -13,6 +13,7 @@ from keras import ops
 
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.inference.recommend import Recommendations, recommend
 from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
@@ -43,7 +44,8 @@ class Recommender(Training):
         variational: whether the model has a posterior of its code; see `VariationalRecommender`.
         has_item_vectors: whether `item_vectors` returns vectors.
         value_range: (lowest, highest) rating of a rating model, or None.
-        default_epochs: epochs of the paper, or of our recipe if the paper states none.
+        default_epochs: epochs of the paper, or of our recipe if the paper states none. `config_for` chooses them
+            for a table.
         default_batch_size: rows per batch, likewise.
         builds_at_construction: whether the weights exist before the first `fit`.
     """
@@ -91,31 +93,37 @@ class Recommender(Training):
 
     @classmethod
     def for_interactions(
-        cls, train: Interactions, epochs: int | None = None, batch_size: int | None = None, **arguments: Any
+        cls,
+        train: Interactions,
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        validation: HeldOut | None = None,
+        **arguments: Any,
     ) -> Recommender:
         """A model for the catalogue of `train`, with its schedules scaled to a run.
+
+        Arguments that are not given follow from the table by `config_for`, so they can differ from the constructor's
+        defaults, which are the paper's.
 
         Args:
             train: the training table.
             epochs: epochs of the `fit` that follows. What changes over a run (KL annealing, a decaying learning rate)
                 is scaled to it.
             batch_size: batch size of that `fit`. Default: `default_batch_size`.
+            validation: the validation part of the split, on which `config_for` compares values.
             **arguments: arguments of the constructor.
 
         Raises:
             ValueError: a rating model gets ratings that are all equal.
         """
         cls.check_feedback(train)
+        arguments = cls.config_for(train, validation, **arguments).arguments
         by_item = arguments.get("rows") == "items"
         n_rows = train.n_items if by_item else train.n_users
         steps = None if epochs is None else cls.steps_for(n_rows, epochs, batch_size)
         digest = ids_digest(train.user_ids if by_item else train.item_ids)
-        return cls(**cls.config_for(train, steps, arguments), planned_steps=steps, columns_digest=digest)
-
-    @classmethod
-    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
-        """All arguments of the constructor, from `arguments`, the training table and the planned number of steps."""
-        return {"n_items": train.n_items, **cls.schedule_for(steps, arguments), **arguments}
+        arguments = {**cls.sizes_for(train, arguments), **cls.schedule_for(steps, arguments), **arguments}
+        return cls(**arguments, planned_steps=steps, columns_digest=digest)
 
     @classmethod
     def check_feedback(cls, table: Interactions) -> None:
@@ -246,6 +254,7 @@ class Recommender(Training):
         candidates: Sequence[Any] = (),
         train: Interactions | None = None,
         batch_size: int | None = None,
+        diversify: float = 0.0,
     ) -> Recommendations:
         """The best `k` items of each user, without the items of the user's history.
 
@@ -258,6 +267,8 @@ class Recommender(Training):
             train: the training table, for models with weights per user (`"user_id" in serving_inputs`): users of
                 `histories` are found in it by id, all others are unknown users. Default: `histories`.
             batch_size: users per batch. The users × items scores never exist at once.
+            diversify: 0 to 1: how much the similarity to better items lowers an item (maximal marginal relevance, see
+                `kerasrec.ops.diversity`). Needs `train`: two items are similar if the same users like them.
 
         Returns:
             `item_ids` and `scores`, each `(n_users, k)`.
@@ -266,7 +277,7 @@ class Recommender(Training):
             TypeError: `histories` is not `Interactions`.
             ValueError: `k` is out of range, an id is unknown, or the model was trained on another table than `train`.
         """
-        return recommend(self, histories, k, users, exclude, candidates, train, batch_size)
+        return recommend(self, histories, k, users, exclude, candidates, train, batch_size, diversify=diversify)
 
     # ---- what plots, explorer, export and pre-training use ------------------------------------------
 

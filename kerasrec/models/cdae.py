@@ -11,6 +11,7 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.losses import OBJECTIVES, PointwiseLoss, RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
@@ -44,7 +45,9 @@ class CDAE(Recommender):
         negatives: negatives per like in the loss (paper: 5); None for all other items.
         tied: whether W' = W (the paper tries both).
         user_node: whether there is a V. Without it this is the paper's DAE, which needs a history only.
+            `config_for` sets False if all validation users are unknown.
         reg: λ of the weight decay (authors' code: 0.01, but only on the rows of W that occur in a user's loss).
+            `for_interactions` sets 0.01 times the density of the table.
         seed: seed of weights, corruption and negatives.
 
     Shapes:
@@ -77,6 +80,7 @@ class CDAE(Recommender):
     """
 
     default_batch_size = 100
+    default_learning_rate = 0.1
 
     def __init__(
         self,
@@ -176,8 +180,17 @@ class CDAE(Recommender):
         return entry_loss + RowMean()(node_norms, node_norms) + self.regularization_losses()
 
     @classmethod
-    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
-        return {"n_items": train.n_items, "n_users": train.n_users, **arguments}
+    def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {"n_items": train.n_items, "n_users": train.n_users}
+
+    @classmethod
+    def defaults_for(
+        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        tests_unknown_users = validation is not None and validation.rows is not None and (validation.rows < 0).all()
+        node = {"user_node": False} if tests_unknown_users else {}
+        # The loss of an item falls with its share of users, and with it the decay that it bears.
+        return {"latent_dim": 200, "reg": 0.01 * train.density, **node}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """AdaGrad at 0.1. Its accumulator starts at 1e-4, because gradients of means over rows are small."""

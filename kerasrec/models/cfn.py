@@ -10,6 +10,7 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.losses import RowMean
 from kerasrec.losses.ratings import squared_errors
 from kerasrec.models.auto_rec import AutoRec
@@ -113,11 +114,20 @@ class CFN(AutoRec):
         ]
 
     @classmethod
+    def defaults_for(
+        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The variant that is best on MovieLens 1M; the paper's has an RMSE that is higher by .01."""
+        better = {"activation": "sigmoid", "output_activation": None, "centre_input": False, "reg": 0.015}
+        return {**super().defaults_for(train, validation, arguments), **better}
+
+    @classmethod
     def for_interactions(
         cls,
         train: Interactions,
         epochs: int | None = None,
         batch_size: int | None = None,
+        validation: HeldOut | None = None,
         side: FloatArray | None = None,
         **arguments: Any,
     ) -> CFN:
@@ -127,6 +137,7 @@ class CFN(AutoRec):
             train: the training table.
             epochs: epochs of the `fit` that follows.
             batch_size: batch size of that `fit`.
+            validation: the validation part of the split.
             side: `(n_items, features)` for `rows="items"`, `(n_users, features)` for `rows="users"`, in the order of
                 the table's ids; see `kerasrec.data.side_information`.
             **arguments: arguments of the constructor.
@@ -135,11 +146,12 @@ class CFN(AutoRec):
             ValueError: `side` has another number of rows than the table.
         """
         if side is None:
-            return super().for_interactions(train, epochs, batch_size, **arguments)
-        n_rows = train.n_items if arguments.get("rows") == "items" else train.n_users
+            return super().for_interactions(train, epochs, batch_size, validation, **arguments)
+        arguments = {**cls.defaults_for(train, validation, arguments), **arguments}
+        n_rows = train.n_items if arguments["rows"] == "items" else train.n_users
         if len(side) != n_rows:
             raise ValueError(f"`side`: expected {n_rows:,} rows, one per row of the table, got {len(side):,}")
-        model = super().for_interactions(train, epochs, batch_size, side_shape=side.shape, **arguments)
+        model = super().for_interactions(train, epochs, batch_size, validation, side_shape=side.shape, **arguments)
         model.side.assign(side)
         return model
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ from keras import ops
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.layers import RowDense
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
@@ -44,7 +46,8 @@ class DeepRec(Recommender):
         hidden_dims: widths of the encoder; the decoder has them in reverse (paper: (512, 512, 1024)).
         activation: of all layers (paper: SELU).
         dropout: share of the code that is dropped in training (paper: 0.8).
-        refeeds: number of re-feeding updates per batch (paper: 1; 0 for none).
+        refeeds: number of re-feeding updates per batch (paper: 1; 0 for none). `for_interactions` sets 0, which is
+            better with the default optimizer.
         value_range: lowest and highest rating, to which metrics clip predictions.
         seed: seed of weights and dropout.
 
@@ -61,7 +64,7 @@ class DeepRec(Recommender):
     Differs from the paper in: the optimizer, unless compiled with `compile(model.paper_optimizer())`. The paper's SGD
     had 370,000 batches of Netflix; an epoch of MovieLens 1M has 47, and there only Adam with weight decay is better
     than a shallow autoencoder. Re-feeding improves the paper's optimizer there and costs accuracy with Adam: RMSE .88
-    instead of .86 (zoo/refeeding.md). Try `refeeds=0` on data of that size.
+    instead of .86 (zoo/refeeding.md).
     Not to be confused with the serving framework of the same name.
 
     Source: Kuchaiev and Ginsburg, Training Deep AutoEncoders for Collaborative Filtering, 2017.
@@ -213,9 +216,18 @@ class DeepRec(Recommender):
     # ---- interface ------------------------------------------------------------------------------
 
     @classmethod
-    def config_for(cls, train: Interactions, steps: int | None, arguments: dict[str, Any]) -> dict[str, Any]:
-        value_range = (float(train.values.min()), float(train.values.max()))
-        return {"n_items": train.n_items, "value_range": value_range, **arguments}
+    def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {"n_items": train.n_items, "value_range": (float(train.values.min()), float(train.values.max()))}
+
+    @classmethod
+    def defaults_for(
+        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {"refeeds": 0}
+
+    @classmethod
+    def batch_size_for(cls, n_rows: int) -> int:
+        return cls.default_batch_size  # the weight decay was chosen with it
 
     def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
         return [*input_axes(self.encoder[0]), *output_axes(self.ratings)]

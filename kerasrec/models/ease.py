@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
@@ -10,10 +11,12 @@ from keras import ops
 from tqdm.auto import tqdm
 
 from kerasrec._registry import public
+from kerasrec.data.interactions import Interactions
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.inverse import bytes_to_invert, gram_diagonal, penalised_inverse
+from kerasrec.ops.spectrum import largest_singular_value
 from kerasrec.types import FloatArray, IntArray, Tensor
 
 
@@ -40,7 +43,8 @@ class EASE(ClosedForm):
 
     Args:
         n_items: size of the catalogue.
-        reg: λ (paper: ML-20M 500, Netflix 1000, Million Song 200).
+        reg: λ (paper: ML-20M 500, Netflix 1000, Million Song 200). It grows with the data: `for_interactions` sets 1.5
+            times the largest singular value of X, at most 1,000, or the best of several values on validation data.
         seed: no effect. Every model has this argument.
 
     Shapes:
@@ -64,6 +68,8 @@ class EASE(ClosedForm):
     """
 
     linear = True
+    validation_grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"reg": (20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)}
+    reg_per_singular_value = 1.5
 
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
@@ -98,6 +104,14 @@ class EASE(ClosedForm):
     def penalty(self, item_counts: FloatArray) -> FloatArray:
         """The diagonal that is added to XᵀX, from the number of users who liked each item."""
         return np.full_like(item_counts, self.reg)
+
+    @classmethod
+    def defaults_without_validation(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        if "reg" in arguments:
+            return {}
+        # On five data sets the best value on validation data was between .3 and 2.6 times the singular value.
+        reg = cls.reg_per_singular_value * largest_singular_value(train.likes().matrix)
+        return {"reg": float(np.clip(reg, 1.0, 1000.0))}
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return self.observed(inputs).matmul(ops.convert_to_tensor(self.kernel))

@@ -24,7 +24,8 @@ class EDLAE(EASE):
     Args:
         n_items: size of the catalogue.
         dropout: p, the share of the input that is dropped (paper: ML-20M and Netflix 0.33, Million Song 0.25).
-        reg: λ (paper: ML-20M 300, Netflix 500, Million Song 70).
+        reg: λ (paper: ML-20M 300, Netflix 500, Million Song 70). `for_interactions` sets 0.75 times the largest
+            singular value of X, at most 1,000, or the best of several values on validation data.
         seed: no effect. Every model has this argument.
 
     Shapes:
@@ -46,6 +47,8 @@ class EDLAE(EASE):
 
     Source: Steck, Autoencoders that don't overfit towards the Identity, NeurIPS 2020.
     """
+
+    reg_per_singular_value = 0.75
 
     def __init__(
         self, n_items: int, dropout: float = 0.33, reg: float = 300.0, seed: int | None = None, **kwargs: Any

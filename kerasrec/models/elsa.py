@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -9,6 +10,8 @@ import numpy as np
 from keras import ops
 
 from kerasrec._registry import public
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
@@ -34,7 +37,8 @@ class ELSA(Recommender):
 
     Args:
         n_items: size of the catalogue.
-        latent_dim: length of an item's vector, the rank of the weights (authors' example: 256).
+        latent_dim: length of an item's vector, the rank of the weights (authors' example: 256). `for_interactions` sets
+            a sixteenth of the number of items, within 256 to 1024.
         seed: seed of the vectors.
 
     Shapes:
@@ -62,6 +66,8 @@ class ELSA(Recommender):
 
     linear = True
     default_epochs = 20
+    default_updates = 100
+    default_learning_rate = 0.05
 
     def __init__(self, n_items: int, latent_dim: int = 256, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
@@ -105,6 +111,16 @@ class ELSA(Recommender):
         else:
             rows = 2.0 + 2.0 * self.negative_cosine(self.dense_targets(x if y is None else y), y_pred)
         return RowMean()(rows, rows, sample_weight)
+
+    @classmethod
+    def defaults_for(
+        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        return {"latent_dim": int(np.clip(train.n_items // 16, 256, 1024))}
+
+    @classmethod
+    def batch_size_for(cls, n_rows: int) -> int:
+        return cls.default_batch_size  # a step costs almost the same for any batch size
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """Adam with Nesterov's momentum, at 0.1."""

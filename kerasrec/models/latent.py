@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,11 +27,13 @@ class VariationalRecommender(Recommender):
         """Logits `(batch, n_items)` of codes `(batch, latent_dim)`."""
         raise NotImplementedError
 
-    def with_drawn_codes(self, seed: int) -> Recommender:
+    def with_drawn_codes(self, seed: int, temperature: float = 1.0, draws: int = 1) -> Recommender:
         """The same model with z drawn from q(z | x) at inference instead of its mean: other lists for other seeds.
 
         Args:
             seed: seed of z. The first prediction depends on the seed alone.
+            temperature: factor of the standard deviation of z. With 0, z is the mean.
+            draws: number of codes of each row; the scores are the mean of theirs.
 
         Example:
             >>> from kerasrec import MultVAE, generate
@@ -40,7 +43,7 @@ class VariationalRecommender(Recommender):
             >>> bool((lists[0] == lists[1]).all()), bool((lists[0] == lists[2]).all())
             (True, False)
         """
-        return _WithDrawnCodes(self, seed)
+        return _WithDrawnCodes(self, seed, temperature, draws)
 
     @property
     def code_layer(self) -> str | None:
@@ -95,13 +98,22 @@ class AnnealedVAE(VariationalRecommender):
 class _WithDrawnCodes(Recommender):
     """A variational autoencoder that draws its code at inference."""
 
-    def __init__(self, model: VariationalRecommender, seed: int) -> None:
+    def __init__(self, model: VariationalRecommender, seed: int, temperature: float, draws: int) -> None:
         super().__init__(model.n_columns, seed, columns_digest=model.columns_digest, name=f"{model.name}_drawn")
+        check_at_least(0, temperature=temperature)
+        check_at_least(1, draws=draws)
         self.model = model
+        self.temperature = temperature
+        self.draws = draws
         self.sampling = GaussianSampling(seed, name="sampling")
         self.ordered = model.ordered
         self.default_batch_size = model.default_batch_size
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.model.decode(self.sampling(*self.model.posterior(inputs), training=True))
+        mean, log_var = self.model.posterior(inputs)
+        if self.temperature == 0:
+            return self.model.decode(mean)
+        log_var = log_var + 2.0 * math.log(self.temperature)
+        scores = [self.model.decode(self.sampling(mean, log_var, training=True)) for _ in range(self.draws)]
+        return sum(scores[1:], scores[0]) / self.draws

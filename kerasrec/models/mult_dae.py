@@ -75,6 +75,7 @@ class MultDAE(Recommender):
     """
 
     default_epochs = 200
+    default_learning_rate = 2e-3
 
     def __init__(
         self,

@@ -82,6 +82,7 @@ class MultVAE(AnnealedVAE):
     """
 
     default_epochs = 200
+    default_learning_rate = 4e-3
     default_beta = 0.2
 
     def __init__(

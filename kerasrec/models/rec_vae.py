@@ -84,6 +84,7 @@ class RecVAE(VariationalRecommender):
     """
 
     default_epochs = 150
+    default_learning_rate = 2e-3
 
     def __init__(
         self,

@@ -85,6 +85,10 @@ class SVAE(AnnealedVAE):
     default_batch_size = 32
     default_beta = 0.02
 
+    @classmethod
+    def batch_size_for(cls, n_rows: int) -> int:
+        return cls.default_batch_size  # the learning rate was chosen with it
+
     def __init__(
         self,
         n_items: int,

@@ -14,6 +14,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.catalogue_weights import CatalogueWeights
+from kerasrec.models.table_defaults import TableDefaults
 from kerasrec.models.training_data import (
     MatrixTable,
     as_table,
@@ -26,7 +27,7 @@ from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
 
-class Training(CatalogueWeights):
+class Training(CatalogueWeights, TableDefaults):
     """The part of `Recommender` that trains: Keras' own methods, which also accept tables and held-out parts."""
 
     feedback: str
@@ -43,6 +44,18 @@ class Training(CatalogueWeights):
     def default_optimizer(self) -> keras.optimizers.Optimizer:
         """The optimizer of the paper, or that of the recipe in `zoo/` if the two differ."""
         return Adam(1e-3)
+
+    def decaying_optimizer(self, rate: float) -> keras.optimizers.Optimizer:
+        """The default optimizer with a learning rate that falls from `rate` to 0 over the planned run.
+
+        Raises:
+            ValueError: no run was planned (`for_interactions(train, epochs=…)`).
+        """
+        default = self.default_optimizer()
+        optimizer: keras.optimizers.Optimizer = type(default).from_config(
+            {**default.get_config(), "learning_rate": self.cosine_decay(rate)}
+        )
+        return optimizer
 
     def default_metrics(self) -> list[str]:
         """Names of the metrics that `compile` uses if none are given."""

@@ -4,6 +4,7 @@
 from kerasrec import _registry
 from kerasrec.models.auto_rec import AutoRec as AutoRec
 from kerasrec.models.base import Recommender as Recommender
+from kerasrec.models.blend import Blend as Blend
 from kerasrec.models.cdae import CDAE as CDAE
 from kerasrec.models.cfn import CFN as CFN
 from kerasrec.models.deep_rec import DeepRec as DeepRec
@@ -20,6 +21,6 @@ from kerasrec.models.svae import SVAE as SVAE
 ZOO: dict[str, type[Recommender]] = {
     model.__module__.rpartition(".")[2]: model
     for model in sorted(_registry.registry.values(), key=lambda cls: cls.__module__)
-    if issubclass(model, Recommender) and model.__module__.startswith("kerasrec.models.")
+    if issubclass(model, Recommender) and model.__module__.startswith("kerasrec.models.") and model is not Blend
 }
-"""The models by the names of the command line, which are the names of their files."""
+"""The models by the names of the command line, which are the names of their files. `Blend` consists of such models."""

@@ -2,7 +2,7 @@
 
 | file | content |
 |---|---|
-| `run.json` | the configuration, and what identifies the data |
+| `run.json` | the configuration, the settings computed from the data, and what identifies the data |
 | `split/` | training, validation and test tables, and their protocol |
 | `checkpoints/` | last and best epoch, from which an interrupted run continues |
 | `model.keras` | the model of the best epoch, by validation |
@@ -11,8 +11,9 @@
 | `metrics.json` | metrics on validation and test; written last, so a folder with this file is complete |
 """
 
+from kerasrec.runs.blending import blend, describe_shares
 from kerasrec.runs.comparison import compare_runs
-from kerasrec.runs.config import RunConfig, build_model, read_config
+from kerasrec.runs.config import RunConfig, build_model, read_config, settings_for
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
 from kerasrec.runs.training import train
@@ -21,10 +22,13 @@ from kerasrec.runs.warm_start import warm_started_model
 __all__ = [
     "Run",
     "RunConfig",
+    "blend",
     "build_model",
     "compare_runs",
+    "describe_shares",
     "read_config",
     "save_run",
+    "settings_for",
     "train",
     "versions",
     "warm_started_model",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from kerasrec.data import PROTOCOLS, Interactions
+from kerasrec.data import PROTOCOLS, HeldOut, Interactions
 from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
+from kerasrec.models.model_settings import ModelSettings
 
 CONFIG_FILE = "run.json"
 
@@ -19,56 +20,76 @@ CONFIG_FILE = "run.json"
 class RunConfig:
     """Everything that determines a run: two runs with equal configurations and data end with equal weights.
 
+    What is left out is computed from the training and validation data, see `settings_for`.
+
     Attributes:
         model: name of the model, a key of `kerasrec.models.ZOO`.
         data: file, folder or name of the data, as for `kerasrec.read`.
         protocol: name of the protocol, a key of `kerasrec.data.PROTOCOLS`.
-        seed: seeds the initial weights, the order of the rows, and all random draws of training.
-        epochs: passes over the training rows.
+        seed: seeds the initial weights, the order of the rows, and all random draws of training. The seed of the split
+            is in `split_options`.
+        epochs: passes over the training rows. If `None`, training has about 2,500 updates and stops earlier if the
+            validation results do not improve any more.
         batch_size: rows per batch.
         split_options: arguments of the protocol that differ from its defaults (`{"held_out": 500}`).
-        model_options: arguments of the model's constructor that differ from its defaults (`{"reg": 200.0}`).
+        model_options: arguments of the model's constructor (`{"reg": 200.0}`); `Recommender.config_for` chooses the
+            others.
         read_options: further arguments of `kerasrec.read` (`{"value": "stars", "drop_missing": True}`), as JSON can
             store them.
         learning_rate: initial learning rate of the model's default optimizer, which falls to 0 as a cosine over the
-            run. If `None`, the optimizer keeps its default learning rate.
+            run.
     """
 
     model: str
     data: str
     protocol: str
     seed: int
-    epochs: int
-    batch_size: int
+    epochs: int | None = None
+    batch_size: int | None = None
     split_options: dict[str, Any] = field(default_factory=dict)
     model_options: dict[str, Any] = field(default_factory=dict)
     read_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float | None = None
 
 
-def build_model(config: RunConfig, train_table: Interactions) -> Recommender:
+def settings_for(config: RunConfig, train_table: Interactions, validation: HeldOut | None = None) -> ModelSettings:
+    """Completes a configuration: `Recommender.config_for` chooses the settings that it leaves out.
+
+    Args:
+        config: the configuration.
+        train_table: the training table.
+        validation: the validation part of the split. If omitted, the settings follow from the training table alone.
+
+    Raises:
+        ValueError: `learning_rate` is set for a closed-form model.
+    """
+    model_class = ZOO[config.model]
+    if config.learning_rate is not None and model_class.closed_form:
+        raise ValueError(
+            f"{config.model} has a closed-form solution, so it has no learning rate. Fix: leave `learning_rate` out"
+        )
+    settings = model_class.config_for(train_table, validation, **config.model_options)
+    given = {name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate")}
+    settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
+    return settings if config.epochs is None else replace(settings, patience=None)
+
+
+def build_model(config: RunConfig, train_table: Interactions, settings: ModelSettings | None = None) -> Recommender:
     """Creates the compiled, untrained model of a configuration, with the size of its training table.
 
     Args:
         config: the configuration.
         train_table: the training table.
+        settings: the result of `settings_for`. If omitted, the settings that `config` leaves out follow from the
+            training table alone.
 
     Raises:
         ValueError: the model does not accept an option, or `learning_rate` is set for a closed-form model.
     """
-    model_class = ZOO[config.model]
-    options = {"seed": config.seed, **config.model_options}
-    model = model_class.for_interactions(train_table, config.epochs, config.batch_size, **options)
-    if config.learning_rate is None:
-        model.compile()
-        return model
-    if model.closed_form:
-        raise ValueError(
-            f"{config.model} has a closed-form solution, so it has no learning rate. Fix: leave `learning_rate` out"
-        )
-    default = model.default_optimizer()
-    decay = model.cosine_decay(config.learning_rate)
-    model.compile(type(default).from_config({**default.get_config(), "learning_rate": decay}))
+    settings = settings or settings_for(config, train_table)
+    options = {"seed": config.seed, **settings.arguments}
+    model = ZOO[config.model].for_interactions(train_table, settings.epochs, settings.batch_size, **options)
+    model.compile(None if settings.learning_rate is None else model.decaying_optimizer(settings.learning_rate))
     return model
 
 
@@ -106,9 +127,28 @@ def read_config(folder: Path) -> RunConfig:
     """
     names = [f.name for f in fields(RunConfig)]
     stored = read_json(folder / CONFIG_FILE, names)
-    options = stored["model_options"]
-    stored["model_options"] = {k: tuple(v) if isinstance(v, list) else v for k, v in options.items()}
+    stored["model_options"] = _with_tuples(stored["model_options"])
     return RunConfig(**{name: stored[name] for name in names})
+
+
+def read_settings(folder: Path) -> ModelSettings:
+    """Reads the settings that `train` computed when the run in a folder began.
+
+    Raises:
+        ValueError: `run.json` is damaged.
+    """
+    stored = read_json(folder / CONFIG_FILE, ())
+    if "settings" not in stored:  # the run was begun by version 0.1, in which the configuration was complete
+        config = read_config(folder)
+        return ModelSettings(config.model_options, config.epochs or 1, config.batch_size or 1, config.learning_rate)
+    settings = stored["settings"]
+    trials = tuple((_with_tuples(arguments), result) for arguments, result in settings["trials"])
+    return ModelSettings(**{**settings, "arguments": _with_tuples(settings["arguments"]), "trials": trials})
+
+
+def _with_tuples(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as they were before JSON, which has no tuples."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in options.items()}
 
 
 def read_json(path: Path, required: Sequence[str]) -> dict[str, Any]:

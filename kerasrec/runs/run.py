@@ -12,8 +12,9 @@ import keras
 from kerasrec.callbacks import read_history
 from kerasrec.data import Split
 from kerasrec.inference.evaluation import Evaluation, evaluate
-from kerasrec.models import Recommender
-from kerasrec.runs.config import CONFIG_FILE, read_config, read_json
+from kerasrec.models import ZOO, Recommender
+from kerasrec.models.model_settings import ModelSettings
+from kerasrec.runs.config import CONFIG_FILE, read_config, read_json, read_settings
 
 METRICS_FILE = "metrics.json"
 
@@ -27,6 +28,7 @@ class Run:
     Attributes:
         folder: the folder.
         config: the configuration; `None` if `save_run` wrote the folder.
+        settings: the settings of the model and its training, including those that `config` leaves out; likewise.
         metrics: the content of `metrics.json`.
 
     Raises:
@@ -47,12 +49,25 @@ class Run:
                 f"{self.folder} is not a run ({METRICS_FILE} is missing). Fix: give the folder of a finished run"
             )
         self.config = read_config(self.folder) if has_config else None
+        self.settings: ModelSettings | None = read_settings(self.folder) if has_config else None
         required = ("model", "data", "protocol", "seed", "test", "validation", "versions")
         self.metrics = read_json(self.folder / METRICS_FILE, required)
 
     def __repr__(self) -> str:
         model, data, protocol = (self.metrics[name] for name in ("model", "data", "protocol"))
         return f"<Run: {model} on {data}, {protocol}, in {self.folder}>"
+
+    @property
+    def model_class(self) -> type[Recommender]:
+        """The class of the model.
+
+        Raises:
+            ValueError: `save_run` wrote the folder, and the class is not in `kerasrec.ZOO`.
+        """
+        name = self.metrics["model"]
+        if name not in ZOO:
+            raise ValueError(f"expected one of the models {', '.join(ZOO)}, got {name!r}. Fix: load it with `model()`")
+        return ZOO[name]
 
     def model(self) -> Recommender:
         """Loads the trained model.

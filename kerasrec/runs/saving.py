@@ -74,6 +74,29 @@ def save_run(
     return Run(folder)
 
 
+BASELINES = {"likes": "popularity"}
+"""Feedback → model that every run is compared with."""
+
+
+def baseline_metrics(model: Recommender, split: Split) -> dict[str, Any] | None:
+    """Test metrics of the baseline that a model must beat.
+
+    Args:
+        model: the model.
+        split: its split.
+
+    Returns:
+        The name of the baseline as `"model"`, and its metrics as in `Evaluation.as_dict`. `None` if there is no
+        baseline for the feedback of the model, or if the model is itself the baseline.
+    """
+    name = BASELINES.get(model.feedback)
+    if name is None or type(model) is ZOO[name]:
+        return None
+    baseline = ZOO[name].for_interactions(split.train)
+    baseline.fit(split.train, verbose=0)
+    return {"model": name, **evaluate(baseline, split.test, model.default_metrics()).as_dict()}
+
+
 def write_results(
     folder: Path,
     model: Recommender,
@@ -106,6 +129,7 @@ def write_results(
         "protocol_settings": asdict(split.protocol),
         "test": evaluate(model, split.test, verbose=verbose).as_dict(),
         "validation": evaluate(model, split.validation, verbose=verbose).as_dict(),
+        "baseline": baseline_metrics(model, split),
         "parameters": int(model.count_params()),
         "versions": versions(),
     }

@@ -10,11 +10,23 @@ import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
+
+import keras
 
 from kerasrec.callbacks import Checkpoints, EpochBar, TrainingMetrics
 from kerasrec.data import Interactions, Split
 from kerasrec.files import UNFINISHED
-from kerasrec.runs.config import CONFIG_FILE, RunConfig, build_model, protocol_of, read_config, read_json
+from kerasrec.runs.config import (
+    CONFIG_FILE,
+    RunConfig,
+    build_model,
+    protocol_of,
+    read_config,
+    read_json,
+    read_settings,
+    settings_for,
+)
 from kerasrec.runs.data_state import FileStates, file_states, table_digest
 from kerasrec.runs.lock import LOCK_FILE, locked
 from kerasrec.runs.run import METRICS_FILE, Run
@@ -98,7 +110,7 @@ def _prepare(
     table = read_table()
     split = protocol_of(config).split(table)
     _note(verbose, split.describe())
-    _begin(folder, config, split, {"data_files": files, "data_digest": table_digest(table)})
+    _begin(folder, config, split, {"data_files": files, "data_digest": table_digest(table)}, verbose)
 
 
 def _conflict(
@@ -129,60 +141,86 @@ def _is_empty(folder: Path) -> bool:
     return all(name in ("split", LOCK_FILE) or name.startswith(UNFINISHED) for name in names)
 
 
-def _begin(folder: Path, config: RunConfig, split: Split, data_state: dict[str, object]) -> None:
+def _begin(folder: Path, config: RunConfig, split: Split, data_state: dict[str, object], verbose: int) -> None:
     """Writes the split and then the configuration, whose presence means that the split is complete.
 
     An error that is certain to come, such as an option that the model rejects, is raised before anything is replaced.
     """
-    build_model(config, split.train)
     for name, held_out in (("validation", split.validation), ("test", split.test)):
         if held_out.targets is None or not len(held_out.targets):
             raise ValueError(
                 f"protocol {config.protocol} holds nothing out for {name}: the data have too few users or items. "
                 "Fix: give more data, or another `protocol`"
             )
+    settings = settings_for(config, split.train, split.validation)
+    build_model(config, split.train, settings)
+    if settings.trials:
+        _note(verbose, f"compared on validation data: {settings.describe_trials()}")
     for name in REPLACED_FILES:
         (folder / name).unlink(missing_ok=True)
     for name in REPLACED_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     split.save(folder / "split")
-    write_json(folder / CONFIG_FILE, {**asdict(config), **data_state})
+    write_json(folder / CONFIG_FILE, {**asdict(config), "settings": asdict(settings), **data_state})
 
 
 def _fit(folder: Path, config: RunConfig, verbose: int) -> None:
     """Trains from the last checkpoint to the last epoch, and writes the results of the best epoch."""
     split = Split.load(folder / "split")
-    model = build_model(config, split.train)
+    settings = read_settings(folder)
+    model = build_model(config, split.train, settings)
     checkpoints = Checkpoints(folder / "checkpoints", model.monitor)
+    early_stop = _EarlyStop(checkpoints, settings.patience)
     epochs_done = checkpoints.restore(model)
     if epochs_done:
-        _note(verbose, f"continues after epoch {epochs_done} of {config.epochs}")
-    if epochs_done < config.epochs:
-        training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if config.epochs > 1 else []
+        _note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")
+    if epochs_done < settings.epochs and not early_stop.is_due():
+        training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if settings.epochs > 1 else []
         model.fit(
             split.train,
-            batch_size=config.batch_size,
-            epochs=config.epochs,
+            batch_size=settings.batch_size,
+            epochs=settings.epochs,
             initial_epoch=epochs_done,
             validation_data=split.validation,
-            callbacks=[*training_metrics, checkpoints, *([EpochBar()] if verbose else [])],
+            callbacks=[*training_metrics, checkpoints, early_stop, *([EpochBar()] if verbose else [])],
             verbose=0,
         )
     best = checkpoints.best_epoch()
     loss = next(epoch.get("loss", 0.0) for epoch in checkpoints.history if epoch["epoch"] == best)
     if not math.isfinite(loss):
         raise ValueError(
-            f"the loss is {loss} after epoch {best}, the best of {config.epochs}: the model has learned nothing. "
+            f"the loss is {loss} after epoch {best}, the best of {settings.epochs}: the model has learned nothing. "
             "Fix: train again with a lower `learning_rate` and with `overwrite`"
         )
     checkpoints.restore(model, best)
     about = {
         "model": config.model,
         "data": config.data,
-        "model_options": config.model_options,
-        "learning_rate": config.learning_rate,
+        "model_options": settings.arguments,
+        "epochs": settings.epochs,
+        "batch_size": settings.batch_size,
+        "learning_rate": settings.learning_rate,
         "seed": config.seed,
         "best_epoch": best,
         "seconds": round(sum(epoch["seconds"] for epoch in checkpoints.history), 2),
     }
     write_results(folder, model, split, about, checkpoints.history, verbose)
+
+
+class _EarlyStop(keras.callbacks.Callback):
+    """Ends training `patience` epochs after the best one. Its state is that of the checkpoints, so it can resume."""
+
+    def __init__(self, checkpoints: Checkpoints, patience: int | None) -> None:
+        super().__init__()
+        self.checkpoints = checkpoints
+        self.patience = patience
+
+    def is_due(self) -> bool:
+        """Whether the last epoch is too far from the best one."""
+        history = self.checkpoints.history
+        if self.patience is None or not history:
+            return False
+        return int(history[-1]["epoch"]) - self.checkpoints.best_epoch() >= self.patience
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.model.stop_training = self.model.stop_training or self.is_due()

@@ -17,7 +17,7 @@ def runs(tmp_path_factory, table):
     for name, model, protocol, options in (
         ("ease", "ease", "held-out-users", {"reg": 20.0}),
         ("nodes", "cdae", "own-items", {"latent_dim": 8}),
-        ("users", "auto_rec", "random-ratings", {"hidden_dims": (8,)}),
+        ("users", "auto_rec", "random-ratings", {"hidden_dims": (8,), "rows": "users"}),
         ("items", "auto_rec", "random-ratings", {"hidden_dims": (8,), "rows": "items"}),
     ):
         split_options = {"held_out": 30} if protocol == "held-out-users" else {}

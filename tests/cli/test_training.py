@@ -206,3 +206,31 @@ def test_training_prints_the_sizes_of_the_split(tmp_path):
     left_out = Run(tmp_path / "run").metrics["test"]["left_out"]
     assert left_out > 0
     assert f" test rows; {left_out} users without held-out items excluded;" in output
+
+
+def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_data(tmp_path):
+    ease = invoke("train", "ease", "--held-out", 100, "--out", tmp_path / "ease")
+    assert "popularity (test)" in ease.output
+    assert "chosen on validation data: reg 20 → 0." in ease.output
+    options = ["--held-out", 100, "--epochs", 2, "--set", "latent_dim=4"]
+    elsa = invoke("train", "elsa", *options, "--out", tmp_path / "elsa")
+    assert "defaults, not chosen on these data: batch_size 500, learning_rate 0.05" in elsa.output
+    assert "latent_dim 4" not in elsa.output
+    if Run(tmp_path / "elsa").metrics["best_epoch"] == 2:
+        assert "Warning: the best epoch is the last one. Fix: try more epochs (--epochs 4)" in elsa.stderr
+
+
+def test_seed_and_split_seed_are_separate(tmp_path, ratings):
+    options = ["train", "popularity", "--data", ratings, "--held-out", 5]
+    for name, seeds in {"a": (1, 7), "b": (2, 7), "c": (1, 8)}.items():
+        invoke(*options, "--seed", seeds[0], "--split-seed", seeds[1], "--out", tmp_path / name)
+    a, b, c = (Run(tmp_path / name) for name in "abc")
+    assert (b.config.seed, b.config.split_options["seed"]) == (2, 7)
+    assert a.split().test.targets == b.split().test.targets != c.split().test.targets
+
+
+def test_a_sequential_model_is_evaluated_in_time_order_by_default(tmp_path, ratings):
+    model = ["--set", "embedding_dim=4", "--set", "gru_units=4", "--set", "hidden_dims=4", "--set", "latent_dim=2"]
+    invoke("train", "svae", "--data", ratings, "--epochs", 1, *model, "--out", tmp_path / "run")
+    assert Run(tmp_path / "run").metrics["protocol"] == "temporal-users"
+    assert Run(tmp_path / "run").split().protocol.held_out == 6

@@ -21,7 +21,7 @@ RUNS = {
         "held-out-users",
         {"embedding_dim": 8, "gru_units": 8, "hidden_dims": (8,), "latent_dim": 4},
     ),
-    "ratings": ("auto_rec", "random-ratings", {"hidden_dims": (12,)}),
+    "ratings": ("auto_rec", "random-ratings", {"hidden_dims": (12,), "rows": "users"}),
     "items": ("auto_rec", "random-ratings", {"hidden_dims": (12,), "rows": "items"}),
     "cdae": ("cdae", "own-items", {"latent_dim": 8}),
     "popularity": ("popularity", "held-out-users", {}),

@@ -21,18 +21,20 @@ N_USERS, N_ITEMS, N_BLOCKS = 90, 30, 3
 SIDE = np.eye(N_BLOCKS)[np.arange(N_ITEMS) % N_BLOCKS]
 """Side information of the items of `blocks`, and of its users: the block of each, one-hot."""
 
+PAPERS_CFN = {"activation": "tanh", "output_activation": "tanh", "centre_input": True}
+
 # Name in the zoo and constructor arguments: one case for each way in which a model can be used. The contract tests run
 # every case, and fail if a model of the zoo has none.
 CASES = {
-    "auto_rec users": ("auto_rec", {"hidden_dims": (12,), "reg": 0.01, "dropout": 0.1}),
+    "auto_rec users": ("auto_rec", {"rows": "users", "hidden_dims": (12,), "reg": 0.01, "dropout": 0.1}),
     "auto_rec items": ("auto_rec", {"rows": "items", "hidden_dims": (12,), "reg": 0.01}),
-    "deep_rec": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2}),
+    "deep_rec": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2, "refeeds": 1}),
     "deep_rec once": ("deep_rec", {"hidden_dims": (24, 12), "dropout": 0.2, "refeeds": 0}),
     "ease_sgd": ("ease_sgd", {"reg": 0.05}),
     "edlae": ("edlae", {"dropout": 0.4, "reg": 5.0}),
     "elsa": ("elsa", {"latent_dim": 6}),
-    "cfn": ("cfn", {"hidden_dims": (12,), "reg": 0.01, "side": SIDE}),
-    "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE}),
+    "cfn": ("cfn", {"rows": "users", "hidden_dims": (12,), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
+    "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
     "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
     "cdae untied": (
         "cdae",

@@ -16,7 +16,7 @@ def config_of(model="mult_vae", **changes):
         "epochs": 3,
         "batch_size": 100,
         "split_options": {"seed": 5, "held_out": 40},
-        "model_options": SMALL_VAE if model == "mult_vae" else {},
+        "model_options": {"mult_vae": SMALL_VAE, "ease": {"reg": 50.0}}.get(model, {}),
     }
     return RunConfig(**{**fields, **changes})
 

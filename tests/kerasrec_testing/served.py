@@ -34,7 +34,7 @@ def history_of(user):
 
 @functools.cache
 def model(seed=1):
-    return AutoRec.for_interactions(table(), hidden_dims=(4,), seed=seed)
+    return AutoRec.for_interactions(table(), rows="users", hidden_dims=(4,), seed=seed)
 
 
 def export_version(path, version=None, seed=1, top_k=4):

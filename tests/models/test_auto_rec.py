@@ -66,7 +66,7 @@ def test_invalid_arguments_raise():
 
 def test_rmse_by_name_clips_to_the_value_range():
     table = blocks("ratings")
-    model = AutoRec.for_interactions(table, hidden_dims=(4,))
+    model = AutoRec.for_interactions(table, rows="users", hidden_dims=(4,))
     for metrics in (None, "rmse", ["rmse", "mae"]):
         model.compile(metrics=metrics)
         assert all(metric.value_range == (1.0, 5.0) for metric in model.untracked.metrics)

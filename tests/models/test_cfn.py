@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerasrec_testing.models import N_BLOCKS, N_ITEMS, SIDE, blocks, scores
+from kerasrec_testing.models import N_BLOCKS, N_ITEMS, PAPERS_CFN, SIDE, blocks, scores
 
 from kerasrec import CFN, Interactions, export_saved_model
 from kerasrec.data import side_information
@@ -27,7 +27,7 @@ def centred(rows):
 @pytest.mark.parametrize("dropout", [0.0, 1.0])
 def test_scores_and_loss_are_the_formula(side, dropout):
     table = blocks("ratings")
-    settings = {"hidden_dims": (7, 5), "reg": 0.3, "dropout": dropout, "seed": 1}
+    settings = {**PAPERS_CFN, "hidden_dims": (7, 5), "reg": 0.3, "dropout": dropout, "seed": 1}
     model = CFN.for_interactions(table, rows="items", side=side, **settings)
     rows = table.T.matrix.toarray().astype(np.float64)
     observed = rows > 0
@@ -57,7 +57,8 @@ def test_scores_and_loss_are_the_formula(side, dropout):
 
 def test_scores_and_loss_without_centred_input():
     table = blocks("ratings")
-    model = CFN.for_interactions(table, hidden_dims=(7,), centre_input=False, dropout=0.0, reg=0.0, seed=1)
+    settings = {**PAPERS_CFN, "centre_input": False, "hidden_dims": (7,), "dropout": 0.0, "reg": 0.0}
+    model = CFN.for_interactions(table, rows="users", seed=1, **settings)
     batch = model.batches(table, 90)[0][0]
     rows = table.matrix.toarray().astype(np.float64)
     mean, x = centred(rows)
@@ -73,7 +74,8 @@ def test_scores_and_loss_without_centred_input():
 
 def test_dropout_hides_its_share_of_the_entries_and_alpha_weighs_them():
     table = blocks("ratings")
-    model = CFN.for_interactions(table, hidden_dims=(4,), reg=0.0, dropout=0.25, alpha=1.0, beta=0.0, seed=1)
+    settings = {**PAPERS_CFN, "hidden_dims": (4,), "reg": 0.0, "dropout": 0.25, "alpha": 1.0, "beta": 0.0}
+    model = CFN.for_interactions(table, rows="users", seed=1, **settings)
     for layer in model.dense:  # the output is 0 for every input, so the error of an entry is x²
         layer.kernel.assign(0 * layer.kernel)
     batch = model.batches(table, 90)[0][0]
@@ -98,9 +100,10 @@ def test_side_information_with_another_number_of_rows_is_refused():
 def test_side_information_of_users_is_found_by_user_id(tmp_path):
     table = blocks("ratings")
     side = np.eye(N_BLOCKS)[np.arange(table.n_users) % N_BLOCKS]
-    model = CFN.for_interactions(table, hidden_dims=(8,), side=side, seed=1)
+    model = CFN.for_interactions(table, rows="users", hidden_dims=(8,), side=side, seed=1)
     assert model.serving_inputs == ("history", "ratings", "user_id")
-    assert CFN.for_interactions(table, hidden_dims=(8,), seed=1).serving_inputs == ("history", "ratings")
+    without_side = CFN.for_interactions(table, rows="users", hidden_dims=(8,), seed=1)
+    assert without_side.serving_inputs == ("history", "ratings")
     two = Interactions.from_histories([[0, 10], [0, 10]], table, user_ids=[7, 8], values=[[5, 1], [5, 1]])
     with pytest.raises(
         ValueError, match="this CFN has weights for 90 users, and the table has 2. Fix: pass the training table"

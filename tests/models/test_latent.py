@@ -16,3 +16,16 @@ def test_scores_of_drawn_codes_spread_around_those_of_the_mean():
     model.log_var.bias.assign(model.log_var.bias - 30.0)  # σ is almost 0, so every draw is the mean
     np.testing.assert_allclose(scores(model.with_drawn_codes(5), table), expected, atol=1e-3)
     np.testing.assert_array_equal(scores(model, table), expected)  # the model itself still decodes the mean
+
+
+def test_temperature_scales_the_spread_and_draws_average_it():
+    table = table_for("mult_vae")
+    model = fitted("mult_vae", epochs=20)
+    mean = scores(model, table)
+
+    def spread(**arguments):
+        return np.mean([np.abs(scores(model.with_drawn_codes(s, **arguments), table) - mean).mean() for s in range(2)])
+
+    np.testing.assert_array_equal(scores(model.with_drawn_codes(1, temperature=0), table), mean)
+    assert spread(temperature=0.3) < spread() < spread(temperature=2.0)
+    assert spread(draws=20) < 0.6 * spread()

@@ -55,7 +55,11 @@ def last_line(script):
 
 @pytest.mark.parametrize(
     ("name", "arguments"),
-    [("mult_vae", {"hidden_dims": (8,), "latent_dim": 4}), ("ease", {}), ("auto_rec", {"hidden_dims": (8,)})],
+    [
+        ("mult_vae", {"hidden_dims": (8,), "latent_dim": 4}),
+        ("ease", {}),
+        ("auto_rec", {"rows": "users", "hidden_dims": (8,)}),
+    ],
 )
 @pytest.mark.slow
 def test_the_peak_stays_far_below_a_dense_matrix(name, arguments):

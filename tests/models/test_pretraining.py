@@ -2,15 +2,15 @@
 
 import numpy as np
 import pytest
-from kerasrec_testing.models import N_ITEMS, SIDE, blocks
+from kerasrec_testing.models import N_ITEMS, PAPERS_CFN, SIDE, blocks
 
 from kerasrec import CFN, EASE, AutoRec, MultDAE
 from kerasrec.models.pretraining import pretrain
 
 DEEP = {
-    "auto_rec": (AutoRec, "ratings", {"hidden_dims": (12, 6, 12), "reg": 0.01}),
+    "auto_rec": (AutoRec, "ratings", {"rows": "users", "hidden_dims": (12, 6, 12), "reg": 0.01}),
     "auto_rec items": (AutoRec, "ratings", {"rows": "items", "hidden_dims": (12, 6, 12), "reg": 0.01}),
-    "cfn": (CFN, "ratings", {"rows": "items", "hidden_dims": (12, 6, 12), "reg": 0.01, "side": SIDE}),
+    "cfn": (CFN, "ratings", {"rows": "items", "hidden_dims": (12, 6, 12), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
     "mult_dae": (MultDAE, "likes", {"hidden_dims": (16, 12), "latent_dim": 6}),
 }
 

@@ -79,7 +79,7 @@ def test_a_longer_second_run_has_longer_schedules():
 def test_a_run_can_be_fitted_in_several_calls():
     table = blocks("ratings")
     at_once, in_parts = (
-        AutoRec.for_interactions(table, epochs=4, batch_size=45, hidden_dims=(4,), seed=1) for _ in range(2)
+        AutoRec.for_interactions(table, 4, batch_size=45, rows="users", hidden_dims=(4,), seed=1) for _ in range(2)
     )
     for model in (at_once, in_parts):
         model.compile()
@@ -104,7 +104,7 @@ def test_a_run_of_the_planned_length_gives_no_warning():
 
 def test_without_a_plan_a_learning_rate_of_0_gives_a_warning():
     table = blocks("ratings")
-    model = AutoRec.for_interactions(table, hidden_dims=(4,))
+    model = AutoRec.for_interactions(table, rows="users", hidden_dims=(4,))
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 2)))
     model.fit(table, epochs=1, batch_size=45, verbose=0)
     with pytest.warns(UserWarning, match="the learning rate is 0: `fit` changes no weight. Fix: compile again"):
@@ -113,12 +113,12 @@ def test_without_a_plan_a_learning_rate_of_0_gives_a_warning():
 
 def test_checkpoints_restore_the_plan_of_the_run(tmp_path):
     table = blocks("ratings")
-    model = AutoRec.for_interactions(table, epochs=2, batch_size=45, hidden_dims=(4,), seed=1)
+    model = AutoRec.for_interactions(table, epochs=2, batch_size=45, rows="users", hidden_dims=(4,), seed=1)
     model.compile()
     model.fit(table, epochs=2, batch_size=45, verbose=0)
     model.fit(table, epochs=3, batch_size=45, callbacks=[Checkpoints(tmp_path)], verbose=0)
     assert model.run_plan() == {"planned_steps": 6, "run_start": 4}
-    restored = AutoRec.for_interactions(table, epochs=2, batch_size=45, hidden_dims=(4,), seed=1)
+    restored = AutoRec.for_interactions(table, epochs=2, batch_size=45, rows="users", hidden_dims=(4,), seed=1)
     restored.compile()
     Checkpoints(tmp_path).restore(restored)
     assert restored.run_plan() == model.run_plan()

@@ -8,7 +8,7 @@ from kerasrec import AutoRec, MultDAE, generate, plots
 
 def test_a_reconstruction_shows_the_ratings_of_the_user():
     table = generate(n_users=60, n_items=30, seed=3)
-    model = AutoRec.for_interactions(table, hidden_dims=(8,), seed=1)
+    model = AutoRec.for_interactions(table, rows="users", hidden_dims=(8,), seed=1)
     axes = plots.reconstruction(model, table, user=7).axes[0]
     row = table.user_ids.tolist().index(7)
     assert axes.get_title(loc="left").startswith(f"{table.counts[row]} training ratings of user 7: RMSE")

@@ -37,6 +37,6 @@ def test_equal_values_are_in_one_group():
 @pytest.mark.parametrize("draw", [plots.recall_by_popularity, plots.recall_by_history_length])
 def test_rating_models_have_no_recall(draw):
     split = RandomRatings().split(generate(n_users=60, n_items=30, seed=3))
-    model = AutoRec.for_interactions(split.train, hidden_dims=(8,), seed=1)
+    model = AutoRec.for_interactions(split.train, rows="users", hidden_dims=(8,), seed=1)
     with pytest.raises(plots.NotApplicableError, match="AutoRec predicts ratings"):
         draw({"AutoRec": model}, split)

@@ -24,6 +24,7 @@ def test_a_learning_rate_replaces_that_of_the_default_optimizer():
     assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
     model.optimizer.iterations.assign(model.planned_steps)
     assert float(model.optimizer.learning_rate) == pytest.approx(0)
-    refeeding = build_model(config_of("deep_rec", learning_rate=0.05), read_small())  # two updates per batch
+    options = {"refeeds": 1, "hidden_dims": (8,)}  # two updates per batch
+    refeeding = build_model(config_of("deep_rec", learning_rate=0.05, model_options=options), read_small())
     refeeding.optimizer.iterations.assign(refeeding.planned_steps)
     assert float(refeeding.optimizer.learning_rate) == pytest.approx(0.025)

@@ -14,7 +14,8 @@ import pytest
 from kerasrec_testing.command import COMMAND, user_environment
 from kerasrec_testing.runs import config_of, read_never, read_small
 
-from kerasrec import Interactions, Split, generate, read
+from kerasrec import ELSA, Interactions, Split, generate, read
+from kerasrec.callbacks import Checkpoints
 from kerasrec.runs import Run, RunConfig, train
 
 
@@ -63,6 +64,14 @@ def test_run_json_states_the_configuration_in_plain_names(tmp_path):
         "model_options": {"reg": 20.0},
         "read_options": {"value": "stars"},
         "learning_rate": None,
+        "settings": {
+            "arguments": {"reg": 20.0},
+            "epochs": 1,
+            "batch_size": 100,
+            "learning_rate": None,
+            "patience": None,
+            "trials": [],
+        },
         "data_files": None,
     }
 
@@ -269,3 +278,25 @@ def test_a_run_that_was_killed_twice_ends_with_the_weights_of_an_undisturbed_run
         np.testing.assert_array_equal(a, b)
     assert Run(tmp_path / "undisturbed").metrics["test"] == Run(tmp_path / "killed").metrics["test"]
     assert len(history_rows(Run(tmp_path / "killed"))) == 12
+
+
+def test_settings_that_are_left_out_are_computed_once_and_stored(tmp_path):
+    config = RunConfig("ease", "generated", "held-out-users", 5, split_options={"seed": 5, "held_out": 40})
+    run = train(config, read_small, tmp_path / "run")
+    assert run.config == config and run.config.model_options == {}
+    assert run.settings.chosen == run.settings.arguments == {"reg": run.model().reg}
+    assert len(run.settings.trials) >= 6
+    baseline = run.metrics["baseline"]
+    assert baseline["model"] == "popularity" and 0 < baseline["ndcg_100"] < run.metrics["test"]["ndcg_100"]
+    assert train(config, read_small, tmp_path / "run").metrics == run.metrics
+
+
+def test_training_stops_if_the_validation_results_stop_improving(tmp_path, monkeypatch):
+    options = {"split_options": {"seed": 5, "held_out": 40}, "model_options": {"latent_dim": 8}}
+    config = RunConfig("elsa", "generated", "held-out-users", 5, **options)
+    monkeypatch.setattr(Checkpoints, "best_epoch", lambda checkpoints: 1)
+    monkeypatch.setattr(ELSA, "default_updates", 1)  # 30 epochs, so 10 without a better result are too many
+    run = train(config, read_small, tmp_path / "run")
+    assert (run.settings.epochs, run.settings.patience, len(history_rows(run))) == (30, 10, 11)
+    (tmp_path / "run" / "metrics.json").unlink()  # as if the run was killed before its results were written
+    assert len(history_rows(train(config, read_small, tmp_path / "run"))) == 11

@@ -56,7 +56,7 @@ def served(request, tmp_path_factory):
 def rated(tmp_path_factory):
     """A client of a model with the inputs `history` and `ratings`."""
     table = interactions(with_strings=True)
-    model = AutoRec.for_interactions(table, hidden_dims=(8,), seed=1)
+    model = AutoRec.for_interactions(table, rows="users", hidden_dims=(8,), seed=1)
     path = tmp_path_factory.mktemp("rated")
     export_saved_model(model, path, table)
     with Server(path, "m", port=0) as server, client_of(server, model="m") as client:

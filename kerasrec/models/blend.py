@@ -1,0 +1,299 @@
+"""Blend: the weighted sum of the standardised scores of several trained models. https://doi.org/10.1145/1015330.1015432."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from tqdm.auto import tqdm
+
+from kerasrec import metrics as kerasrec_metrics
+from kerasrec._registry import public
+from kerasrec.data.interactions import Interactions
+from kerasrec.data.splits import HeldOut
+from kerasrec.losses import RowMean
+from kerasrec.models.base import Recommender
+from kerasrec.models.training import as_list
+from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
+from kerasrec.ops.ranking import rank
+from kerasrec.ops.sparse_rows import SparseRows
+from kerasrec.types import FloatArray, Tensor
+
+ROUNDS = 20
+"""Members that `fit` selects at most, with repetition. The shares are multiples of 1 / rounds."""
+
+PATIENCE = 3
+"""Rounds without a better result after which the selection ends."""
+
+MAX_SCORES = 2**27
+"""Scores that `fit` stores at most. More validation users than that allows are not used."""
+
+
+@public
+class Blend(Recommender):
+    """Weighted sum of the standardised scores of trained members.
+
+        f_u = Σ_m share_m · (s_um - mean(s_um)) / std(s_um)
+
+    s_um are the scores of member m for user u. Mean and standard deviation are over the items that the user has not
+    seen, so the members' scales do not matter. The shares sum to 1. `fit` chooses them on validation data by ensemble
+    selection: it starts with the best member and repeatedly adds the member, with repetition, that improves the result
+    most. Models that make different mistakes, such as EASE and a variational autoencoder, gain most.
+
+    Needs what its members need. All members are models of likes, trained on the same table. `fit` does not train them.
+
+    Args:
+        members: two or more fitted models.
+        shares: weight of each member. Default: equal weights.
+        seed: no effect. Every model has this argument.
+
+    Shapes:
+        In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)` if no member is `ordered`. Out:
+        `(batch, n_items)`, float32.
+
+    Raises:
+        ValueError: there are fewer than two members, a member is a rating model, or members were trained on other
+            items or other numbers of users; `shares` are not one non-negative number per member with a positive sum.
+
+    Example:
+        >>> from kerasrec import EASE, ELSA, Blend, HeldOutUsers, generate
+        >>> split = HeldOutUsers(held_out=50).split(generate(n_users=400, n_items=60, seed=1))
+        >>> members = [EASE.for_interactions(split.train), ELSA.for_interactions(split.train, latent_dim=8, seed=1)]
+        >>> for member in members:
+        ...     member.compile()
+        ...     _ = member.fit(split.train, epochs=2, verbose=0)
+        >>> model = Blend(members)
+        >>> _ = model.fit(split.train, validation_data=split.validation, verbose=0)
+        >>> len(model.shares), round(sum(model.shares), 6)
+        (2, 1.0)
+        >>> model.recommend(split.test.inputs, k=5).item_ids.shape
+        (50, 5)
+
+    Source: Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble Selection from Libraries of Models, ICML 2004.
+    """
+
+    closed_form = True
+    has_item_vectors = False
+    default_epochs = 1
+
+    def __init__(
+        self,
+        members: Sequence[Recommender],
+        shares: Sequence[float] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        _check_members(members)
+        digests = {member.columns_digest for member in members} - {None}
+        kwargs.setdefault("columns_digest", next(iter(digests), None))
+        super().__init__(members[0].n_columns, seed=seed, **kwargs)
+        self.members = list(members)
+        self.n_items = self.n_columns
+        self.ordered = any(member.ordered for member in members)
+        self.default_batch_size = min(member.default_batch_size for member in members)
+        initial = np.asarray([1.0] * len(members) if shares is None else shares, np.float32)
+        if initial.shape != (len(members),) or initial.min() < 0 or not initial.sum() > 0:
+            raise ValueError(
+                f"`shares`: expected {len(members)} non-negative numbers with a positive sum, got {shares}"
+            )
+        self.initial_shares = tuple((initial / initial.sum()).tolist())
+
+    def build(self, input_shape: Any = None) -> None:
+        self.share_weight = self.add_weight(
+            (len(self.members),), "zeros", "float32", trainable=False, autocast=False, name="shares"
+        )
+        self.share_weight.assign(np.asarray(self.initial_shares, np.float32))
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The weight of each member; their sum is 1."""
+        return tuple(ops.convert_to_numpy(self.share_weight).astype(float).tolist())
+
+    def call(self, inputs: Any, training: bool = False) -> Tensor:
+        shares = ops.unstack(ops.convert_to_tensor(self.share_weight), len(self.members))
+        scores = self.standardised_scores(inputs)
+        return sum(share * part for share, part in zip(shares, scores, strict=True))
+
+    def standardised_scores(self, inputs: Any) -> list[Tensor]:
+        """The scores of each member, `(batch, n_items)`, with mean 0 and variance 1 over the unseen items of a row."""
+        likes = self.observed(inputs)
+        if isinstance(likes, SparseRows):
+            unseen = likes.scatter_add(ops.ones((likes.n_rows, self.n_items)), -likes.mask)
+        else:
+            unseen = 1.0 - likes.mask
+        n = ops.maximum(ops.sum(unseen, axis=1, keepdims=True), 1.0)
+        result = []
+        for member in self.members:
+            scores = ops.cast(member(inputs, training=False), "float32")
+            centred = scores - ops.sum(scores * unseen, axis=1, keepdims=True) / n
+            variance = ops.sum(ops.square(centred) * unseen, axis=1, keepdims=True) / n
+            result.append(centred * ops.rsqrt(ops.maximum(variance, 1e-12)))
+        return result
+
+    def compute_loss(
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Tensor:
+        """Mean squared error of the held-out (or the input) row, for `evaluate`. It trains nothing."""
+        rows = ops.mean(ops.square(self.dense_targets(x if y is None else y) - y_pred), axis=1)
+        return RowMean()(rows, rows, sample_weight)
+
+    def fit(  # type: ignore[override]  # the arguments that it ignores are in `kwargs`
+        self,
+        x: Any = None,
+        y: Any = None,
+        verbose: Any = "auto",
+        callbacks: Any = None,
+        validation_data: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Chooses the shares on validation data; without any, they stay as they are. The members do not change.
+
+        Args:
+            x: the training table of the members.
+            y: None.
+            verbose: 0 for no progress bar.
+            callbacks: as in Keras.
+            validation_data: the validation part of the split.
+            **kwargs: further arguments of `Recommender.fit`, which have no effect.
+
+        Returns:
+            A Keras `History` of one epoch.
+        """
+        x = as_table(x)
+        check_held_out(validation_data, "validation_data")
+        check_fit_arguments(x, y, kwargs.get("validation_split", 0.0), kwargs.get("class_weight"), None)
+        if isinstance(x, Interactions):
+            self.check_columns(x)
+        history = keras.callbacks.History()
+        callback_list = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
+        callback_list.on_train_begin()
+        callback_list.on_epoch_begin(0)
+        logs = {}
+        if isinstance(validation_data, HeldOut):
+            self.share_weight.assign(self._selected_shares(validation_data, verbose))
+            if not self.compiled:
+                self.compile()
+            result = self.evaluate(validation_data, return_dict=True, verbose=0)
+            logs = {f"val_{name}": value for name, value in result.items()}
+        callback_list.on_epoch_end(0, logs)
+        callback_list.on_train_end(logs)
+        return history
+
+    def _selected_shares(self, validation: HeldOut, verbose: Any) -> FloatArray:
+        """The shares with the best validation result that ensemble selection finds."""
+        scores, mask, targets = self._validation_scores(validation)
+        metric = kerasrec_metrics.get(self.monitor.removeprefix("val_"))
+
+        def result_of(counts: FloatArray) -> float:
+            blended = np.tensordot(counts / counts.sum(), scores, axes=1) + mask
+            return float(ops.mean(metric.values(rank(blended, targets, metric.k))))
+
+        counts = best_counts = np.zeros(len(self.members), np.float32)
+        best, rounds_without_gain = -np.inf, 0
+        style = {"delay": 2, "leave": False, "disable": verbose == 0}
+        for _ in tqdm(range(ROUNDS), "blending", unit="round", **style):
+            steps = [counts + step for step in np.eye(len(counts), dtype=np.float32)]
+            results = [result_of(step) for step in steps]
+            counts = steps[int(np.argmax(results))]
+            if max(results) > best:
+                best, best_counts, rounds_without_gain = max(results), counts, 0
+            else:
+                rounds_without_gain += 1
+            if rounds_without_gain == PATIENCE:
+                break
+        shares: FloatArray = best_counts / best_counts.sum()
+        return shares
+
+    def _validation_scores(self, validation: HeldOut) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Standardised scores `(members, users, items)`; -inf at seen items, else 0, and targets, `(users, items)`."""
+        batches = self.batches(validation)
+        max_users = max(1, MAX_SCORES // (self.n_items * len(self.members)))
+        scores: list[Any] = []
+        masks: list[Any] = []
+        targets: list[Any] = []
+        n_users = 0
+        for i in range(len(batches)):
+            x, y = self.with_sparse_rows(batches[i])
+            held_out = ops.convert_to_numpy(self.dense_targets(y))
+            rows = held_out.any(axis=1)
+            scores.append(np.stack([ops.convert_to_numpy(part)[rows] for part in self.standardised_scores(x)]))
+            masks.append(ops.convert_to_numpy(self.mask_seen(ops.zeros(held_out.shape), x))[rows])
+            targets.append(held_out[rows])
+            n_users += int(rows.sum())
+            if n_users >= max_users:
+                break
+        mask, held_out = (np.concatenate(parts)[:max_users] for parts in (masks, targets))
+        return np.concatenate(scores, axis=1)[:, :max_users], mask, held_out
+
+    @classmethod
+    def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        return {}  # they follow from the members
+
+    def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Any:
+        """Not supported: the members have to be trained on the newer table.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("a Blend has no weights of its own. Fix: warm-start and fit its members, and blend them again")
+
+    def check_fitted(self) -> None:
+        for member in self.members:
+            member.check_fitted()
+
+    @property
+    def n_known_rows(self) -> int | None:
+        return next((member.n_known_rows for member in self.members if member.n_known_rows is not None), None)
+
+    @property
+    def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
+        """A history, and a user id if a member reads it."""
+        by_user = any("user_id" in member.serving_inputs for member in self.members)
+        return ("history", "user_id") if by_user else ("history",)
+
+    @property
+    def inference_weights(self) -> list[keras.Variable]:
+        """The shares, and the inference weights of the members."""
+        return [self.share_weight, *(weight for member in self.members for weight in member.inference_weights)]
+
+    def get_config(self) -> dict[str, Any]:
+        members = [keras.saving.serialize_keras_object(member) for member in self.members]
+        for member in members:
+            member.pop("compile_config", None)  # a member is not trained any more
+        return {**super().get_config(), "members": members}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Blend:
+        members = [
+            keras.saving.deserialize_keras_object(member) if isinstance(member, dict) else member
+            for member in config["members"]
+        ]
+        return cls(**{**config, "members": members})
+
+
+def _check_members(members: Sequence[Recommender]) -> None:
+    """Checks that models can be blended.
+
+    Raises:
+        ValueError: there are fewer than two, or they predict ratings, or they were trained on different tables.
+    """
+    if len(members) < 2:
+        raise ValueError(f"`members`: expected at least two fitted models, got {len(members)}")
+    for member in members:
+        member.check_fitted()
+        if member.feedback != "likes":
+            raise ValueError(
+                f"`members`: expected models of likes, got {type(member).__name__}, which predicts ratings. "
+                "A sum of standardised ratings is not a rating"
+            )
+    same_table: dict[str, set[Any]] = {
+        "items": {member.n_columns for member in members},
+        "item ids": {member.columns_digest for member in members} - {None},
+        "numbers of users": {member.n_known_rows for member in members} - {None},
+    }
+    for name, values in same_table.items():
+        if len(values) > 1:
+            raise ValueError(f"`members`: expected models of one training table, got models with different {name}")
