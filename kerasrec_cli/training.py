@@ -74,6 +74,8 @@ RUN_FOLDER = click.Path(path_type=Path)
     help="An option of the model, such as reg=500. Repeatable.",
 )
 @read_options
+@click.option("--item-features", metavar="FILE", help="Table with features of items, for cfn with --set rows=items.")
+@click.option("--user-features", metavar="FILE", help="Table with features of users, for cfn.")
 @click.option("--out", required=True, type=RUN_FOLDER, help="Folder of the run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out if it has other options or other data.")
 def train(
@@ -89,6 +91,8 @@ def train(
     batch_size: int | None,
     learning_rate: float | None,
     model_texts: tuple[str, ...],
+    item_features: str | None,
+    user_features: str | None,
     out: Path,
     overwrite: bool,
     **options: Any,
@@ -133,6 +137,8 @@ def train(
         model_options=parse_arguments(model_class, model_texts, "--set"),
         read_options=without_none(options),
         learning_rate=learning_rate,
+        item_features=item_features,
+        user_features=user_features,
     )
     try:
         run = train_run(

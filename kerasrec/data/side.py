@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from kerasrec.data.errors import DataError
+from kerasrec.data.features import table_features
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.readers.source import find_path
+from kerasrec.data.readers.source import SourceFile, find_path
 from kerasrec.types import Array, FloatArray
 
 _FILES = {"items": "movies.dat", "users": "users.dat"}
@@ -44,27 +45,51 @@ def multi_hot(ids: Array, tokens: Mapping[Any, Sequence[str]]) -> tuple[FloatArr
     return features, names
 
 
-def side_information(data: str | Path, table: Interactions, of: str = "items") -> tuple[FloatArray, list[str]]:
-    """Reads the features of MovieLens 1M: genres of items; gender, age group and occupation of users.
+def side_information(
+    data: str | Path, table: Interactions, of: str = "items", columns: Sequence[str] | None = None
+) -> tuple[FloatArray, list[str]]:
+    r"""Reads features of items or users: of a table in any format, or of MovieLens 1M.
+
+    A table has one row for each item or user. Its column of ids has the name of the column in the interactions, another
+    usual name, or "id". Each token of the other columns of text, between "|", is a feature: 1 or 0. Each column of
+    numbers is a feature, scaled to mean 0 and variance 1. MovieLens 1M has genres of items; gender, age group and
+    occupation of users.
 
     Args:
-        data: the folder, or its name in the folder `$KERASREC_DATA`, as for `kerasrec.read`.
+        data: the file of the table, or the folder of MovieLens 1M; or a name in the folder `$KERASREC_DATA`.
         table: the table whose columns or rows the features describe.
         of: `"items"` or `"users"`.
+        columns: columns of the table to read. If omitted, all, except for text with more than 500 distinct tokens.
 
     Returns:
         float32 `(n_items, n_features)` or `(n_users, n_features)`, and the names of the features.
 
     Raises:
         ValueError: `of` is neither `"items"` nor `"users"`.
-        DataError: The folder has no such file, or a line is invalid.
+        DataError: The file or a column does not exist, or a line is invalid.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from kerasrec import Interactions
+        >>> from kerasrec.data import side_information
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "items.csv"
+        >>> _ = path.write_text("item,genres\n7,Drama|War\n9,Drama\n")
+        >>> side_information(path, Interactions.from_arrays([1, 1, 2], [7, 9, 9]))
+        (array([[1., 1.],
+               [1., 0.]], dtype=float32), ['genres Drama', 'genres War'])
     """
     if of not in _FILES:
         raise ValueError(f"expected `of` to be 'items' or 'users', got {of!r}. Fix: pass one of them")
     folder = find_path(data)
+    ids = table.item_ids if of == "items" else table.user_ids
+    if folder is not None and folder.is_file():
+        id_name = table.column_names.get(of.removesuffix("s"), "")
+        return table_features(SourceFile(folder), ids, of, id_name, columns)
     file = None if folder is None else folder / _FILES[of]
     if file is None or not file.is_file():
-        raise DataError(f"{data}: expected a folder with {_FILES[of]}, got none. Fix: pass the folder of MovieLens 1M")
+        raise DataError(
+            f"{data}: expected a folder with {_FILES[of]}, got none. Fix: pass the folder of MovieLens 1M, or a file"
+        )
     tokens: dict[Any, list[str]] = {}
     for number, line in enumerate(file.read_text("latin-1").splitlines(), 1):
         fields = line.split("::")
@@ -77,4 +102,4 @@ def side_information(data: str | Path, table: Interactions, of: str = "items") -
         tokens[int(fields[0])] = (
             fields[2].split("|") if of == "items" else [f"{name} {value}" for name, value in user_features]
         )
-    return multi_hot(table.item_ids if of == "items" else table.user_ids, tokens)
+    return multi_hot(ids, tokens)

@@ -58,7 +58,8 @@ def save_split(split: Split, folder: str | Path) -> None:
     for number, table in enumerate(tables):
         arrays |= {f"{number}.{field}": getattr(table, field) for field in TABLE_FIELDS}
     protocol = {"name": split.protocol.name, **dataclasses.asdict(split.protocol)}
-    arrays["about"] = np.array(json.dumps({"protocol": protocol, "tables": numbers}, default=_python_number))
+    about = {"protocol": protocol, "tables": numbers, "column_names": split.train.column_names}
+    arrays["about"] = np.array(json.dumps(about, default=_python_number))
     with atomic_file(folder / "split.npz") as file:
         np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
     with atomic_file(folder / "split.json", "w") as text:
@@ -84,7 +85,7 @@ def load_split(folder: str | Path) -> Split:
     tables: dict[int, Interactions] = {}
     for number in set(about["tables"].values()):
         fields: dict[str, Any] = {field: arrays.get(f"{number}.{field}") for field in TABLE_FIELDS}
-        tables[number] = Interactions(**fields, **catalogue)
+        tables[number] = Interactions(**fields, **catalogue, column_names=about.get("column_names"))
     parts = {part: tables[number] for part, number in about["tables"].items()}
     validation, test = (
         HeldOut(parts[f"{name}.inputs"], parts[f"{name}.targets"], arrays.get(f"{name}.rows"))

@@ -44,6 +44,7 @@ class Recommender(Training):
         variational: whether the model has a posterior of its code; see `VariationalRecommender`.
         has_item_vectors: whether `item_vectors` returns vectors.
         value_range: (lowest, highest) rating of a rating model, or None.
+        accepts_side: whether `for_interactions` has an argument `side`: features of the rows.
         default_epochs: epochs of the paper, or of our recipe if the paper states none. `config_for` chooses them
             for a table.
         default_batch_size: rows per batch, likewise.
@@ -59,6 +60,7 @@ class Recommender(Training):
     variational = False
     has_item_vectors = True
     value_range: tuple[float, float] | None = None
+    accepts_side = False
     default_epochs = 100
     default_batch_size = 500
     builds_at_construction = True

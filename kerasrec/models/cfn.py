@@ -80,6 +80,8 @@ class CFN(AutoRec):
     code (Autoencoders_cf).
     """
 
+    accepts_side = True
+
     def __init__(
         self,
         n_columns: int,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from kerasrec.data import PROTOCOLS, HeldOut, Interactions
+from kerasrec.data import PROTOCOLS, HeldOut, Interactions, side_information
 from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.model_settings import ModelSettings
@@ -36,6 +36,9 @@ class RunConfig:
             others.
         read_options: further arguments of `kerasrec.read` (`{"value": "stars", "drop_missing": True}`), as JSON can
             store them.
+        item_features: table with features of items, as for `kerasrec.data.side_information`, for models whose rows are
+            items and that accept side information.
+        user_features: table with features of users, for models whose rows are users.
         learning_rate: initial learning rate of the model's default optimizer, which falls to 0 as a cosine over the
             run.
     """
@@ -50,6 +53,8 @@ class RunConfig:
     model_options: dict[str, Any] = field(default_factory=dict)
     read_options: dict[str, Any] = field(default_factory=dict)
     learning_rate: float | None = None
+    item_features: str | None = None
+    user_features: str | None = None
 
 
 def settings_for(config: RunConfig, train_table: Interactions, validation: HeldOut | None = None) -> ModelSettings:
@@ -84,13 +89,35 @@ def build_model(config: RunConfig, train_table: Interactions, settings: ModelSet
             training table alone.
 
     Raises:
-        ValueError: the model does not accept an option, or `learning_rate` is set for a closed-form model.
+        ValueError: the model does not accept an option, `learning_rate` is set for a closed-form model, or the model
+            does not read the features.
     """
     settings = settings or settings_for(config, train_table)
-    options = {"seed": config.seed, **settings.arguments}
+    options = {"seed": config.seed, **settings.arguments, **_side_of(config, settings.arguments, train_table)}
     model = ZOO[config.model].for_interactions(train_table, settings.epochs, settings.batch_size, **options)
     model.compile(None if settings.learning_rate is None else model.decaying_optimizer(settings.learning_rate))
     return model
+
+
+def _side_of(config: RunConfig, arguments: dict[str, Any], train_table: Interactions) -> dict[str, Any]:
+    """Returns the features of the rows of the model as the argument `side`; empty if there are none."""
+    files = {"items": config.item_features, "users": config.user_features}
+    names = {"items": "item_features", "users": "user_features"}
+    rows = arguments.get("rows", ZOO[config.model].rows)
+    for of, file in files.items():
+        if file is None:
+            continue
+        if not ZOO[config.model].accepts_side:
+            accepting = ", ".join(name for name, cls in ZOO.items() if cls.accepts_side)
+            raise ValueError(f"{config.model} does not read `{names[of]}`. Fix: leave it out, or choose {accepting}")
+        if of != rows:
+            raise ValueError(
+                f"expected `{names[rows]}`, because the rows of this model are {rows}, got `{names[of]}`. Fix: set "
+                f"`rows` to {of}"
+            )
+    if files[rows] is None:
+        return {}
+    return {"side": side_information(str(files[rows]), train_table, rows)[0]}
 
 
 def protocol_of(config: RunConfig) -> SplitProtocol:
@@ -126,9 +153,9 @@ def read_config(folder: Path) -> RunConfig:
         ValueError: `run.json` is damaged or lacks a field.
     """
     names = [f.name for f in fields(RunConfig)]
-    stored = read_json(folder / CONFIG_FILE, names)
+    stored = read_json(folder / CONFIG_FILE, [f.name for f in fields(RunConfig) if f.default is MISSING])
     stored["model_options"] = _with_tuples(stored["model_options"])
-    return RunConfig(**{name: stored[name] for name in names})
+    return RunConfig(**{name: stored[name] for name in names if name in stored})
 
 
 def read_settings(folder: Path) -> ModelSettings:

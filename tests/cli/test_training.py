@@ -159,6 +159,25 @@ def test_a_run_stores_the_rules_of_rows(tmp_path, ratings):
     assert "nothing to do" in invoke(*command[:-1], *options).output
 
 
+def test_features_and_titles_come_from_tables(tmp_path):
+    rows = "".join(f"{u},{i},{1 + (u * i) % 5}\n" for u in range(30) for i in range(12) if (u + i) % 3)
+    (tmp_path / "x.csv").write_text(f"who,sku,rating\n{rows}")
+    (tmp_path / "items.csv").write_text("sku,label,genre\n" + "".join(f"{i},Tea {i},g{i % 3}\n" for i in range(12)))
+    command = ["train", "cfn", "--data", tmp_path / "x.csv", "--user", "who", "--items", tmp_path / "items.csv"]
+    command += ["--item-title", "label", "--set", "hidden_dims=4", "--epochs", 1]
+    features = ["--item-features", tmp_path / "items.csv"]
+    assert "expected --user-features, because the rows of this model are users" in error_of(
+        *command, *features, "--out", tmp_path / "users"
+    )
+    result = invoke(*command, *features, "--set", "rows=items", "--out", tmp_path / "run")
+    assert result.exit_code == 0, result.output
+    assert Run(tmp_path / "run").model().side_shape == (12, 15)  # 12 titles and 3 genres
+    items = invoke("recommend", tmp_path / "run", "--user", "3", "-k", 2).output.splitlines()
+    assert "Tea" in items[0]
+    ease = ["train", "ease", "--data", "generated", *features, "--out", tmp_path / "ease"]
+    assert "ease does not read --item-features. Fix: leave it out, or choose cfn" in error_of(*ease)
+
+
 def test_a_warning_names_options(tmp_path):
     (tmp_path / "x.csv").write_text("who,what\n" + "".join(f"{u},{i}\n" for u in range(20) for i in range(u % 7 + 3)))
     options = "--user", "who", "--item", "what", "--protocol", "leave-one-out"

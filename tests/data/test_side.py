@@ -1,3 +1,4 @@
+import pandas as pd
 import pytest
 from kerasrec_testing.tables import write
 
@@ -22,6 +23,44 @@ def test_a_folder_without_side_information_is_an_error(tmp_path):
         side_information(tmp_path, TABLE)
     with pytest.raises(DataError, match=r"movielens/1m-ratings: expected a folder with users\.dat, got none"):
         side_information("movielens/1m-ratings", TABLE, of="users")
+
+
+@pytest.mark.parametrize("name", ["x.csv", "x.parquet", "x.jsonl"])
+def test_features_of_a_table_in_any_format(tmp_path, name):
+    frame = pd.DataFrame({
+        "item_id": [20, 10, 99], "genres": ["Drama|War", "Drama", "Comedy"], "price": [1.0, 3.0, 7.0],
+        "title": ["Tea", "Jam", "Oil"],
+    })  # fmt: skip
+    save = {"csv": frame.to_csv, "parquet": frame.to_parquet, "jsonl": frame.to_json}[name.partition(".")[2]]
+    save(tmp_path / name, **({"orient": "records", "lines": True} if "json" in name else {"index": False}))
+    features, names = side_information(tmp_path / name, TABLE, columns=["genres", "title"])
+    assert names == ["genres Drama", "genres War", "title Jam", "title Tea"]
+    assert features.tolist() == [[1, 0, 1, 0], [1, 1, 0, 1]]
+    table = Interactions.from_arrays([1, 2, 3, 4], [10, 20, 99, 50])
+    features, names = side_information(tmp_path / name, table, columns=["price"])
+    assert names == ["price"]
+    assert features[:, 0] == pytest.approx([-0.267, -1.069, 0, 1.336], abs=1e-3)  # ids 10, 20, 50, 99
+
+
+def test_text_with_many_distinct_values_is_no_feature(tmp_path, caplog):
+    ids = range(600)
+    pd.DataFrame({"id": ids, "text": [f"t{i}" for i in ids], "kind": [f"k{i % 2}" for i in ids]}).to_csv(
+        tmp_path / "x.csv", index=False
+    )
+    with caplog.at_level("INFO", "kerasrec"):
+        _, names = side_information(tmp_path / "x.csv", Interactions.from_arrays(ids, ids), of="users")
+    assert names == ["kind k0", "kind k1"]
+    assert "too many distinct values: text" in caplog.text
+
+
+@pytest.mark.parametrize("text, message", [
+    ("code,genre\n10,a\n", "expected a column of ids of items, got the columns code, genre. Fix: rename the column"),
+    ("id,genre\n7,a\n", "expected rows of the items of the interactions, for example 10, got other ids"),
+    ("id,kind\n10,a\n", "expected a column 'genre', got the columns id, kind"),
+])  # fmt: skip
+def test_a_table_without_features_is_an_error(tmp_path, text, message):
+    with pytest.raises(DataError, match=message):
+        side_information(write(tmp_path / "x.csv", text), TABLE, columns=["genre"])
 
 
 @pytest.mark.parametrize("line", ["10::Jam (1990)", "x::Jam (1990)::Comedy"])

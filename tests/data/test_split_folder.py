@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from kerasrec.data import (
     DataError,
     HeldOutUsers,
+    Interactions,
     LeaveOneOut,
     OwnItems,
     RandomRatings,
@@ -41,6 +43,13 @@ def test_a_saved_split_is_loaded_unchanged(tmp_path, protocol):
     assert description["sizes"] == split.sizes
     assert description["protocol"]["name"] == protocol.name
     assert sorted(p.name for p in folder.iterdir()) == ["split.json", "split.npz"]
+
+
+def test_names_of_columns_are_stored(tmp_path):
+    frame = pd.DataFrame({"who": TABLE.users, "what": TABLE.items})
+    split = HeldOutUsers(held_out=3, min_items=1).split(Interactions.from_frame(frame, user="who", item="what"))
+    split.save(tmp_path)
+    assert Split.load(tmp_path).train.column_names == {"user": "who", "item": "what"}
 
 
 def test_settings_can_be_numbers_of_numpy(tmp_path):
