@@ -74,8 +74,8 @@ RUN_FOLDER = click.Path(path_type=Path)
     help="An option of the model, such as reg=500. Repeatable.",
 )
 @read_options
-@click.option("--item-features", metavar="FILE", help="Table with features of items, for cfn with --set rows=items.")
-@click.option("--user-features", metavar="FILE", help="Table with features of users, for cfn.")
+@click.option("--item-features", metavar="FILE", help="Table with features of items, for cfn.")
+@click.option("--user-features", metavar="FILE", help="Table with features of users, for cfn with --set rows=users.")
 @click.option("--out", required=True, type=RUN_FOLDER, help="Folder of the run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out if it has other options or other data.")
 def train(

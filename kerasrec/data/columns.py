@@ -119,7 +119,7 @@ def _log_choice(
             LOG.info("%s: other columns of %ss: %s; `%s` selects one of them", source, role, listed, role)
     events = [header[column] for column in usual_columns("event", header) if column not in chosen]
     if events:
-        LOG.info("%s: rows of all values of %r count; `where` and `event_weights` change that", source, events[0])
+        LOG.info("%s: all values of %r are read; `where` and `event_weights` choose or weigh them", source, events[0])
 
 
 def frame_columns(frame: Any, names: Mapping[str, str], rules: RowRules) -> tuple[dict[str, Any], dict[str, str]]:

@@ -37,7 +37,7 @@ def test_rows_are_chosen_weighed_and_merged(tmp_path):
     weighed = invoke("data", "describe", tmp_path / "a.csv", "--event-weights", "event:view=1,buy=10").output
     assert "counts from 1 to 11" in weighed
     assert (
-        "rows of all values of 'event' count; --where and --event-weights change that"
+        "all values of 'event' are read; --where and --event-weights choose or weigh them"
         in invoke("data", "describe", tmp_path / "a.csv").output
     )
 
@@ -53,6 +53,7 @@ def test_a_table_without_a_header_is_read_on_request(tmp_path):
     (tmp_path / "a.csv").write_text("ann,tea\nbob,jam\n")
     assert "2 rows read = 2 kept" in invoke("data", "describe", tmp_path / "a.csv", "--no-header").output
     assert "--no-header" in invoke("data", "describe", tmp_path / "a.csv", "--user", "1", "--item", "2").output
+    assert error_of("data", "describe", tmp_path / "a.csv").endswith("or --no-header if line 1 is an interaction")
 
 
 def test_describe_prints_what_became_of_each_row(tmp_path):

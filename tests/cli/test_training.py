@@ -167,9 +167,9 @@ def test_features_and_titles_come_from_tables(tmp_path):
     command += ["--item-title", "label", "--set", "hidden_dims=4", "--epochs", 1]
     features = ["--item-features", tmp_path / "items.csv"]
     assert "expected --user-features, because the rows of this model are users" in error_of(
-        *command, *features, "--out", tmp_path / "users"
+        *command, *features, "--set", "rows=users", "--out", tmp_path / "users"
     )
-    result = invoke(*command, *features, "--set", "rows=items", "--out", tmp_path / "run")
+    result = invoke(*command, *features, "--out", tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert Run(tmp_path / "run").model().side_shape == (12, 15)  # 12 titles and 3 genres
     items = invoke("recommend", tmp_path / "run", "--user", "3", "-k", 2).output.splitlines()

@@ -25,6 +25,7 @@ from kerasrec.data.readers.source import SourceFile
 from kerasrec.data.readers.text_table import TextTable
 from kerasrec.data.row_rules import RULE
 from kerasrec.data.rows import rows_of_columns
+from kerasrec.data.synonyms import has_usual_name
 from kerasrec.data.text import MISSING, NUMBER, rows_where
 
 LOG = logging.getLogger(__name__)
@@ -75,7 +76,12 @@ class DelimitedFile(TextTable):
                 )
             skip, samples = rows[0].last, samples[1:]
             blank = [p for p in range(len(first)) if not any("".join(row[p : p + 1]).strip() for row in samples)]
-            positions = find_columns(file, header.names, options.columns, options.rules, blank if samples else ())
+            try:
+                positions = find_columns(file, header.names, options.columns, options.rules, blank if samples else ())
+            except DataError as error:
+                if has_usual_name(first, ROLES) or options.header:
+                    raise
+                raise DataError(f"{error}, or `header` if line {rows[0].first} is an interaction") from None
         else:
             if len(first) > len(ROLES) and not options.columns and all(map(NUMBER.fullmatch, first)):
                 raise DataError(

@@ -121,6 +121,9 @@ def read_sql(url: str, options: ReadOptions) -> Interactions:
             f"expected SQLAlchemy, which reads databases, got an import error ({error}). "
             "Fix: pip install 'kerasrec[sql]'"
         ) from None
+    file = url.removeprefix("sqlite:///")
+    if file != url and not Path(file).is_file():
+        raise DataError(f"expected a SQLite file, got {file!r}, which does not exist. Fix: pass the path of a file")
     source = url.partition("://")[0] + " database"  # the URL can contain a password
     try:
         engine = sqlalchemy.create_engine(url)

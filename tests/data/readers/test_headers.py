@@ -38,7 +38,7 @@ def test_a_first_line_of_words_that_occur_below_is_an_interaction(tmp_path):
 
 def test_a_first_line_of_other_words_is_a_header(tmp_path, caplog):
     path = write(tmp_path / "x.csv", "ann,tea\nbob,jam\ncid,jam\n")
-    with pytest.raises(DataError, match="got the columns ann, tea"):
+    with pytest.raises(DataError, match="got the columns ann, tea. Fix: .*, or `header` if line 1 is an interaction"):
         read(path)
     assert ordered_pairs(read(path, header=False)) == [("ann", "tea"), ("bob", "jam"), ("cid", "jam")]
     assert len(read(path, user=1, item=2)) == 2

@@ -86,6 +86,12 @@ def test_a_url_without_a_driver_is_an_error():
         assert "secret" not in str(caught.value)
 
 
+def test_a_missing_file_is_an_error_and_is_not_created(tmp_path):
+    with pytest.raises(DataError, match=r"expected a SQLite file, got '.*none\.db', which does not exist"):
+        read(f"sqlite:///{tmp_path}/none.db")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_query_of_a_text_file_is_an_error(tmp_path):
     (tmp_path / "x.csv").write_text("user,item\n1,2\n")
     with pytest.raises(DataError, match="expected a database for `query`, got another file"):
