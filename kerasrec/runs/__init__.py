@@ -14,6 +14,7 @@
 from kerasrec.runs.blending import blend, describe_shares
 from kerasrec.runs.comparison import compare_runs
 from kerasrec.runs.config import RunConfig, build_model, read_config, settings_for
+from kerasrec.runs.presets import preset_from_run
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
 from kerasrec.runs.training import train
@@ -26,6 +27,7 @@ __all__ = [
     "build_model",
     "compare_runs",
     "describe_shares",
+    "preset_from_run",
     "read_config",
     "save_run",
     "settings_for",
