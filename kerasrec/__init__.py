@@ -29,10 +29,12 @@ from kerasrec.inference import (
     Comparison as Comparison,
     ComparisonTable as ComparisonTable,
     Evaluation as Evaluation,
+    Explanations as Explanations,
     Recommendations as Recommendations,
     compare as compare,
     compare_all as compare_all,
     evaluate as evaluate,
+    recommend_batches as recommend_batches,
 )
 from kerasrec.models.zoo import *  # noqa: F403 - every model of the registry, and `ZOO`
 

@@ -9,27 +9,14 @@ import numpy as np
 
 from kerasrec.explorer.activations import LayerOutput
 from kerasrec.explorer.rounding import round_for_page
+from kerasrec.inference.explain import strongest
 from kerasrec.types import FloatArray
-
-MAX_LEFT_OUT = 100
-"""The most items that are left out, the latest ones of the history."""
-
-MAX_STEPS = 6000
-"""The most items in all these histories together, for models that read a history step by step."""
 
 N_REASONS = 3
 """How many items are shown for each score and each unit."""
 
 N_UNITS = 5
 """How many units are shown for each layer."""
-
-
-def places_to_leave_out(n_items: int, ordered: bool) -> range:
-    """The places of a history of `n_items` that are left out, one at a time."""
-    n_left_out = MAX_LEFT_OUT
-    if ordered and n_items:
-        n_left_out = min(MAX_LEFT_OUT, max(1, MAX_STEPS // n_items))
-    return range(max(0, n_items - n_left_out), n_items)
 
 
 def score_reasons(scores: FloatArray, column: int, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -41,7 +28,7 @@ def score_reasons(scores: FloatArray, column: int, items: Sequence[dict[str, Any
         items: the items that were left out, `n` of them.
     """
     changes = scores[0, column] - scores[1:, column]
-    best = [i for i in np.argsort(-changes)[:N_REASONS].tolist() if changes[i] > 0]
+    best = strongest(changes, N_REASONS)
     return [{**items[i], "change": round_for_page(changes[i])} for i in best]
 
 

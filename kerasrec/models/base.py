@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,10 +14,9 @@ from keras import ops
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
-from kerasrec.inference.recommend import Recommendations, recommend
 from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
-from kerasrec.models.presets import Presets
+from kerasrec.models.lists import ItemLists
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import EXCLUDED_SCORE
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
@@ -25,7 +24,7 @@ from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
 
 
-class Recommender(Training, Presets):
+class Recommender(ItemLists, Training):
     """Base of all models: one row of the interaction matrix in, one score per column out.
 
     A subclass implements `build`, `call(inputs, training)` and `compute_loss`. Outside training `call` returns scores
@@ -40,7 +39,6 @@ class Recommender(Training, Presets):
         rows: `"users"`, or `"items"` if a row of the matrix is an item's.
         ordered: whether the order of a history changes the scores. Rows of similar length then share a training
             batch, because a recurrent network takes as many steps as the longest row.
-        loss_mean: whether the loss is a mean over `"rows"` or over `"entries"`.
         linear: whether scores are x B for some matrix B.
         closed_form: whether `fit` solves for the weights in one step.
         variational: whether the model has a posterior of its code; see `VariationalRecommender`.
@@ -57,7 +55,6 @@ class Recommender(Training, Presets):
     serving_inputs: tuple[str, ...] = ("history",)
     rows = "users"
     ordered = False
-    loss_mean = "rows"
     linear = False
     closed_form = False
     variational = False
@@ -75,20 +72,19 @@ class Recommender(Training, Presets):
         planned_steps: int | None = None,
         run_start: int = 0,
         columns_digest: str | None = None,
-        product_dtype: str | None = "auto",
         **kwargs: Any,
     ) -> None:
         # Autocasting would convert ids to bfloat16, which represents integers up to 256 only.
         super().__init__(autocast=False, **kwargs)
         self.n_columns = as_int_at_least(1, n_columns=n_columns)
         self.seed = seed
-        self.product_dtype = product_dtype  # of the widest products in training, see `precision.product_dtype`
         # State of the current run, see `plan_run`, and a digest of the columns' ids. `get_config` stores all three.
         self.planned_steps = planned_steps
         self.run_start = run_start
         self.columns_digest = columns_digest
+        self.item_popularity = None
         # Outside Keras' tracking: compiled metrics and predictors are not weights of the model.
-        self.untracked = SimpleNamespace(metrics=[], train_table=lambda: None)
+        self.untracked = SimpleNamespace(metrics=[])
         self.predictor_cache = SimpleNamespace(predictors={})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -130,7 +126,9 @@ class Recommender(Training, Presets):
         steps = None if epochs is None else cls.steps_for(n_rows, epochs, batch_size)
         digest = ids_digest(train.user_ids if by_item else train.item_ids)
         arguments = {**cls.sizes_for(train, arguments), **cls.schedule_for(steps, arguments), **arguments}
-        return cls(**arguments, planned_steps=steps, columns_digest=digest)
+        model = cls(**arguments, planned_steps=steps, columns_digest=digest)
+        model.count_items(train)
+        return model
 
     @classmethod
     def check_feedback(cls, table: Interactions) -> None:
@@ -153,21 +151,8 @@ class Recommender(Training, Presets):
         """The constructor's arguments, read from the attributes of the same names."""
         parameters = inspect.signature(type(self).__init__).parameters.values()
         names = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
-        state = ["seed", "product_dtype", "planned_steps", "run_start", "columns_digest"]
+        state = ["seed", "planned_steps", "run_start", "columns_digest"]
         return {**super().get_config(), **{name: getattr(self, name) for name in [*names, *state]}}
-
-    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-        """Saves the model with its optimizer as a `.keras` file; see `keras.Model.save`.
-
-        Raises:
-            ValueError: the file is an HDF5 file, which Keras could not load as a model again.
-        """
-        if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(
-                f"`filepath`: expected a file that ends in .keras, got {str(filepath)!r}. Keras cannot load a model "
-                'of its own class from HDF5. Fix: `save("model.keras")`, or `save_weights("model.weights.h5")`'
-            )
-        super().save(filepath, overwrite, zipped, **kwargs)
 
     def get_build_config(self) -> None:
         """None, because a model is built when it is constructed."""
@@ -249,6 +234,17 @@ class Recommender(Training, Presets):
             return rows.scatter_add(scores, EXCLUDED_SCORE)
         return ops.where(rows.mask > 0, EXCLUDED_SCORE, scores)
 
+    def is_unknown(self, inputs: Batch | Tensor) -> Tensor:
+        """Which rows the model has no information about, `(batch,)` bool. They get popular items.
+
+        Such a row has no item of the catalogue and, for models with weights per user, is not a training user.
+        """
+        is_empty = self.observed(inputs).counts == 0
+        if "user_id" not in self.serving_inputs or not isinstance(inputs, Mapping) or "row" not in inputs:
+            return is_empty
+        is_unknown_user = ops.cast(inputs["row"], "int32") < 0
+        return is_empty & is_unknown_user if "history" in self.serving_inputs else is_unknown_user
+
     def as_user_model(self, train: Interactions) -> Recommender:
         """The model with users as rows. Only models of item rows return another model than themselves.
 
@@ -264,40 +260,6 @@ class Recommender(Training, Presets):
                 f"{train.n_users:,}. Fix: pass the training table as `train`, which identifies the users"
             )
         return self
-
-    def recommend(
-        self,
-        histories: Interactions,
-        k: int = 10,
-        users: Sequence[Any] | None = None,
-        exclude: Sequence[Any] = (),
-        candidates: Sequence[Any] = (),
-        train: Interactions | None = None,
-        batch_size: int | None = None,
-        diversify: float = 0.0,
-    ) -> Recommendations:
-        """The best `k` items of each user, without the items of the user's history.
-
-        Args:
-            histories: the users' histories, with the catalogue of the training table.
-            k: number of items, 1 to the size of the catalogue.
-            users: ids of the users, in the order of the result. Default: all users of `histories`.
-            exclude: ids of items that must not be recommended.
-            candidates: ids of the only items that may be recommended. Default: all.
-            train: the training table, for models with weights per user (`"user_id" in serving_inputs`): users of
-                `histories` are found in it by id, all others are unknown users. Default: `histories`.
-            batch_size: users per batch. The users × items scores never exist at once.
-            diversify: 0 to 1: how much the similarity to better items lowers an item (maximal marginal relevance, see
-                `kerasrec.ops.diversity`). Needs `train`: two items are similar if the same users like them.
-
-        Returns:
-            `item_ids` and `scores`, each `(n_users, k)`.
-
-        Raises:
-            TypeError: `histories` is not `Interactions`.
-            ValueError: `k` is out of range, an id is unknown, or the model was trained on another table than `train`.
-        """
-        return recommend(self, histories, k, users, exclude, candidates, train, batch_size, diversify=diversify)
 
     # ---- what plots, explorer, export and pre-training use ------------------------------------------
 

@@ -91,6 +91,8 @@ class Blend(Recommender):
         kwargs.setdefault("columns_digest", next(iter(digests), None))
         super().__init__(members[0].n_columns, seed=seed, **kwargs)
         self.members = list(members)
+        popularities = (member.item_popularity for member in members)
+        self.item_popularity = next((popularity for popularity in popularities if popularity is not None), None)
         self.n_items = self.n_columns
         self.ordered = any(member.ordered for member in members)
         self.default_batch_size = min(member.default_batch_size for member in members)
@@ -232,6 +234,14 @@ class Blend(Recommender):
     def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {}  # they follow from the members
 
+    def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Any:
+        """Not supported: the members have to be trained on the newer table.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("a Blend has no weights of its own. Fix: warm-start and fit its members, and blend them again")
+
     def check_fitted(self) -> None:
         for member in self.members:
             member.check_fitted()
@@ -250,20 +260,6 @@ class Blend(Recommender):
     def inference_weights(self) -> list[keras.Variable]:
         """The shares, and the inference weights of the members."""
         return [self.share_weight, *(weight for member in self.members for weight in member.inference_weights)]
-
-    def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Blend:
-        """A blend of the members, each moved to a newer table, with the same shares; see `Recommender.warm_start`.
-
-        Args:
-            train: the newer training table.
-            previous: the table that the members were trained on.
-            **arguments: constructor arguments to change, for example `shares`.
-        """
-        members = [member.warm_start(train, previous) for member in self.members]
-        model = Blend(members, **{"shares": self.shares, "seed": self.seed, **arguments})
-        if self.compiled:
-            model.compile_from_config(self.get_compile_config() or {})
-        return model
 
     def get_config(self) -> dict[str, Any]:
         members = [keras.saving.serialize_keras_object(member) for member in self.members]

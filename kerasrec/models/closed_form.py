@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -14,6 +13,7 @@ from tqdm.auto import tqdm
 
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.popularity import ItemPopularity
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
@@ -81,12 +81,12 @@ class ClosedForm(Recommender):
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             self.check_columns(x)
-            self.untracked.train_table = weakref.ref(x)
             if not isinstance(x, MatrixTable):
                 self.columns_digest = ids_digest(x.item_ids)
             rows = x.likes().matrix
         else:
             rows = _sparse_matrix(x, self.n_columns)
+        self.item_popularity = ItemPopularity(rows.sum(axis=0))
         self.check_memory()
         style = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
         with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **style) as progress:

@@ -10,6 +10,7 @@ from keras import ops
 
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.popularity import ItemPopularity
 from kerasrec.models.base import Recommender
 from kerasrec.types import Array, Tensor
 
@@ -37,7 +38,7 @@ class UserModel(Recommender):
 
     Column u of the reconstructed items × users matrix is f(H · w_u + b_u) + o, with H the items' codes, o their
     offsets and w_u the user's output weights: a product of `(n_items, units)` and `(units,)` instead of a pass over
-    every item's row. An unknown user (row -1) gets the mean of all users' weights.
+    every item's row. The scores of an unknown user (row -1) are those of the mean of all users' weights.
     """
 
     feedback = "ratings"
@@ -76,7 +77,9 @@ class UserModel(Recommender):
         first = outputs[0]
         kernel, bias = ops.convert_to_numpy(first.kernel), ops.convert_to_numpy(first.bias)
         digest = ids_digest(train.item_ids)
-        return cls(codes.astype(np.float32), offsets, kernel, bias, first.activation, digest)
+        user_model = cls(codes.astype(np.float32), offsets, kernel, bias, first.activation, digest)
+        user_model.item_popularity = ItemPopularity(train.item_counts)
+        return user_model
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         row = ops.cast(inputs["row"], "int32")

@@ -36,12 +36,14 @@ def exclude(scores: Tensor, ids: Tensor) -> Tensor:
     return from_padded_ids(ids).scatter_add(ops.cast(scores, "float32"), EXCLUDED_SCORE)
 
 
-def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
+def top_k(scores: Tensor, k: Tensor, places: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """The `k` best columns of each row and their scores, best first.
 
     Args:
         scores: `(batch, n)`. NaN counts as -inf.
         k: length of the lists, at most n.
+        places: `(n,)` float32, an order of the columns: of equal scores, the one with the lower place is better.
+            Default: the number of the column.
 
     Returns:
         Columns int32 `(batch, k)`, -1 if the score is -inf, and scores float32 `(batch, k)`.
@@ -52,8 +54,11 @@ def top_k(scores: Tensor, k: Tensor) -> tuple[Tensor, Tensor]:
     scores = ops.cond(
         ops.isnan(ops.sum(scores)), lambda: ops.where(ops.isnan(scores), EXCLUDED_SCORE, scores), lambda: scores
     )
-    best, columns = ops.top_k(scores, k, sorted=True)
-    columns = ops.cast(columns, "int32")
+    if places is None:
+        best, columns = ops.top_k(scores, k, sorted=True)
+        columns = ops.cast(columns, "int32")
+    else:
+        best, columns = _top_k_by_place(scores, k, places)
     return ops.where(best == EXCLUDED_SCORE, -1, columns), best
 
 
@@ -89,6 +94,45 @@ def top_k_with_hashed_ties(scores: Tensor, k: int) -> tuple[Tensor, Tensor]:
 
     result: tuple[Tensor, Tensor] = ops.cond(ops.any(is_tie), by_hash, lambda: (items[:, :k], best[:, :k]))
     return result
+
+
+def popular_if_unknown(scores: Tensor, is_unknown: Tensor, counts: Tensor) -> Tensor:
+    """`scores` `(batch, n)`, in unknown rows (`is_unknown` `(batch,)`) replaced with the `counts` `(n,)` of the items.
+
+    Without unknown rows, which is the usual case, there is no pass over `(batch, n)`.
+    """
+    scores = ops.cast(scores, "float32")
+    return ops.cond(
+        ops.any(is_unknown), lambda: ops.where(ops.expand_dims(is_unknown, 1), counts, scores), lambda: scores
+    )
+
+
+def _top_k_by_place(scores: Tensor, k: Tensor, places: Tensor) -> tuple[Tensor, Tensor]:
+    """`top_k`, with equal scores in the order of `places`. Without equal scores it costs as much as `ops.top_k`."""
+    n = scores.shape[-1]
+    # One more than k, because the next score can be equal to the last one of the list.
+    width = min(k + 1, n) if isinstance(k, int) else ops.minimum(k + 1, n)
+    best, columns = ops.top_k(scores, width, sorted=True)
+    columns = ops.cast(columns, "int32")
+    last, following = best[:, k - 1], best[:, width - 1]
+    ends_in_tie = ops.logical_and(ops.any((last == following) & (last > EXCLUDED_SCORE)), width > k)
+
+    def chosen_by_place() -> tuple[Tensor, Tensor]:
+        threshold = ops.expand_dims(last, 1)
+        order = ops.where(scores > threshold, 1.0, ops.where(scores == threshold, -places, EXCLUDED_SCORE))
+        chosen = ops.cast(ops.top_k(order, k)[1], "int32")
+        return ops.take_along_axis(scores, chosen, axis=1), chosen
+
+    best, columns = ops.cond(ends_in_tie, chosen_by_place, lambda: (best[:, :k], columns[:, :k]))
+    has_ties = ops.logical_or(ends_in_tie, ops.any((best[:, 1:] == best[:, :-1]) & (best[:, 1:] > EXCLUDED_SCORE)))
+
+    def sorted_by_place() -> tuple[Tensor, Tensor]:
+        by_place = ops.argsort(ops.take(places, columns), axis=1)
+        by_score = ops.argsort(-ops.take_along_axis(best, by_place, axis=1), axis=1)  # a stable sort
+        order = ops.take_along_axis(by_place, by_score, axis=1)
+        return ops.take_along_axis(best, order, axis=1), ops.take_along_axis(columns, order, axis=1)
+
+    return ops.cond(has_ties, sorted_by_place, lambda: (best, columns))
 
 
 def rank(scores: Tensor, relevance: Tensor | SparseRows | DenseRows, k: int) -> Ranking:

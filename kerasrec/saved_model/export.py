@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -17,12 +16,16 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 import kerasrec
 from kerasrec.data import Interactions
 from kerasrec.data.catalogue import ids_digest
+from kerasrec.data.popularity import ItemPopularity
 from kerasrec.files import atomic_folder
+from kerasrec.inference.similar import unit_vectors
 from kerasrec.models import Recommender
+from kerasrec.saved_model.metadata import metadata_json
 from kerasrec.saved_model.signatures import Signatures
+from kerasrec.saved_model.versions import delete_old_versions, versions_in
 from kerasrec.saved_model.vocabulary import TrainingUsers, Vocabulary, check_ids
 from kerasrec.saved_model.weights import DTYPES, ExportedWeights, top_k_overlap
-from kerasrec.types import Array
+from kerasrec.types import Array, FloatArray
 from kerasrec.validation import check_at_least
 
 
@@ -35,6 +38,8 @@ def export_saved_model(
     version: int | None = None,
     metadata: Mapping[str, Any] | None = None,
     weights: str = "float32",
+    keep: int | None = None,
+    run: Mapping[str, Any] | None = None,
 ) -> Path:
     """Writes `model` as `path/<version>`, for TF Serving and `kerasrec serve`.
 
@@ -49,10 +54,13 @@ def export_saved_model(
             per column.
         top_k: length of the lists of `serving_default` and `score` (100); the whole catalogue if that is shorter.
         version: number of the version; if omitted, the highest number in `path` plus 1.
-        metadata: further content of `kerasrec.json` (data set, protocol, metrics, commit), as JSON values.
+        metadata: further content of `kerasrec.json`, as JSON values. The export itself states the model, its
+            configuration and table, the time of the export and the commit of the present git repository.
         weights: `"float32"`, or `"bfloat16"` for matrices of half the size on disk and in memory. All sums stay in
             float32, and each request pays for the conversion. `kerasrec.json` states the effect on the lists of
             training users: `top_100_overlap`, the mean share of the best 100 items that stay the same.
+        keep: how many versions remain in `path`; older ones are deleted. Default: all.
+        run: description of the run of the model, for `kerasrec.json`; `kerasrec.runs.export_run` passes it.
 
     Returns:
         `path/<version>`.
@@ -79,7 +87,7 @@ def export_saved_model(
         raise ValueError(
             "only the TensorFlow backend can export. Fix: save the model, and load it with KERAS_BACKEND=tensorflow"
         )
-    check_at_least(1, top_k=top_k)
+    check_at_least(1, top_k=top_k, keep=keep)
     if weights not in DTYPES:
         raise ValueError(f"`weights`: expected one of {', '.join(DTYPES)}, got {weights!r}")
     if version is not None:
@@ -94,37 +102,37 @@ def export_saved_model(
     user_model = model if train is None else model.as_user_model(train)
     _check_catalogue(user_model, item_ids)
     exported_weights = ExportedWeights(user_model, weights)
+    top_k = min(top_k, len(item_ids))
     about = {
         "model": type(model).__name__,
         "config": model.get_config(),
         "serving_inputs": list(user_model.serving_inputs),
         "n_items": len(item_ids),
         "n_users": None if train is None else train.n_users,
-        "data": None if train is None else repr(train),
-        "top_k": min(top_k, len(item_ids)),
+        "table": None if train is None else repr(train),
+        "top_k": top_k,
         "weights": weights,
         **({} if train is None or weights == "float32" else top_k_overlap(user_model, exported_weights, train)),
         "kerasrec": kerasrec.__version__,
-        **(metadata or {}),
     }
-    try:
-        about_json = json.dumps(about, indent=2, ensure_ascii=False)
-    except TypeError as error:
-        raise ValueError(f"`metadata`: expected JSON values ({error})") from None
-
+    about_json = metadata_json(about, run, metadata)
     path = Path(path)
-    folder = path / str(_next_version(path) if version is None else version)
+    folder = path / str(1 + max(versions_in(path), default=0) if version is None else version)
     exists = FileExistsError(f"version {folder.name} exists in {path}. Fix: choose another `version`, or leave it out")
     if folder.exists():
         raise exists
     try:
         with atomic_folder(folder) as unfinished:
-            _write_model(unfinished, user_model, exported_weights, item_ids, train, about["top_k"], path.resolve().name)
-            (unfinished / "assets.extra" / "kerasrec.json").write_text(about_json + "\n", encoding="utf-8")
+            vectors = _item_vectors(model, train)
+            name = path.resolve().name
+            _write_model(unfinished, user_model, exported_weights, item_ids, train, vectors, top_k, name)
+            (unfinished / "assets.extra" / "kerasrec.json").write_text(about_json, encoding="utf-8")
     except FileExistsError:
         if folder.exists():  # another export has just written the same version
             raise exists from None
         raise
+    if keep is not None:
+        delete_old_versions(path, keep, folder)
     return folder
 
 
@@ -140,9 +148,9 @@ def _check_catalogue(model: Recommender, item_ids: Array) -> None:
         raise ValueError("`items`: expected the items of the training table in their order, got other ids")
 
 
-def _next_version(path: Path) -> int:
-    versions = [int(entry.name) for entry in path.iterdir() if entry.name.isdecimal()] if path.exists() else []
-    return 1 + max(versions, default=0)
+def _item_vectors(model: Recommender, train: Interactions | Any) -> FloatArray | None:
+    """The vectors of the signature `similar`; `None` if the model is linear or has no item vectors."""
+    return unit_vectors(model.item_vectors(train)) if model.has_item_vectors and not model.linear else None
 
 
 def _write_model(
@@ -151,6 +159,7 @@ def _write_model(
     weights: ExportedWeights,
     item_ids: Array,
     train: Interactions | None,
+    vectors: FloatArray | None,
     top_k: int,
     name: str,
 ) -> None:
@@ -161,7 +170,8 @@ def _write_model(
     users = None
     if train is not None and "user_id" in model.serving_inputs:
         users = TrainingUsers(train, vocabularies / "user_ids.txt", "history" not in model.serving_inputs)
-    signatures = Signatures(model, weights, catalogue, users, top_k)
+    popularity = ItemPopularity.of_rows(train) if model.item_popularity is None else model.item_popularity
+    signatures = Signatures(model, weights, catalogue, users, popularity, vectors, top_k)
     tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
     shutil.rmtree(vocabularies)  # TensorFlow has copied them to `assets`
     (folder / "assets.extra").mkdir()

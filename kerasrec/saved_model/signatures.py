@@ -6,6 +6,7 @@
 | `recommend` | the same; `k` (batch,); `exclude` (batch, m), ids that are never returned; `candidates` (batch, m), the only ids that are returned (a blank row means all) | a list as long as the largest k |
 | `examples` | `examples` (batch,) of serialised `tf.train.Example` with the inputs of `recommend` as features, all optional; `k` is top_k if it is missing | as `recommend` |
 | `score` | as `serving_default` | `scores` (batch, n_items) of all items, seen ones included, in the order of `assets/item_ids.txt`; a list of top_k, its scores as `top_k_scores` |
+| `similar` | `item_ids` (batch,); models with item vectors only | a list of top_k, without the item |
 | `embed` | as `serving_default`; variational autoencoders only | `embedding` (batch, latent_dim), the mean of the code |
 | `sample` | the same and `seed` (batch,) int64; variational autoencoders only | a list of top_k for a code drawn with this seed |
 
@@ -17,6 +18,10 @@ Each row of `history`, `exclude` and `candidates` starts with the padding "" or 
 request with its first element. The graph rejects other rows. All signatures ignore unknown items. An id that occurs
 twice in a row counts once, with its last rating. Items of the history are never returned. For a model that takes the
 user id only, the history is that of the training table.
+
+Items with equal scores are in the order of their popularity. A request without a known item and, for models with a user
+input, without a known user gets the most popular items. Their scores are numbers of training users. `scores` of `score`
+are always those of the model.
 """  # noqa: E501 (a table row cannot be broken)
 
 from __future__ import annotations
@@ -28,13 +33,14 @@ import tensorflow as tf
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
+from kerasrec.data.popularity import ItemPopularity
 from kerasrec.models import Recommender
-from kerasrec.ops.ranking import EXCLUDED_SCORE, MISSING_SCORE, exclude, finite, top_k
+from kerasrec.ops.ranking import EXCLUDED_SCORE, MISSING_SCORE, exclude, finite, popular_if_unknown, top_k
 from kerasrec.ops.sparse_rows import from_padded_ids
 from kerasrec.saved_model.inputs import checked, parse_examples, unique_items
 from kerasrec.saved_model.vocabulary import TrainingUsers, Vocabulary
 from kerasrec.saved_model.weights import ExportedWeights
-from kerasrec.types import Batch, Tensor
+from kerasrec.types import Batch, FloatArray, Tensor
 
 
 class Signatures:
@@ -45,6 +51,9 @@ class Signatures:
         weights: its weights.
         catalogue: the item ids.
         users: the training users, for a model with a user input.
+        popularity: the popularity of the items, or `None`.
+        item_vectors: `(n_items, dim)` of length 1, whose products are the similarities of items; `None` if the model is
+            linear, so that its scores are the similarities, or has no item vectors.
         top_k: length of the lists of all signatures but `recommend`.
     """
 
@@ -54,12 +63,18 @@ class Signatures:
         weights: ExportedWeights,
         catalogue: Vocabulary,
         users: TrainingUsers | None,
+        popularity: ItemPopularity | None,
+        item_vectors: FloatArray | None,
         top_k: int,
     ) -> None:
         self.model = model
         self.weights = weights
         self.catalogue = catalogue
         self.users = users
+        self.item_counts, self.places = None, None
+        if popularity is not None:
+            self.item_counts = tf.Variable(popularity.counts, trainable=False)
+            self.places = tf.Variable(popularity.places, trainable=False)
         self.top_k = top_k
         ids = catalogue.dtype
         inputs = {}
@@ -86,6 +101,10 @@ class Signatures:
             "examples": self.examples,
             "score": self.score,
         }
+        self.item_vectors = None if item_vectors is None else tf.Variable(item_vectors, trainable=False)
+        if model.linear or item_vectors is not None:
+            self.inputs["similar"] = {"item_ids": tf.TensorSpec((None,), ids, "item_ids")}
+            self.functions["similar"] = self.similar
         if model.variational:
             self.inputs |= {"embed": inputs, "sample": {**inputs, "seed": tf.TensorSpec((None,), tf.int64, "seed")}}
             self.functions |= {"embed": self.embed, "sample": self.sample}
@@ -96,6 +115,8 @@ class Signatures:
         module.weights = self.weights.as_module()
         module.catalogue = self.catalogue
         module.users = self.users
+        items = (self.item_counts, self.places, self.item_vectors)
+        module.items = [weight for weight in items if weight is not None]
         return module
 
     def concrete_functions(self) -> dict[str, Any]:
@@ -140,6 +161,18 @@ class Signatures:
             defaults["user_id"] = self.users.vocabulary.padding
         return self.recommend(**parse_examples(examples, self.inputs["recommend"], defaults))
 
+    def similar(self, item_ids: Tensor) -> dict[str, Tensor]:
+        positions = self.catalogue.positions(item_ids)[:, tf.newaxis]
+        batch = self.model.with_sparse_rows({"ids": positions, "row": tf.fill(tf.shape(item_ids), -1)})
+        if self.item_vectors is None:
+            with self.weights.in_use():
+                similarities = tf.cast(self.model(batch, training=False), tf.float32)
+        else:
+            vectors = tf.gather(self.item_vectors, tf.maximum(positions[:, 0], 0))
+            similarities = tf.matmul(vectors, self.item_vectors, transpose_b=True)
+        listed = tf.where(positions >= 0, exclude(similarities, positions), EXCLUDED_SCORE)
+        return self._list(batch, listed, self.top_k)
+
     def embed(self, **inputs: Tensor) -> dict[str, Tensor]:
         batch = self._batch(self._checked(inputs))
         with self.weights.in_use():
@@ -179,10 +212,13 @@ class Signatures:
         return self.model.with_sparse_rows(batch)
 
     def _scores(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The scores of all items, and the same with -inf at the items of the history."""
+        """The scores of all items, and those of the lists: of popular items if nothing is known, -inf if seen."""
         with self.weights.in_use():
             scores = tf.cast(self.model(batch, training=False), tf.float32)
-        return scores, self.model.mask_seen(scores, batch)
+        listed = scores
+        if self.item_counts is not None:
+            listed = popular_if_unknown(scores, self.model.is_unknown(batch), self.item_counts)
+        return scores, self.model.mask_seen(listed, batch)
 
     def _list(self, batch: Batch, scores: Tensor, length: Tensor, k: Tensor | None = None) -> dict[str, Tensor]:
         """The outputs of a list signature.
@@ -193,7 +229,7 @@ class Signatures:
             length: width of the lists.
             k: `(batch,)`, most items in the list of each row; `length` if omitted.
         """
-        positions, best_scores = top_k(scores, length)
+        positions, best_scores = top_k(scores, length, self.places)
         if k is not None:
             positions = tf.where(tf.range(length) < k[:, tf.newaxis], positions, -1)
         is_valid = positions >= 0
@@ -214,6 +250,7 @@ class Signatures:
         values |= {"exclude": [blank], "candidates": [blank]}
         if self.users is not None:
             values["user_id"] = self.users.vocabulary.first_ids[:1]
+        values["item_ids"] = self.catalogue.first_ids[:1]
         values["examples"] = [tf.train.Example().SerializeToString()]
         for signature, inputs in self.inputs.items():
             spec = ModelSpec(name=name, signature_name=signature)

@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from kerasrec import EASE, generate
+from kerasrec import EASE, Interactions, MultVAE, Popularity, generate
 from kerasrec.data import item_profiles
+from kerasrec.inference import recommend_batches
+from kerasrec.inference.recommendations import decoded
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +70,65 @@ def test_diversify_makes_lists_more_diverse_and_needs_the_training_table(model, 
     ):
         with pytest.raises(ValueError, match=message):
             model.recommend(histories, 10, **arguments)
+
+
+def test_items_of_equal_popularity_are_in_id_order():
+    table = Interactions.from_arrays([1, 1, 2, 2, 3], ["b", "c", "c", "b", "a"])
+    model = Popularity(table.n_items)
+    model.fit(table, verbose=0)
+    lists = model.recommend(Interactions.from_histories([[]], table), 3)
+    assert lists.item_ids.tolist() == [["b", "c", "a"]]
+
+
+def test_equal_scores_are_in_the_order_of_popularity(table):
+    model = EASE(table.n_items, reg=20.0)
+    model.fit(table, verbose=0)
+    model.kernel.assign(np.ones(model.kernel.shape, np.float32))
+    lists = model.recommend(table.take_users(range(30)), 25)
+    for user in range(30):
+        popular = np.lexsort((table.item_ids, -table.item_counts))
+        unseen = popular[np.isin(popular, table.row(user), invert=True)]
+        assert lists.item_ids[user].tolist() == table.item_ids[unseen[:25]].tolist()
+
+
+def test_a_model_fitted_on_a_stream_scores_unknown_users_itself(table):
+    model = MultVAE(table.n_items, hidden_dims=(8,), latent_dim=4, seed=1)
+    model.compile()
+    model.fit((model.batches(table)[0] for _ in range(1)), epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
+    assert model.item_popularity is None
+    nobody = Interactions.from_histories([[]], table)
+    scores = model.predict(nobody, verbose=0)[0]
+    np.testing.assert_array_equal(model.recommend(nobody, 5).item_ids[0], table.item_ids[np.argsort(-scores)[:5]])
+
+
+def test_the_stream_of_tables_has_the_lists_of_recommend(model, table):
+    users = table.user_ids[::-1]
+    lists = model.recommend(table, 7, users=users)
+    tables = list(recommend_batches(model, table, 7, users=users, batch_size=64))
+    assert [len(part) for part in tables] == [64 * 7] * 4 + [44 * 7]
+    rows = [decoded(part).to_pydict() for part in tables]
+    for name, expected in decoded(lists.to_arrow()).to_pydict().items():
+        assert [value for part in rows for value in part[name]] == expected
+    np.testing.assert_array_equal(rows[0]["user_id"][:14], np.repeat(users[:2], 7))
+    assert rows[0]["rank"][:14] == [*range(1, 8)] * 2
+
+
+def test_a_lowest_score_shortens_the_lists(model, table):
+    lists = model.recommend(table, 7)
+    lowest = float(np.median(lists.scores))
+    (part,) = recommend_batches(model, table, 7, min_score=lowest, batch_size=1000)
+    assert len(part) == (lists.scores >= lowest).sum()
+    assert min(part["score"].to_pylist()) >= lowest
+
+
+def test_invalid_arguments_raise_before_the_first_table(model, table):
+    with pytest.raises(ValueError, match="`k`"):
+        recommend_batches(model, table, 0)
+
+
+def test_short_lists_have_no_rows_for_missing_items(model, table):
+    candidates = table.item_ids[:3].tolist()
+    lists = model.recommend(table.take_users([0, 1]), 10, candidates=candidates)
+    frame = lists.to_frame()
+    assert len(frame) == (lists.item_ids >= 0).sum() < 20
+    assert set(frame["item_id"]) <= set(candidates)

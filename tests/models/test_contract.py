@@ -165,6 +165,20 @@ def test_seen_items_are_never_recommended_and_short_lists_are_padded(case):
         assert (np.diff(lists.scores[user][valid]) <= 0).all()
 
 
+def test_without_a_known_item_the_most_popular_items_are_recommended(case, tmp_path):
+    model, table = trained(case), table_for(case)
+    model.save(tmp_path / "model.keras")
+    nobody = Interactions.from_histories([[], [99999]], table)
+    order = np.lexsort((table.item_ids, -table.item_counts))
+    for which in (model, keras.saving.load_model(tmp_path / "model.keras")):
+        lists = which.recommend(nobody, k=N_ITEMS, train=table)
+        assert lists.n_known.tolist() == [0, 0]
+        np.testing.assert_array_equal(lists.item_ids, [table.item_ids[order]] * 2)
+        np.testing.assert_array_equal(lists.scores, [table.item_counts[order]] * 2)
+    without = model.recommend(nobody, k=3, train=table, exclude=table.item_ids[order[:2]].tolist())
+    np.testing.assert_array_equal(without.item_ids, [table.item_ids[order[2:5]]] * 2)
+
+
 def test_exclude_and_candidates(case):
     model, table = trained(case), table_for(case)
     allowed = table.item_ids[:20].tolist()

@@ -1,8 +1,10 @@
 """The folder of an export: versions, metadata, warm-up requests."""
 
+import datetime
 import json
 import stat
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -113,7 +115,7 @@ def test_warmup_requests_cover_every_signature(fixture, request):
     records = tf.data.TFRecordDataset(str(version / "assets.extra" / "tf_serving_warmup_requests"))
     predictions = [PredictionLog.FromString(record.numpy()).predict_log.request for record in records]
     names = [prediction.model_spec.signature_name for prediction in predictions]
-    assert names == ["serving_default", "recommend", "examples", "score"]
+    assert names == ["serving_default", "recommend", "examples", "score", "similar"]
     for prediction in predictions:
         assert prediction.model_spec.name == version.parent.name
         inputs = {name: tf.make_ndarray(proto) for name, proto in prediction.inputs.items()}
@@ -129,7 +131,9 @@ def test_the_metadata_file_describes_the_model_and_its_data(tmp_path, by_user):
     assert about["config"]["rows"] == "items"
     assert (about["n_items"], about["n_users"], about["top_k"]) == (N_ITEMS, N_USERS, N_ITEMS)
     assert about["serving_inputs"] == ["user_id"]
-    assert about["data"] == repr(table)
+    assert about["table"] == repr(table)
+    assert abs(datetime.datetime.fromisoformat(about["created"]).timestamp() - time.time()) < 600
+    assert about["commit"] is None or len(about["commit"]) == 40
     assert about["protocol"] == "é"
     assert about["metrics"] == {"rmse": 0.9}
     assert (version / "assets" / "item_ids.txt").read_text(encoding="utf-8").splitlines() == table.item_ids.tolist()
@@ -148,7 +152,20 @@ def test_invalid_arguments_are_errors(tmp_path, by_user, ease):
         export_saved_model(model, tmp_path, table, version=-1)
     with pytest.raises(ValueError, match="`metadata`: expected JSON values .*float32"):
         export_saved_model(model, tmp_path, table, metadata={"rmse": np.float32(1)})
+    with pytest.raises(ValueError, match="`metadata`: expected names that the export does not set, got model, table"):
+        export_saved_model(model, tmp_path, table, metadata={"table": "mine", "model": "mine", "stage": "test"})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_old_versions_are_deleted(tmp_path, ease):
+    model, table, _ = ease
+    for version in (3, 4, 7):
+        (tmp_path / str(version) / "variables").mkdir(parents=True)
+    (tmp_path / "notes").mkdir()
+    export_saved_model(model, tmp_path, table, keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "notes"]
+    export_saved_model(model, tmp_path, table, keep=1, version=5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["5", "8", "notes"]
 
 
 def test_the_items_of_another_table_are_an_error(tmp_path, ease):

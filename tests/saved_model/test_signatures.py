@@ -22,6 +22,7 @@ def test_signatures_have_named_inputs_and_only_operations_of_tensorflow(rated, b
         "recommend": ["candidates", "exclude", "history", "k", "ratings"],
         "examples": ["examples"],
         "score": ["history", "ratings"],
+        "similar": ["item_ids"],
     }
     recommend = signatures["recommend"].structured_input_signature[1]
     assert {n: (s.shape.as_list(), s.dtype.name) for n, s in recommend.items()} == {
@@ -54,6 +55,33 @@ def test_items_of_the_history_are_never_returned(rated, by_user):
             assert not seen & set(items)
             assert (answer["scores"][user, len(items) :] == LOWEST).all()
             assert (answer["scores"][user, : len(items)] > LOWEST).all()
+
+
+def test_a_request_without_known_items_or_users_gets_popular_items(rated, by_user, ease):
+    for model, table, version in (rated, by_user, ease):
+        blank, unknown = ["", "?"] if table.item_ids.dtype.kind == "U" else [-1, 10**9]
+        fields = {"history": [[blank], [unknown]], "ratings": [[1.0], [4.0]], "user_id": [blank, unknown]}
+        inputs = {name: fields[name] for name in model.as_user_model(table).serving_inputs}
+        popular = table.item_ids[np.lexsort((table.item_ids, -table.item_counts))]
+        for signature in ("serving_default", "recommend", "score"):
+            item_ids = call(version, signature, **inputs)["item_ids"]
+            np.testing.assert_array_equal(item_ids, [popular[: item_ids.shape[1]]] * 2)
+        scores = call(version, "score", **inputs)["scores"]
+        user_model = model.as_user_model(table)
+        empty = user_model.batches(Interactions.from_histories([[], []], table))[0][0]
+        np.testing.assert_allclose(scores, user_model({**empty, "row": np.array([-1, -1], np.int32)}), atol=1e-5)
+
+
+def test_similar_items_are_those_of_the_model(rated, by_user, ease):
+    for model, table, version in (rated, by_user, ease):
+        unknown = "?" if table.item_ids.dtype.kind == "U" else 10**9
+        items = table.item_ids[[3, 0]].tolist()
+        answer = call(version, "similar", item_ids=[*items, unknown])
+        expected = model.similar(table, items, k=N_ITEMS - 1)
+        np.testing.assert_array_equal(answer["item_ids"][:2, : N_ITEMS - 1], expected.item_ids)
+        np.testing.assert_allclose(answer["scores"][:2, : N_ITEMS - 1], expected.scores, atol=1e-5)
+        assert answer["n_known"].tolist() == [1, 1, 0]
+        assert answer["n_valid"].tolist() == [N_ITEMS - 1, N_ITEMS - 1, 0]
 
 
 def test_padding_unknown_and_repeated_ids_do_not_change_the_scores(rated):
