@@ -43,6 +43,11 @@ class UnknownProtocol:
             "Fix: create the split with the code that defines this protocol"
         )
 
+    def training_rows(self, interactions: Interactions) -> Interactions:
+        """Raises `ValueError`: the rule of the protocol is unknown."""
+        self.split(interactions)
+        return interactions
+
 
 def save_split(split: Split, folder: str | Path) -> None:
     """Writes a split. A table that several parts share is stored once."""
@@ -87,11 +92,13 @@ def load_split(folder: str | Path) -> Split:
         fields: dict[str, Any] = {field: arrays.get(f"{number}.{field}") for field in TABLE_FIELDS}
         tables[number] = Interactions(**fields, **catalogue, column_names=about.get("column_names"))
     parts = {part: tables[number] for part, number in about["tables"].items()}
+    train = parts["train"]
+    nobody = train.take_users([])
     validation, test = (
-        HeldOut(parts[f"{name}.inputs"], parts[f"{name}.targets"], arrays.get(f"{name}.rows"))
+        HeldOut(parts.get(f"{name}.inputs", nobody), parts.get(f"{name}.targets"), arrays.get(f"{name}.rows"))
         for name in ("validation", "test")
     )
-    return Split(parts["train"], validation, test, _protocol(**about["protocol"]))
+    return Split(train, validation, test, _protocol(**about["protocol"]))
 
 
 def _protocol(name: str, **settings: Any) -> SplitProtocol:

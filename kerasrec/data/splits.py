@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+
 from kerasrec.data.interactions import Interactions
 from kerasrec.types import IntArray
 
@@ -48,6 +50,9 @@ class SplitProtocol(Protocol):
     def split(self, interactions: Interactions) -> Split:
         """Splits a table."""
 
+    def training_rows(self, interactions: Interactions) -> Interactions:
+        """Returns all interactions of a table in the form in which models of this protocol are trained."""
+
 
 @dataclass(frozen=True, repr=False)
 class Split:
@@ -64,6 +69,33 @@ class Split:
     validation: HeldOut
     test: HeldOut
     protocol: SplitProtocol
+
+    @classmethod
+    def with_nothing_held_out(cls, train: Interactions, protocol: SplitProtocol) -> Split:
+        """A split whose training table has all rows; validation and test are empty.
+
+        Args:
+            train: the table.
+            protocol: the protocol whose form of the data it has.
+        """
+        return cls(train, HeldOut(train.take_users([])), HeldOut(train.take_users([])), protocol)
+
+    def histories(self) -> Interactions:
+        """Returns all interactions of all users, over the training catalogue: the tables of all parts together."""
+        parts = [self.train]
+        for part in (self.validation, self.test):
+            parts += [table for table in (part.inputs, part.targets) if table is not None and len(table)]
+        tables = list({id(table): table for table in parts}.values())
+        if len(tables) == 1:
+            return self.train
+        has_times = all(table.times is not None for table in tables)
+        joined = Interactions.from_arrays(
+            np.concatenate([table.user_ids[table.users] for table in tables]),
+            np.concatenate([table.item_ids[table.items] for table in tables]),
+            np.concatenate([table.values for table in tables]),
+            np.concatenate([table.times for table in tables if table.times is not None]) if has_times else None,
+        )
+        return joined.with_catalogue(self.train.item_ids)
 
     @property
     def sizes(self) -> dict[str, int]:

@@ -10,12 +10,13 @@ import numpy as np
 
 from kerasrec.data import HeldOut, Interactions
 from kerasrec.explorer.activations import LayerOutput, LayerRecorder, summary
-from kerasrec.explorer.attribution import places_to_leave_out, score_reasons, strongest_units
+from kerasrec.explorer.attribution import score_reasons, strongest_units
 from kerasrec.explorer.catalogue import MAX_RESULTS, Catalogue
 from kerasrec.explorer.export_client import ExportClient
 from kerasrec.explorer.loss_demo import LossDemo
 from kerasrec.explorer.question import Question
 from kerasrec.explorer.rounding import round_for_page
+from kerasrec.inference.explain import places_to_leave_out
 from kerasrec.runs import Run
 from kerasrec.types import Array, FloatArray, IntArray
 
@@ -53,6 +54,7 @@ class Explorer:
     """
 
     def __init__(self, run: Run) -> None:
+        run.check_has_metrics()
         self.run = run
         self.model = run.model()
         split = run.split()

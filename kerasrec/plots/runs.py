@@ -27,6 +27,7 @@ class _LoadedRun:
     """A run whose model, split and history are read once for all plots."""
 
     def __init__(self, run: Run) -> None:
+        run.check_has_metrics()
         self.run = run
 
     @cached_property

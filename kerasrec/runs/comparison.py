@@ -41,6 +41,7 @@ def compare_runs(
     names = run_names(runs)
     results = {}
     for name, run in zip(names, runs, strict=True):
+        run.check_has_metrics()
         model = run.model()
         if metrics is None:
             chosen = model.monitor.removeprefix("val_")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import keras
 
 from kerasrec.callbacks import read_history
-from kerasrec.data import Split
+from kerasrec.data import Interactions, Split
 from kerasrec.inference.evaluation import Evaluation, evaluate
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.model_settings import ModelSettings
@@ -23,7 +26,7 @@ class Run:
     """A finished run in a folder.
 
     Args:
-        folder: a folder that `train` or `save_run` wrote.
+        folder: a folder that `train`, `refit` or `save_run` wrote.
 
     Attributes:
         folder: the folder.
@@ -50,8 +53,9 @@ class Run:
             )
         self.config = read_config(self.folder) if has_config else None
         self.settings: ModelSettings | None = read_settings(self.folder) if has_config else None
-        required = ("model", "data", "protocol", "seed", "test", "validation", "versions")
-        self.metrics = read_json(self.folder / METRICS_FILE, required)
+        self.metrics = read_json(self.folder / METRICS_FILE, ("model", "data", "protocol", "seed", "versions"))
+        if not self.was_refitted:
+            self.metrics = read_json(self.folder / METRICS_FILE, ("test", "validation"))
 
     def __repr__(self) -> str:
         model, data, protocol = (self.metrics[name] for name in ("model", "data", "protocol"))
@@ -69,6 +73,39 @@ class Run:
             raise ValueError(f"expected one of the models {', '.join(ZOO)}, got {name!r}. Fix: load it with `model()`")
         return ZOO[name]
 
+    @property
+    def was_refitted(self) -> bool:
+        """Whether `refit` wrote the run, so that its model has seen all rows and nothing is held out."""
+        return "refit" in self.metrics
+
+    @property
+    def id(self) -> str:
+        """Twelve characters that identify the configuration and the data of the run."""
+        file = self.folder / (METRICS_FILE if self.config is None else CONFIG_FILE)
+        content: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        content.pop("data_files", None)  # a copy of the same data has another time
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def data_digest(self) -> str | None:
+        """SHA-256 of the table that was read; `None` if `save_run` wrote the run."""
+        if self.config is None:
+            return None
+        digest: str = read_json(self.folder / CONFIG_FILE, ("data_digest",))["data_digest"]
+        return digest
+
+    def check_has_metrics(self) -> None:
+        """Checks that the run has held-out rows.
+
+        Raises:
+            ValueError: `refit` wrote the run.
+        """
+        if self.was_refitted:
+            raise ValueError(
+                f"expected a run with held-out rows, got {self.folder}, which was refitted on all rows. "
+                f"Fix: give the run that it was chosen by, {self.metrics['refit']['folder']}"
+            )
+
     def model(self) -> Recommender:
         """Loads the trained model.
 
@@ -83,6 +120,10 @@ class Run:
     def split(self) -> Split:
         """Loads the split that the model was trained and evaluated on."""
         return Split.load(self.folder / "split")
+
+    def histories(self) -> Interactions:
+        """Loads the interactions of all users of the run, over the catalogue of the model."""
+        return self.split().histories()
 
     def history(self) -> dict[str, list[float]]:
         """Metrics by epoch, in the format of Keras' `History.history`; NaN for an epoch without the metric."""
@@ -99,7 +140,11 @@ class Run:
 
         Returns:
             `{"validation": …, "test": …}`.
+
+        Raises:
+            ValueError: the run was refitted on all rows.
         """
+        self.check_has_metrics()
         model, split = self.model(), self.split()
         held_out = {"validation": split.validation, "test": split.test}
         return {name: evaluate(model, rows, metrics, verbose=verbose) for name, rows in held_out.items()}

@@ -110,7 +110,7 @@ def write_results(
     Args:
         folder: folder of the run.
         model: the trained model.
-        split: the split of the run.
+        split: the split of the run. If nothing is held out, nothing is evaluated.
         about: what `metrics.json` states in addition to the metrics.
         epochs: rows of `history.csv`.
         verbose: 1 for progress bars.
@@ -123,13 +123,13 @@ def write_results(
     titles = [""] * train_table.n_items if train_table.item_titles is None else train_table.item_titles.tolist()
     _write_csv(folder / "users.csv", ["user"], ((user,) for user in train_table.user_ids.tolist()))
     _write_csv(folder / "items.csv", ["item", "title"], zip(train_table.item_ids.tolist(), titles, strict=True))
+    parts = {"test": split.test, "validation": split.validation} if any(split.held_out()) else {}
     metrics = {
         **about,
         "protocol": split.protocol.name,
         "protocol_settings": asdict(split.protocol),
-        "test": evaluate(model, split.test, verbose=verbose).as_dict(),
-        "validation": evaluate(model, split.validation, verbose=verbose).as_dict(),
-        "baseline": baseline_metrics(model, split),
+        **{name: evaluate(model, held_out, verbose=verbose).as_dict() for name, held_out in parts.items()},
+        **({"baseline": baseline_metrics(model, split)} if parts else {}),
         "parameters": int(model.count_params()),
         "versions": versions(),
     }

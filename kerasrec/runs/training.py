@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import keras
 from kerasrec.callbacks import Checkpoints, EpochBar, TrainingMetrics
 from kerasrec.data import Interactions, Split
 from kerasrec.files import UNFINISHED
+from kerasrec.models.model_settings import ModelSettings
 from kerasrec.runs.config import (
     CONFIG_FILE,
     RunConfig,
@@ -80,25 +81,48 @@ def train(
     """
     folder = Path(folder)
     protocol_of(config)  # raises before the folder is created
+
+    def split(table: Interactions) -> tuple[Split, ModelSettings]:
+        split = protocol_of(config).split(table)
+        note(verbose, split.describe())
+        return split, _settings_of(config, split, verbose)
+
     with locked(folder):
-        _prepare(config, functools.cache(read_data), folder, overwrite, verbose)
+        prepare(asdict(config), functools.cache(read_data), split, folder, overwrite)
         if (folder / METRICS_FILE).exists():
-            _note(verbose, f"nothing to do: the run in {folder} is finished, and its data have not changed")
+            note(verbose, f"nothing to do: the run in {folder} is finished, and its data have not changed")
         else:
             _fit(folder, config, verbose)
     return Run(folder)
 
 
-def _note(verbose: int, line: str) -> None:
+def note(verbose: int, line: str) -> None:
+    """Prints a line on standard error if `verbose` is not 0."""
     if verbose:
         print(line, file=sys.stderr)
 
 
-def _prepare(
-    config: RunConfig, read_table: Callable[[], Interactions], folder: Path, overwrite: bool, verbose: int
+def prepare(
+    config: Mapping[str, Any],
+    read_table: Callable[[], Interactions],
+    split: Callable[[Interactions], tuple[Split, ModelSettings]],
+    folder: Path,
+    overwrite: bool,
 ) -> None:
-    """Splits the data and writes the configuration, unless the folder already contains this run."""
-    files = file_states(config.data)  # before the data are read
+    """Splits the data and writes `run.json`, unless the folder already contains this run.
+
+    Args:
+        config: the fields of `RunConfig`, and `"refit"` for a refitted run.
+        read_table: reads the interactions.
+        split: returns the split of a table and the settings of the run. It raises any error that is certain to come,
+            such as that of an option that the model rejects, before anything is replaced.
+        folder: folder of the run.
+        overwrite: whether to replace another run in the folder.
+
+    Raises:
+        FileExistsError: the folder contains another run, a run on other data, or other files.
+    """
+    files = file_states(config["data"])  # before the data are read
     if (folder / CONFIG_FILE).exists():
         conflict = _conflict(config, read_table, folder, files)
         if not conflict:
@@ -108,26 +132,25 @@ def _prepare(
     elif not _is_empty(folder):
         raise FileExistsError(f"{folder} is not empty and contains no trained run. Fix: choose another folder")
     table = read_table()
-    split = protocol_of(config).split(table)
-    _note(verbose, split.describe())
-    _begin(folder, config, split, {"data_files": files, "data_digest": table_digest(table)}, verbose)
+    data_state: dict[str, Any] = {"data_files": files, "data_digest": table_digest(table)}
+    _begin(folder, config, *split(table), data_state)
 
 
 def _conflict(
-    config: RunConfig, read_table: Callable[[], Interactions], folder: Path, files: FileStates | None
+    config: Mapping[str, Any], read_table: Callable[[], Interactions], folder: Path, files: FileStates | None
 ) -> str | None:
     """Why the run in a folder is not the one of this configuration and these data; `None` if it is."""
-    new, old = asdict(config), asdict(read_config(folder))
+    stored = read_json(folder / CONFIG_FILE, ("data_files", "data_digest"))
+    new, old = {"refit": None, **config}, {**asdict(read_config(folder)), "refit": stored.get("refit")}
     if new != old:
         differences = ", ".join(
             f"{name} {old[name]!r} instead of {new[name]!r}" for name in new if new[name] != old[name]
         )
         return f"{folder} contains another run ({differences})"
-    stored = read_json(folder / CONFIG_FILE, ("data_files", "data_digest"))
     unchanged = files is not None and files == stored["data_files"]
     if unchanged or table_digest(read_table()) == stored["data_digest"]:
         return None
-    return f"the data {config.data!r} have changed since the run in {folder} began"
+    return f"the data {config['data']!r} have changed since the run in {folder} began"
 
 
 def _has_results(folder: Path) -> bool:
@@ -141,11 +164,8 @@ def _is_empty(folder: Path) -> bool:
     return all(name in ("split", LOCK_FILE) or name.startswith(UNFINISHED) for name in names)
 
 
-def _begin(folder: Path, config: RunConfig, split: Split, data_state: dict[str, object], verbose: int) -> None:
-    """Writes the split and then the configuration, whose presence means that the split is complete.
-
-    An error that is certain to come, such as an option that the model rejects, is raised before anything is replaced.
-    """
+def _settings_of(config: RunConfig, split: Split, verbose: int) -> ModelSettings:
+    """Completes the configuration from the data, and checks that training and evaluation can begin."""
     for name, held_out in (("validation", split.validation), ("test", split.test)):
         if held_out.targets is None or not len(held_out.targets):
             raise ValueError(
@@ -155,13 +175,20 @@ def _begin(folder: Path, config: RunConfig, split: Split, data_state: dict[str, 
     settings = settings_for(config, split.train, split.validation)
     build_model(config, split.train, settings)
     if settings.trials:
-        _note(verbose, f"compared on validation data: {settings.describe_trials()}")
+        note(verbose, f"compared on validation data: {settings.describe_trials()}")
+    return settings
+
+
+def _begin(
+    folder: Path, config: Mapping[str, Any], split: Split, settings: ModelSettings, data_state: Mapping[str, Any]
+) -> None:
+    """Writes the split and then `run.json`, whose presence means that the split is complete."""
     for name in REPLACED_FILES:
         (folder / name).unlink(missing_ok=True)
     for name in REPLACED_FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     split.save(folder / "split")
-    write_json(folder / CONFIG_FILE, {**asdict(config), "settings": asdict(settings), **data_state})
+    write_json(folder / CONFIG_FILE, {**config, "settings": asdict(settings), **data_state})
 
 
 def _fit(folder: Path, config: RunConfig, verbose: int) -> None:
@@ -173,7 +200,7 @@ def _fit(folder: Path, config: RunConfig, verbose: int) -> None:
     early_stop = _EarlyStop(checkpoints, settings.patience)
     epochs_done = checkpoints.restore(model)
     if epochs_done:
-        _note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")
+        note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")
     if epochs_done < settings.epochs and not early_stop.is_due():
         training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if settings.epochs > 1 else []
         model.fit(

@@ -64,6 +64,8 @@ def test_run_json_states_the_configuration_in_plain_names(tmp_path):
         "model_options": {"reg": 20.0},
         "read_options": {"value": "stars"},
         "learning_rate": None,
+        "item_features": None,
+        "user_features": None,
         "settings": {
             "arguments": {"reg": 20.0},
             "epochs": 1,

@@ -61,6 +61,14 @@ class HeldOutUsers:
         if self.held_out is not None:
             as_int_at_least(1, held_out=self.held_out)
 
+    def training_rows(self, interactions: Interactions) -> Interactions:
+        """Returns all likes of a table, for a model that is trained on all rows, with nothing held out.
+
+        Raises:
+            DataError: The table has no likes.
+        """
+        return likes_of(interactions, self.min_value)
+
     def split(self, interactions: Interactions) -> Split:
         """Splits a table. The split's protocol states the number of held-out users.
 

@@ -47,6 +47,14 @@ class OwnItems:
         check_shares(share=self.share, validation=self.validation)
         check_at_least(1, min_items=self.min_items)
 
+    def training_rows(self, interactions: Interactions) -> Interactions:
+        """Returns all likes of a table, for a model that is trained on all rows, with nothing held out.
+
+        Raises:
+            DataError: The table has no likes.
+        """
+        return likes_of(interactions, self.min_value)
+
     def split(self, interactions: Interactions) -> Split:
         """Splits a table.
 

@@ -41,6 +41,10 @@ class RandomRatings:
     def __post_init__(self) -> None:
         check_shares(test=self.test, validation=self.validation)
 
+    def training_rows(self, interactions: Interactions) -> Interactions:
+        """Returns all ratings of a table, for a model that is trained on all rows, with nothing held out."""
+        return interactions
+
     def split(self, interactions: Interactions) -> Split:
         """Splits a table.
 

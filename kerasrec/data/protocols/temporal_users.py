@@ -60,6 +60,14 @@ class TemporalUsers:
         if self.held_out is not None:
             as_int_at_least(1, held_out=self.held_out)
 
+    def training_rows(self, interactions: Interactions) -> Interactions:
+        """Returns all likes of a table, for a model that is trained on all rows, with nothing held out.
+
+        Raises:
+            DataError: The table has no likes.
+        """
+        return likes_of(interactions, self.min_value).in_time_order()
+
     def split(self, interactions: Interactions) -> Split:
         """Splits a table.
 
