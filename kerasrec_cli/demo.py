@@ -12,7 +12,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.recommend import print_items, titles_of
 from kerasrec_cli.runtime import Command
-from kerasrec_cli.serving import DEFAULT_NAME, export_run
+from kerasrec_cli.serving import DEFAULT_NAME
 
 if TYPE_CHECKING:
     from kerasrec.runs import Run
@@ -31,7 +31,7 @@ def demo(out: Path | None, epochs: int) -> None:
       kerasrec demo --epochs 5
     """  # noqa: D301 - click reads the character \b
     from kerasrec import ZOO
-    from kerasrec.runs import RunConfig, train
+    from kerasrec.runs import RunConfig, export_run, refit, train
     from kerasrec.serving import Client, Server
 
     with contextlib.ExitStack() as stack:
@@ -52,8 +52,9 @@ def demo(out: Path | None, epochs: int) -> None:
             )
             runs[name] = train(config, lambda: table, folder / name, verbose=1)
         _print_metrics(runs)
-        _print_step("3. Export a SavedModel")
-        version = export_run(runs["mult_vae"], folder / "served", top_k=100)
+        _print_step("3. Train Mult-VAE on all rows, and export it as a SavedModel")
+        final = refit(runs["mult_vae"], folder / "final", read_data=lambda: table, verbose=1)
+        version = export_run(final, folder / "served")
         click.echo(f"written: {version}")
         _print_step("4. Serve it over gRPC and request recommendations")
         longest = int(table.counts.argmax())

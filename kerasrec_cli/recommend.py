@@ -1,15 +1,16 @@
-"""`kerasrec recommend`: a list of items from a run or from a server."""
+"""`kerasrec recommend`: lists of items from a run or from a server."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasrec_cli.id_lists import LIST_FORMAT, known_items, parse_ids, read_list
 from kerasrec_cli.options import split_list
 from kerasrec_cli.runtime import Command
 from kerasrec_cli.serving import DEFAULT_NAME
@@ -28,94 +29,224 @@ if TYPE_CHECKING:
     """a CSV file: '"Shirt, blue",Hat'.""",
 )
 @click.option("--ratings", default="", help="Ratings of these items, separated by commas, for rating models.")
-@click.option("--user", help="Id of the user, for models that read it (cdae, and auto_rec or cfn with rows=items).")
+@click.option("--user", help="Id of a user, whose history is that in the data of the run.")
+@click.option("--all", "all_users", is_flag=True, help="Recommend for all users; needs --to.")
+@click.option(
+    "--users", "users_file", type=click.Path(path_type=Path), help="File with one user id per line; needs --to."
+)
+@click.option("--data", help="Newer data of the same format with the users' histories.  [default: the data of the run]")
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="Number of items.")
+@click.option("--exclude", default="", metavar=LIST_FORMAT, help="Items that are never recommended.")
+@click.option("--candidates", default="", metavar=LIST_FORMAT, help="The only items that may be recommended.")
+@click.option("--min-score", type=float, help="Leave out items with a lower score.")
+@click.option("--why", is_flag=True, help="Print the history items that raise the score of each item most.")
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path),
+    help="With --all or --users: a file .parquet, .csv or .jsonl, or a new folder of Parquet files.",
+)
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="Model name, for a server.")
-def recommend(source: str, history: str, ratings: str, user: str | None, k: int, name: str) -> None:
-    """Recommend items for a history, from a RUN folder or a server.
+def recommend(
+    source: str,
+    history: str,
+    ratings: str,
+    user: str | None,
+    all_users: bool,
+    users_file: Path | None,
+    data: str | None,
+    k: int,
+    exclude: str,
+    candidates: str,
+    min_score: float | None,
+    why: bool,
+    to: Path | None,
+    name: str,
+) -> None:
+    """Recommend items for one history or all users, from a RUN or a server.
+
+    Users without a known item get the most popular items. With --all and --users, the lists are
+    written to a file with the columns user_id, rank, item_id and score. The file is complete or
+    does not exist.
 
     \b
     Example:
-      kerasrec recommend run --history 1,5,26 -k 5
+      kerasrec recommend run --all -k 20 --to recommendations.parquet
     """  # noqa: D301 - click reads the character \b
     from kerasrec.runs import Run
+    from kerasrec_cli.score_users import score_users
 
-    query = Query(split_list(history), split_list(ratings), user)
+    restrictions = Restrictions(
+        read_list(exclude, "--exclude"), read_list(candidates, "--candidates"), bool(candidates), min_score
+    )
+    is_server = re.fullmatch(r".+:\d+", source) and not (Path(source) / "run.json").exists()
+    if all_users or users_file is not None:
+        for option, value in (("--history", history), ("--user", user), ("--ratings", ratings), ("--why", why)):
+            if value:
+                raise ValueError(f"{option}: expected no {option} with --all or --users. Fix: leave one of them out")
+        if all_users and users_file is not None:
+            raise ValueError("--all and --users: expected one of them. Fix: leave one out")
+        if is_server:
+            raise ValueError(f"--all and --users: expected a RUN folder, got the server {source}. Fix: give the folder")
+        if to is None:
+            raise ValueError("--to: expected a file for the lists of many users. Fix: add --to recommendations.parquet")
+        score_users(Run(source), users_file, data, k, restrictions, to)
+        return
+    if to is not None:
+        raise ValueError("--to: expected --all or --users with it. Fix: add one of them, or leave --to out")
+    query = Query(split_list(history), split_list(ratings), user, data, restrictions, why)
     if not query.history and user is None:
-        click.echo("note: without --history, the answer is that for an unknown user", err=True)
-    if (Path(source) / "run.json").exists() or not re.fullmatch(r".+:\d+", source):
-        items, scores, titles = recommend_from_run(Run(source), query, k)
+        click.echo("note: without --history, the list contains the most popular items", err=True)
+    if is_server:
+        for option, value in (("--data", data), ("--why", why)):
+            if value:
+                raise ValueError(f"{option}: expected a RUN folder with it, got a server. Fix: leave {option} out")
+        print_items(*recommend_from_server(source, name, query, k), {}, min_score)
     else:
-        items, scores = recommend_from_server(source, name, query, k)
-        titles = {}
-    print_items(items, scores, titles)
+        items, scores, titles, reasons = recommend_from_run(Run(source), query, k)
+        print_items(items, scores, titles, min_score, reasons)
+
+
+@dataclass(frozen=True)
+class Restrictions:
+    """Which items may be in the lists, with ids as text.
+
+    Attributes:
+        exclude: items that are never recommended.
+        candidates: the only items that may be recommended.
+        has_candidates: whether `candidates` applies; without candidates, all items may be recommended.
+        min_score: items with a lower score are left out; `None` for no limit.
+    """
+
+    exclude: list[str] = field(default_factory=list)
+    candidates: list[str] = field(default_factory=list)
+    has_candidates: bool = False
+    min_score: float | None = None
+
+    def known(self, catalogue: Any) -> dict[str, list[Any]]:
+        """The arguments `exclude` and `candidates` of `Recommender.recommend`; notes count unknown ids.
+
+        Raises:
+            ValueError: no candidate is in the catalogue.
+        """
+        are_strings = catalogue.dtype.kind in "US"
+        lists = {
+            name: known_items(parse_ids(ids, are_strings, f"--{name}"), catalogue, f"--{name}")
+            for name, ids in (("exclude", self.exclude), ("candidates", self.candidates))
+        }
+        if self.has_candidates and not lists["candidates"]:
+            raise ValueError("--candidates: expected at least one item of the catalogue, got none")
+        return lists
 
 
 @dataclass(frozen=True)
 class Query:
-    """The input of a recommendation, with ids and ratings as text.
+    """The input of a recommendation for one user, with ids and ratings as text.
 
     Attributes:
         history: ids of the items that the user has seen.
         ratings: their ratings; empty if not given.
         user: id of the user, or `None`.
+        data: newer data with the history of the user, or `None`.
+        restrictions: which items may be in the list.
+        why: whether to explain each item.
     """
 
     history: list[str]
     ratings: list[str]
     user: str | None
+    data: str | None = None
+    restrictions: Restrictions = Restrictions()
+    why: bool = False
 
     def check(self, serving_inputs: Iterable[str]) -> None:
-        """Checks that the query has the inputs of a model.
+        """Checks the ratings.
 
         Args:
             serving_inputs: names of the model's inputs.
 
         Raises:
-            ValueError: an input is missing, or the model does not have it.
+            ValueError: ratings are missing, or the model does not read them.
         """
-        for option, value, model_input in (("user", self.user, "user_id"), ("ratings", self.ratings, "ratings")):
-            if value and model_input not in serving_inputs:
-                raise ValueError(
-                    f"--{option}: this model has only the inputs {', '.join(serving_inputs)}. Fix: leave --{option} out"
-                )
+        if self.ratings and "ratings" not in serving_inputs:
+            raise ValueError(
+                f"--ratings: this model has only the inputs {', '.join(serving_inputs)}. Fix: leave --ratings out"
+            )
         if "ratings" in serving_inputs and len(self.ratings) != len(self.history):
             raise ValueError(
                 f"--ratings: expected one rating for each of the {len(self.history)} items of --history, "
                 f"got {len(self.ratings)}"
             )
         if self.user is None and "history" not in serving_inputs:
-            raise ValueError("this model answers by user id. Fix: give --user")
+            raise ValueError(needs_user())
 
 
-def recommend_from_run(run: Run, query: Query, k: int) -> tuple[Any, Any, dict[Any, str]]:
-    """Returns the item ids, scores and titles from the model of a run."""
-    from kerasrec import Interactions
+def needs_user() -> str:
+    """The message for a query without a user to a model that reads only the user id."""
+    return "--user: expected a user id, because this model reads no history. Fix: add --user ID"
 
-    model, train_table = run.model(), run.split().train
+
+def recommend_from_run(run: Run, query: Query, k: int) -> tuple[Any, Any, dict[Any, str], dict[Any, str]]:
+    """Returns the item ids, scores, titles and reasons from the model of a run."""
+    model, split = run.model(), run.split()
     query.check(model.serving_inputs)
-    history = _parse_ids(query.history, train_table.item_ids.dtype.kind in "US", "--history")
-    unknown = set(history) - set(train_table.item_ids.tolist())
-    for item in unknown:
-        click.echo(f"note: item {item} is not in the catalogue and is ignored", err=True)
-    users, is_known = None, True
-    if query.user is not None:
-        users = _parse_ids([query.user], train_table.user_ids.dtype.kind in "US", "--user")
-        is_known = users[0] in train_table.user_ids.tolist()
-    if "history" in model.serving_inputs:
-        if not is_known:
-            click.echo(f"note: user {query.user} is not a training user; the answer uses --history only", err=True)
-        ratings = [_parse_ratings(query.ratings)] if "ratings" in model.serving_inputs else None
-        table = Interactions.from_histories([history], train_table, ratings, users)
-        answer = model.recommend(table, k, train=train_table)
-    elif not is_known:
-        raise ValueError(
-            f"--user: user {query.user} is not a training user, and this model answers only for those. "
-            f"Fix: choose one of {run.folder / 'users.csv'}"
-        )
+    table = _history_table(run, split, model.serving_inputs, query)
+    restrictions = query.restrictions.known(split.train.item_ids)
+    exclude, candidates = restrictions["exclude"], restrictions["candidates"]
+    if "history" not in model.serving_inputs:
+        exclude += _known_history(query, split.train)
+    titles, reasons = titles_of(split.train), {}
+    if query.why:
+        explained = model.explain(table, k, exclude=exclude, candidates=candidates, train=split.train)
+        item_ids, scores = explained.item_ids[0], explained.scores[0]
+        for place, item in enumerate(item_ids.tolist()):
+            pairs = zip(
+                explained.reason_ids[0, place].tolist(), explained.contributions[0, place].tolist(), strict=True
+            )
+            named = [(f"{reason} {titles.get(reason, '')}".rstrip(), change) for reason, change in pairs if change]
+            reasons[item] = ", ".join(f"{name} ({change:+.4f})" for name, change in named)
     else:
-        answer = model.recommend(train_table, k, users=users, exclude=[i for i in history if i not in unknown])
-    return answer.item_ids[0], answer.scores[0], titles_of(train_table)
+        answer = model.recommend(table, k, exclude=exclude, candidates=candidates, train=split.train)
+        item_ids, scores = answer.item_ids[0], answer.scores[0]
+    return item_ids, scores, titles, reasons
+
+
+def _history_table(run: Run, split: Any, serving_inputs: Iterable[str], query: Query) -> Interactions:
+    """A table of one row: the history of the query, or else that of its user in the data."""
+    from kerasrec import Interactions
+    from kerasrec.inference.recommend import user_rows
+    from kerasrec.runs import read_newer
+
+    train = split.train
+    users = None
+    if query.user is not None:
+        users = parse_ids([query.user], train.user_ids.dtype.kind in "US", "--user")
+    if query.history and "history" in serving_inputs:
+        if users is not None and "user_id" not in serving_inputs:
+            raise ValueError(
+                "--user and --history: expected one of them, because this model reads only a history. "
+                "Fix: leave --user out"
+            )
+        if users is not None and user_rows(train, users)[0] < 0:
+            click.echo(f"note: user {query.user} is not a training user; only --history is used", err=True)
+        _known_history(query, train)
+        ids = parse_ids(query.history, train.item_ids.dtype.kind in "US", "--history")
+        ratings = [_parse_ratings(query.ratings)] if "ratings" in serving_inputs else None
+        return Interactions.from_histories([ids], train, ratings, users)
+    if users is None:
+        return Interactions.from_histories([[]], train)
+    table = split.histories() if query.data is None else read_newer(run, query.data).with_catalogue(train.item_ids)
+    row = int(user_rows(table, users)[0])
+    if row < 0:
+        where = f"the run {run.folder}" if query.data is None else query.data
+        click.echo(f"note: user {query.user} is not in the data of {where}; the list has popular items", err=True)
+        return Interactions.from_histories([[]], train, user_ids=users)
+    return table.take_users([row])
+
+
+def _known_history(query: Query, train: Interactions) -> list[Any]:
+    """The items of the history that are in the catalogue; a note counts the others."""
+    ids = parse_ids(query.history, train.item_ids.dtype.kind in "US", "--history")
+    return known_items(ids, train.item_ids, "--history")
 
 
 def recommend_from_server(address: str, name: str, query: Query, k: int) -> tuple[Any, Any]:
@@ -126,31 +257,49 @@ def recommend_from_server(address: str, name: str, query: Query, k: int) -> tupl
         with Client(address, model=name) as client:
             types = client.input_types()  # input → "string", "int64" or "float32"
             query.check(types)
+            if query.user is not None and "user_id" not in types:
+                raise ValueError(
+                    f"--user: the server reads only {', '.join(types)} for this model. Fix: give --history, or a RUN"
+                )
             if query.history and "history" not in types:
-                raise ValueError("--history: this model answers by user id only. Fix: leave --history out")
+                raise ValueError("--history: expected --user only, because this model reads no history")
             inputs: dict[str, Any] = {}
             if query.user is not None:
-                inputs["user_ids"] = _parse_ids([query.user], types.get("user_id") == "string", "--user")
+                inputs["user_ids"] = parse_ids([query.user], types.get("user_id") == "string", "--user")
             elif {"user_id", "history"} <= types.keys():
                 inputs["user_ids"] = ["" if types["user_id"] == "string" else -1]  # an unknown user
             if "history" in types:
-                inputs["histories"] = [_parse_ids(query.history, types.get("history") == "string", "--history")]
+                inputs["histories"] = [parse_ids(query.history, types.get("history") == "string", "--history")]
             if "ratings" in types:
                 inputs["ratings"] = [_parse_ratings(query.ratings)]
+            are_strings = types.get("history", types.get("user_id")) == "string"
+            for option, ids in (("exclude", query.restrictions.exclude), ("candidates", query.restrictions.candidates)):
+                inputs[option] = parse_ids(ids, are_strings, f"--{option}")
             item_ids, scores = client.recommend(k=k, **inputs)
     except ServingError as error:
         raise ValueError(str(error)) from error
     return item_ids[0], scores[0]
 
 
-def print_items(items: Any, scores: Any, titles: dict[Any, str]) -> None:
-    """Prints a list of items, best first."""
-    padding = ("", -1)
-    if all(item in padding for item in items.tolist()):
+def print_items(
+    items: Any,
+    scores: Any,
+    titles: dict[Any, str],
+    min_score: float | None = None,
+    reasons: Mapping[Any, str] | None = None,
+) -> None:
+    """Prints a list of items, best first, each with its reasons."""
+    places = [
+        (rank, item, score)
+        for rank, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True), 1)
+        if item not in ("", -1) and (min_score is None or score >= min_score)
+    ]
+    if not places:
         click.echo("note: no item is left to recommend", err=True)
-    for rank, (item, score) in enumerate(zip(items.tolist(), scores.tolist(), strict=True), 1):
-        if item not in padding:
-            click.echo(f"{rank:>3}. {item!s:<10} {score:>9.4f}  {titles.get(item, '')}".rstrip())
+    for rank, item, score in places:
+        click.echo(f"{rank:>3}. {item!s:<10} {score:>9.4f}  {titles.get(item, '')}".rstrip())
+        if reasons and reasons.get(item):
+            click.echo(f"       because of {reasons[item]}")
 
 
 def titles_of(table: Interactions) -> dict[Any, str]:
@@ -160,18 +309,8 @@ def titles_of(table: Interactions) -> dict[Any, str]:
     return dict(zip(table.item_ids.tolist(), table.item_titles.tolist(), strict=True))
 
 
-def _parse_ids(ids: list[str], are_strings: bool, option: str) -> list[Any]:
-    """Converts ids to the type that they have in the data."""
-    if are_strings:
-        return ids
-    try:
-        return [int(i) for i in ids]
-    except ValueError as error:
-        raise ValueError(f"{option}: the ids of these data are integers ({error})") from None
-
-
 def _parse_ratings(ratings: list[str]) -> list[float]:
     try:
         return [float(rating) for rating in ratings]
-    except ValueError as error:
-        raise ValueError(f"--ratings: {error}") from None
+    except ValueError:
+        raise ValueError(f"--ratings: expected numbers, got {', '.join(ratings)}") from None

@@ -16,15 +16,27 @@ from typing import Any
 
 import click
 
+from kerasrec_cli.settings import defaults_of, name_variables
+
 OPTION_NAMES = "kerasrec option names"
 """Key in a context's `meta`: Python name → option, for messages of the library."""
 
-ERROR, INTERRUPTED = 2, 130
-"""Exit codes."""
+ERROR, REJECTED, INTERRUPTED = 2, 3, 130
+"""Exit codes: an error; the deployment gate rejects a candidate; Ctrl-C."""
 
 
 class Command(click.Command):
-    """A command that first imports the library."""
+    """A command that first imports the library, and whose options may come from a file or from the environment."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Creates the context with the settings of the configuration file as defaults."""
+        name_variables(self, info_name or str(self.name))
+        settings = (parent.default_map or {}).get(info_name or "") if parent else None
+        if settings:
+            extra["default_map"] = defaults_of(self, settings)
+        return super().make_context(info_name, args, parent, **extra)
 
     def invoke(self, ctx: click.Context) -> Any:
         options = {p.name: (p.secondary_opts or p.opts)[0] for p in self.params if isinstance(p, click.Option)}

@@ -8,14 +8,11 @@ import json
 import signal
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from kerasrec_cli.runtime import Command, exit_on_signals
-
-if TYPE_CHECKING:
-    from kerasrec.runs import Run
 
 DEFAULT_NAME = "default"
 """Name of a served model if no other is given, as in TF Serving."""
@@ -25,21 +22,40 @@ DEFAULT_NAME = "default"
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="Folder of numbered versions.")
 @click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Items per list by default.")
+@click.option("--keep", type=click.IntRange(1), help="Delete all but the newest versions.  [default: keep all]")
+@click.option(
+    "--metadata",
+    "metadata_texts",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Further content of assets.extra/kerasrec.json. Repeatable.",
+)
 @click.option(
     "--bfloat16", is_flag=True, help="Store matrices in half the size, and print the share of equal top-100 items."
 )
-def export(run: Path, to: Path, top_k: int, bfloat16: bool) -> None:
+def export(run: Path, to: Path, top_k: int, keep: int | None, metadata_texts: tuple[str, ...], bfloat16: bool) -> None:
     """Write the model of a RUN folder as a SavedModel for TF Serving.
+
+    The version appears in --to complete or not at all, so a server may watch the folder.
 
     \b
     Example:
       kerasrec export run --to served
     """  # noqa: D301 - click reads the character \b
-    from kerasrec.runs import Run
+    from kerasrec.runs import Run, export_run
 
     if to.is_file():
         raise ValueError(f"--to: expected a folder, got the file {to}. Fix: give a folder for the numbered versions")
-    version = export_run(Run(run), to, top_k, "bfloat16" if bfloat16 else "float32")
+    opened = Run(run)
+    if not opened.was_refitted:
+        click.echo(
+            f"note: the model has not seen the validation and test rows of {run}. "
+            f"Fix: kerasrec refit {run} --out final, and export final",
+            err=True,
+        )
+    weights = "bfloat16" if bfloat16 else "float32"
+    metadata = _parse_metadata(metadata_texts)
+    version = export_run(opened, to, top_k=top_k, metadata=metadata, weights=weights, keep=keep)
     click.echo(f"written: {version}")
     if bfloat16:
         about = json.loads((version / "assets.extra" / "kerasrec.json").read_text(encoding="utf-8"))
@@ -47,12 +63,18 @@ def export(run: Path, to: Path, top_k: int, bfloat16: bool) -> None:
         click.echo(f"{share:.1%} of the top {length} items are those of float32")
 
 
-def export_run(run: Run, to: Path, top_k: int, weights: str = "float32") -> Path:
-    """Exports the model of a run, with the run's metrics in the metadata."""
-    from kerasrec.saved_model import export_saved_model
-
-    metadata = {name: run.metrics[name] for name in ("data", "protocol", "seed", "test", "versions")}
-    return export_saved_model(run.model(), to, run.split().train, top_k=top_k, metadata=metadata, weights=weights)
+def _parse_metadata(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Parses `("accuracy=0.3", "stage=test")`: values that are JSON become numbers, lists or booleans."""
+    metadata = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise ValueError(f"--metadata: expected NAME=VALUE, got {text}. Fix: write --metadata stage=test")
+        try:
+            metadata[name] = json.loads(value)
+        except ValueError:
+            metadata[name] = value
+    return metadata
 
 
 @click.command(cls=Command)

@@ -1,4 +1,4 @@
-"""`kerasrec train` and `evaluate`."""
+"""`kerasrec train`."""
 
 from __future__ import annotations
 
@@ -152,7 +152,7 @@ def train(
     _print_metrics(run)
     _print_settings(run)
     _draw_pictures(run)
-    click.echo(f"\nstored in {out}; next step: kerasrec export {out} --to served")
+    click.echo(f"\nstored in {out}; next step: kerasrec refit {out} --out final")
 
 
 def _print_metrics(run: Run) -> None:
@@ -213,21 +213,3 @@ def _draw_pictures(run: Run) -> None:
     curves = run.folder / "pictures" / "curves.png"
     if curves.exists():  # a closed-form model has no epochs
         shutil.copyfile(curves, run.folder / "curves.png")
-
-
-@click.command(cls=Command)
-@click.argument("run", type=RUN_FOLDER)
-@click.option(
-    "--metric", "metrics", multiple=True, help="Name of a metric, such as ndcg_10. Repeatable.  [default: the model's]"
-)
-def evaluate(run: Path, metrics: tuple[str, ...]) -> None:
-    """Evaluate the model of a RUN folder again, with any metric.
-
-    \b
-    Example:
-      kerasrec evaluate run --metric ndcg_10 --metric recall_20
-    """  # noqa: D301 - click reads the character \b
-    from kerasrec.runs import Run
-
-    for name, evaluation in Run(run).evaluate(list(metrics) or None, verbose=1).items():
-        click.echo(f"\n{name}\n{evaluation}")

@@ -25,7 +25,11 @@ def test_help_imports_neither_the_library_nor_a_command():
     )
     modules = modules_after(help_text)
     assert not {"keras", "tensorflow", "kerasrec", "numpy"} & set(modules)
-    assert {name for name in modules if name.startswith("kerasrec_cli")} == {"kerasrec_cli", "kerasrec_cli.runtime"}
+    assert {name for name in modules if name.startswith("kerasrec_cli")} == {
+        "kerasrec_cli",
+        "kerasrec_cli.runtime",
+        "kerasrec_cli.settings",
+    }
 
 
 def test_help_of_a_command_does_not_import_the_library():

@@ -31,7 +31,7 @@ def test_train_evaluate_and_recommend(tmp_path):
     trained = invoke("train", "ease", "--held-out", 100, "--set", "reg=50", "--out", out)
     assert trained.exit_code == 0, trained.output
     assert "ndcg_100" in trained.output
-    assert f"next step: kerasrec export {out} --to served" in trained.output
+    assert f"next step: kerasrec refit {out} --out final" in trained.output
     evaluated = invoke("evaluate", out, "--metric", "plain_recall_10", "--metric", "ndcg_100")
     assert evaluated.output.count("plain_recall_10") == 2
     ndcg = next(line for line in trained.output.splitlines() if line.startswith("ndcg_100")).split()[1]

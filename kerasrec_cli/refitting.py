@@ -1,0 +1,47 @@
+"""`kerasrec refit`: the model to deploy, trained on all rows."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from kerasrec_cli.runtime import INTERRUPTED, Command
+
+
+@click.command(cls=Command)
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", help="Newer data of the same format.  [default: the data of RUN]")
+@click.option("--until", help="Leave out interactions at this date or time (ISO format, UTC) and later.")
+@click.option("--warm-start", is_flag=True, help="Begin with the weights of RUN. New users and items get new weights.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new run.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in --out if it has other settings or other data.")
+def refit(run: Path, data: str | None, until: str | None, warm_start: bool, out: Path, overwrite: bool) -> None:
+    """Train the model of a RUN again on all rows, with nothing held out.
+
+    The new run has the settings and the best epoch of RUN. Its model contains every user and every
+    item of the data, so it is the one to export. It has no metrics; metrics.json names the run that
+    it was chosen by. The same command resumes an interrupted run. If the run is finished and its
+    data have not changed, the command trains nothing and exits with code 0. If its data have
+    changed, it exits with code 2; --overwrite trains again.
+
+    \b
+    Example:
+      kerasrec refit run --out final
+    """  # noqa: D301 - click reads the character \b
+    from kerasrec.runs import refit as refit_run
+
+    try:
+        final = refit_run(run, out, data=data, until=until, warm_start=warm_start, overwrite=overwrite, verbose=1)
+    except KeyboardInterrupt:
+        if not (out / "run.json").exists():
+            raise  # nothing is stored yet
+        click.echo("\ninterrupted: the same command continues after the last complete epoch", err=True)
+        sys.exit(INTERRUPTED)
+    metrics = final.metrics
+    click.echo(
+        f"{metrics['model']} trained on all rows of {metrics['data']}: {metrics['best_epoch']} epochs, "
+        f"{metrics['seconds']:.1f} s; chosen by {metrics['refit']['folder']}"
+    )
+    click.echo(f"stored in {out}; next step: kerasrec export {out} --to served")
