@@ -62,3 +62,11 @@ def test_gpu():
     table = rows("gpu", "--any-device", "--users", "300", "--batch", "100", "--epochs", "3")
     assert [row[0] for row in table] == ["100"]
     assert float(table[0][1].replace(",", "")) > 0
+
+
+@pytest.mark.slow
+def test_batch_scoring():
+    options = ("--users", "1200", "--items", "300", "--length", "5", "--dim", "8", "--k", "10", "--seconds", "1")
+    table = rows("batch_scoring", *options)
+    assert [row[0] for row in table] == ["bare", "lists in a file"]
+    assert all(float(row[1].replace(",", "")) > 0 for row in table)
