@@ -144,10 +144,20 @@ def batches(
     return for_backend(Batches(inputs, targets, batch_size, shuffle, seed, rows))
 
 
-def for_backend(dataset: Batches) -> Any:
-    """Returns the batches in the input format of the active backend."""
+def for_backend(dataset: Batches, weighted: bool = False) -> Any:
+    """Returns the batches in the input format of the active backend.
+
+    Args:
+        dataset: the batches.
+        weighted: whether sample weights exclude the empty rows with which `keras.distribution` needs the last batch
+            to be padded.
+    """
     if keras.backend.backend() != "tensorflow":
-        return dataset
+        from kerasrec.data.distributed import EvenBatches, rows_multiple  # it imports this module
+
+        multiple = rows_multiple()
+        has_peers = keras.distribution.distribution() is not None
+        return EvenBatches(dataset, multiple, weighted and multiple > 1) if has_peers else dataset
     from kerasrec.data.tf_dataset import tf_dataset  # the other backends do not need TensorFlow
 
     return tf_dataset(dataset)

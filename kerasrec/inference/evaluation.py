@@ -119,6 +119,7 @@ def evaluate(
     """
     if not isinstance(held_out, HeldOut):
         raise TypeError(f"`held_out`: expected HeldOut, for example `split.test`, got {type(held_out).__name__}")
+    model.warn_if_trained_on(held_out)
     if held_out.targets is None or len(held_out.targets) == 0:
         raise ValueError("`held_out.targets` is empty: expected at least one held-out interaction")
     requested = model.metrics_for(metrics)

@@ -100,6 +100,17 @@ class RowDense(keras.layers.Dense):
         config = {"sparse": self.sparse, "n_columns": self.n_columns, "product_dtype": self.product_dtype}
         return {**super().get_config(), **config}
 
+    def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
+        """The output as a symbolic tensor."""
+        tensor = (
+            inputs["ids"]
+            if isinstance(inputs, Mapping)
+            else inputs.counts
+            if isinstance(inputs, (SparseRows, DenseRows))
+            else inputs
+        )
+        return keras.KerasTensor((tensor.shape[0], self.units), self.compute_dtype)
+
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = input_shape["ids"] if isinstance(input_shape, Mapping) else input_shape
         return (*shape[:-1], self.units)

@@ -31,7 +31,9 @@ def gaussian_kl(mean: Tensor, log_var: Tensor) -> Tensor:
 
 @public
 class NegativeELBO(RowLoss):
-    """Negative evidence lower bound with a weighted KL term, the loss that `MultVAE` trains with.
+    """Negative evidence lower bound with a weighted KL term, for `compute_loss`: `compile` does not accept it.
+
+    `MultVAE` trains with it:
 
         L_u = NLL(x_u, f_u) + β · KL(q(z_u | x_u) ‖ N(0, I)),   q = N(μ_u, diag σ_u²)
 

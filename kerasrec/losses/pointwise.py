@@ -16,7 +16,9 @@ OBJECTIVES = ("logistic", "square")
 
 @public
 class PointwiseLoss(RowLoss):
-    """Weighted sum of the losses of single entries: L_u = Σ_i c_ui · ℓ(x_ui, f_ui).
+    """Weighted sum of the losses of single entries, for `compute_loss`: `compile` does not accept it.
+
+        L_u = Σ_i c_ui · ℓ(x_ui, f_ui)
 
         objective="logistic": ℓ = log(1 + exp f) - x f, with f a logit
         objective="square":   ℓ = ½ (x - f)²

@@ -94,7 +94,9 @@ class AutoRec(Recommender):
 
         first, *others = self.hidden_dims
         hidden = {"activation": activation, "dtype": self.dtype_policy}
-        self.dense = [self._dense(RowDense, first, "dense_0", product_dtype=product_dtype(), **hidden)]
+        self.dense = [
+            self._dense(RowDense, first, "dense_0", product_dtype=product_dtype(self.product_dtype), **hidden)
+        ]
         self.dense += [
             self._dense(keras.layers.Dense, units, f"dense_{i}", **hidden) for i, units in enumerate(others, 1)
         ]

@@ -17,6 +17,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.lists import ItemLists
+from kerasrec.models.presets import Presets
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import EXCLUDED_SCORE
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
@@ -24,7 +25,7 @@ from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
 
 
-class Recommender(ItemLists, Training):
+class Recommender(ItemLists, Training, Presets):
     """Base of all models: one row of the interaction matrix in, one score per column out.
 
     A subclass implements `build`, `call(inputs, training)` and `compute_loss`. Outside training `call` returns scores
@@ -39,6 +40,7 @@ class Recommender(ItemLists, Training):
         rows: `"users"`, or `"items"` if a row of the matrix is an item's.
         ordered: whether the order of a history changes the scores. Rows of similar length then share a training
             batch, because a recurrent network takes as many steps as the longest row.
+        loss_mean: whether the loss is a mean over `"rows"` or over `"entries"`.
         linear: whether scores are x B for some matrix B.
         closed_form: whether `fit` solves for the weights in one step.
         variational: whether the model has a posterior of its code; see `VariationalRecommender`.
@@ -55,6 +57,7 @@ class Recommender(ItemLists, Training):
     serving_inputs: tuple[str, ...] = ("history",)
     rows = "users"
     ordered = False
+    loss_mean = "rows"
     linear = False
     closed_form = False
     variational = False
@@ -72,19 +75,21 @@ class Recommender(ItemLists, Training):
         planned_steps: int | None = None,
         run_start: int = 0,
         columns_digest: str | None = None,
+        product_dtype: str | None = "auto",
         **kwargs: Any,
     ) -> None:
         # Autocasting would convert ids to bfloat16, which represents integers up to 256 only.
         super().__init__(autocast=False, **kwargs)
         self.n_columns = as_int_at_least(1, n_columns=n_columns)
         self.seed = seed
+        self.product_dtype = product_dtype  # of the widest products in training, see `precision.product_dtype`
         # State of the current run, see `plan_run`, and a digest of the columns' ids. `get_config` stores all three.
         self.planned_steps = planned_steps
         self.run_start = run_start
         self.columns_digest = columns_digest
         self.item_popularity = None
         # Outside Keras' tracking: compiled metrics and predictors are not weights of the model.
-        self.untracked = SimpleNamespace(metrics=[])
+        self.untracked = SimpleNamespace(metrics=[], train_table=lambda: None)
         self.predictor_cache = SimpleNamespace(predictors={})
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -151,8 +156,21 @@ class Recommender(ItemLists, Training):
         """The constructor's arguments, read from the attributes of the same names."""
         parameters = inspect.signature(type(self).__init__).parameters.values()
         names = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
-        state = ["seed", "planned_steps", "run_start", "columns_digest"]
+        state = ["seed", "product_dtype", "planned_steps", "run_start", "columns_digest"]
         return {**super().get_config(), **{name: getattr(self, name) for name in [*names, *state]}}
+
+    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+        """Saves the model with its optimizer as a `.keras` file; see `keras.Model.save`.
+
+        Raises:
+            ValueError: the file is an HDF5 file, which Keras could not load as a model again.
+        """
+        if str(filepath).endswith((".h5", ".hdf5")):
+            raise ValueError(
+                f"`filepath`: expected a file that ends in .keras, got {str(filepath)!r}. Keras cannot load a model "
+                'of its own class from HDF5. Fix: `save("model.keras")`, or `save_weights("model.weights.h5")`'
+            )
+        super().save(filepath, overwrite, zipped, **kwargs)
 
     def get_build_config(self) -> None:
         """None, because a model is built when it is constructed."""

@@ -234,14 +234,6 @@ class Blend(Recommender):
     def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {}  # they follow from the members
 
-    def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Any:
-        """Not supported: the members have to be trained on the newer table.
-
-        Raises:
-            ValueError: always.
-        """
-        raise ValueError("a Blend has no weights of its own. Fix: warm-start and fit its members, and blend them again")
-
     def check_fitted(self) -> None:
         for member in self.members:
             member.check_fitted()
@@ -260,6 +252,20 @@ class Blend(Recommender):
     def inference_weights(self) -> list[keras.Variable]:
         """The shares, and the inference weights of the members."""
         return [self.share_weight, *(weight for member in self.members for weight in member.inference_weights)]
+
+    def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Blend:
+        """A blend of the members, each moved to a newer table, with the same shares; see `Recommender.warm_start`.
+
+        Args:
+            train: the newer training table.
+            previous: the table that the members were trained on.
+            **arguments: constructor arguments to change, for example `shares`.
+        """
+        members = [member.warm_start(train, previous) for member in self.members]
+        model = Blend(members, **{"shares": self.shares, "seed": self.seed, **arguments})
+        if self.compiled:
+            model.compile_from_config(self.get_compile_config() or {})
+        return model
 
     def get_config(self) -> dict[str, Any]:
         members = [keras.saving.serialize_keras_object(member) for member in self.members]

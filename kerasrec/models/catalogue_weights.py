@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Self
 
@@ -112,6 +113,36 @@ class CatalogueWeights(PlannedRuns):
                 carry(self.optimizer.variables, slots, axes_of_slots(slots, model.weight_axes()), kept)
             model.end_run()
         return model
+
+    def layout_map(self, mesh: Any, axis: str = "model") -> Any:
+        """The `LayoutMap` for `keras.distribution.ModelParallel` that divides the catalogue among devices.
+
+        Every weight that has a dimension of the catalogue is divided along it; all others are copied to each device.
+        A layout applies to weights when they are created: create the model again after `set_distribution`, for
+        example by `keras.models.clone_model`.
+
+        Args:
+            mesh: a `keras.distribution.DeviceMesh`.
+            axis: the name of the mesh's axis along which to divide.
+
+        Raises:
+            ValueError: the mesh has no such axis, or its number of devices does not divide the number of columns.
+        """
+        if axis not in mesh.axis_names:
+            raise ValueError(f"`axis`: expected one of {', '.join(mesh.axis_names)}, got {axis!r}")
+        n_devices = mesh.shape[list(mesh.axis_names).index(axis)]
+        if self.n_columns % n_devices:
+            raise ValueError(
+                f"`mesh`: expected a number of devices on axis {axis!r} that divides the {self.n_columns:,} columns, "
+                f"got {n_devices}. Fix: choose another mesh"
+            )
+        layouts = keras.distribution.LayoutMap(mesh)
+        for weight, axes in self.weight_axes():
+            if "columns" in axes:
+                last = len(axes) - 1 - axes[::-1].index("columns")
+                path = weight.path.removeprefix(f"{self.name}/")
+                layouts[f"(.*/)?{re.escape(path)}"] = tuple(axis if i == last else None for i in range(len(axes)))
+        return layouts
 
     def _resized(self, config: dict[str, Any], train: Interactions, arguments: Mapping[str, Any]) -> Any:
         """An untrained model for the catalogue of `train`."""

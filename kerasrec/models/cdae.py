@@ -177,7 +177,7 @@ class CDAE(Recommender):
             {"likes": likes, "weight": self.loss_weights(likes, training)}, y_pred, sample_weight
         )
         node_norms = self.reg / 2 * ops.sum(ops.square(self.nodes_of(x)), axis=-1)
-        return entry_loss + RowMean()(node_norms, node_norms) + self.regularization_losses()
+        return entry_loss + RowMean()(node_norms, node_norms, sample_weight) + self.regularization_losses()
 
     @classmethod
     def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -81,6 +82,7 @@ class ClosedForm(Recommender):
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             self.check_columns(x)
+            self.untracked.train_table = weakref.ref(x)
             if not isinstance(x, MatrixTable):
                 self.columns_digest = ids_digest(x.item_ids)
             rows = x.likes().matrix

@@ -72,6 +72,7 @@ class DeepRec(Recommender):
 
     feedback = "ratings"
     serving_inputs = ("history", "ratings")
+    loss_mean = "entries"
     default_batch_size = 128
     default_epochs = 30
 
@@ -96,7 +97,7 @@ class DeepRec(Recommender):
         self.value_range = None if value_range is None else (value_range[0], value_range[1])
 
         first, *others = self.hidden_dims
-        self.encoder = [self._dense(first, "encoder_0", RowDense, product_dtype=product_dtype())]
+        self.encoder = [self._dense(first, "encoder_0", RowDense, product_dtype=product_dtype(self.product_dtype))]
         self.encoder += [self._dense(units, f"encoder_{i}") for i, units in enumerate(others, 1)]
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         self.decoder = [self._dense(units, f"decoder_{i}") for i, units in enumerate(reversed(self.hidden_dims[:-1]))]
@@ -174,7 +175,9 @@ class DeepRec(Recommender):
             )
             weights, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, weights)
             first = first or (loss, output)
-            inputs = targets = jax.lax.stop_gradient(output)
+            inputs = jax.lax.stop_gradient(output)
+            # `keras.distribution` needs batches padded with empty rows, which no mean may include.
+            targets = ops.where(ops.expand_dims(ratings.counts > 0, 1), inputs, float("nan"))
         with keras.StatelessScope(state_mapping=zip(self.metrics_variables, metrics_variables, strict=True)) as scope:
             logs = self._log(first[0], x, y, first[1], sample_weight)
             metrics_variables = [scope.get_current_value(variable) for variable in self.metrics_variables]

@@ -73,7 +73,7 @@ class ELSA(Recommender):
         super().__init__(n_items, seed=seed, **kwargs)
         self.n_items = n_items
         self.latent_dim = latent_dim
-        self.product_dtype = product_dtype()
+        self.code_dtype = product_dtype(self.product_dtype)
         self.negative_cosine = keras.losses.CosineSimilarity(reduction=None, dtype="float32")
 
     def build(self, input_shape: Any = None) -> None:
@@ -98,7 +98,7 @@ class ELSA(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Any:
         likes, vectors = self.observed(inputs), self.unit_vectors
         if training:
-            return {"code": likes.matmul(vectors, self.product_dtype), "vectors": vectors}
+            return {"code": likes.matmul(vectors, self.code_dtype), "vectors": vectors}
         scores = ops.matmul(likes.matmul(vectors), ops.transpose(vectors))
         return scores - likes.values if isinstance(likes, DenseRows) else likes.scatter_add(scores, -likes.values)
 

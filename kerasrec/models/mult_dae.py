@@ -107,7 +107,7 @@ class MultDAE(Recommender):
             noise, seed=self.seed_for("noise"), dtype="float32", name="noise"
         )
         decay = keras.regularizers.L2(reg) if reg else None  # Keras' L2 is the whole sum of squares
-        inner = {"kernel_regularizer": decay, "product_dtype": product_dtype()}
+        inner = {"kernel_regularizer": decay, "product_dtype": product_dtype(self.product_dtype)}
         first, *others = (*self.hidden_dims, latent_dim)
         if n_sampled is None:
             self.encoder = [self._dense(first, activation, "encoder_0", layer=RowDense, **inner)]

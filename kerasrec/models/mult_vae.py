@@ -140,7 +140,7 @@ class MultVAE(AnnealedVAE):
 
     def _dense(self, units: int, activation: str | None, name: str, **kwargs: Any) -> keras.layers.Layer:
         decay = keras.regularizers.L2(self.reg) if self.reg else None
-        arguments = {"dtype": self.dtype_policy, "product_dtype": product_dtype(), **kwargs}
+        arguments = {"dtype": self.dtype_policy, "product_dtype": product_dtype(self.product_dtype), **kwargs}
         return xavier_dense(units, activation, self.seed_for(name), name, kernel_regularizer=decay, **arguments)
 
     def build(self, input_shape: Any = None) -> None:

@@ -114,14 +114,19 @@ class RecVAE(VariationalRecommender):
         self.refresh_steps = refresh_steps
 
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
-        inner = {"dtype": self.dtype_policy, "product_dtype": product_dtype()}
+        inner = {"dtype": self.dtype_policy, "product_dtype": product_dtype(self.product_dtype)}
         self.stack = SummedDense(hidden_dim, depth, self.seed_for("hidden"), **inner, name="hidden")
         self.mean, self.log_var = (
             xavier_dense(latent_dim, None, self.seed_for(name), name, **inner) for name in ("mean", "log_var")
         )
         self.sampling = GaussianSampling(self.seed_for("sampling"), name="sampling", dtype="float32")
         self.logits = xavier_dense(
-            n_items, None, self.seed_for("logits"), "logits", layer=Logits, product_dtype=product_dtype()
+            n_items,
+            None,
+            self.seed_for("logits"),
+            "logits",
+            layer=Logits,
+            product_dtype=product_dtype(self.product_dtype),
         )
         self.nll = MultinomialNLL()
 

@@ -140,7 +140,7 @@ class SVAE(AnnealedVAE):
         decoder = enumerate(reversed(self.hidden_dims))
         self.decoder = [self._dense(units, f"decoder_{i}", activation) for i, units in decoder]
         self.logits = self._dense(
-            n_items, "logits", layer=NextItemLogits, dtype="float32", product_dtype=product_dtype()
+            n_items, "logits", layer=NextItemLogits, dtype="float32", product_dtype=product_dtype(self.product_dtype)
         )
         self.nll = MultinomialNLL()
 

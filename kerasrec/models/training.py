@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +12,12 @@ import keras
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.catalogue import ids_digest
+from kerasrec.data.distributed import rows_multiple
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.catalogue_weights import CatalogueWeights
+from kerasrec.models.fit_callbacks import EpochOrder, set_modes
 from kerasrec.models.stored_popularity import StoredPopularity
 from kerasrec.models.table_defaults import TableDefaults
 from kerasrec.models.training_data import (
@@ -23,6 +26,8 @@ from kerasrec.models.training_data import (
     check_fit_arguments,
     check_held_out,
     check_sample_weight,
+    warn_if_nothing_is_unseen,
+    warn_if_trained_on,
 )
 from kerasrec.ops.ranking import rank
 from kerasrec.optimizers import Adam
@@ -35,6 +40,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
     feedback: str
     rows: str
     ordered: bool
+    loss_mean: str
     value_range: tuple[float, float] | None
     n_columns: int
     seed: int | None
@@ -224,16 +230,19 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         x = as_table(x)
         check_held_out(validation_data, "validation_data")
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
+        warn_if_nothing_is_unseen(x, y, validation_split, validation_data)
         set_modes(as_list(callbacks), self.untracked.metrics)
         self.count_items(x)
         if isinstance(x, Interactions):
             batches = self.batches(x, batch_size, shuffle, steps_per_epoch)
+            self.untracked.train_table = weakref.ref(x)
             if not isinstance(x, MatrixTable):
                 self.columns_digest = ids_digest(batches.inputs.item_ids)
             if self.compiled:
                 self.plan_run(len(batches) * (epochs - initial_epoch))
-            callbacks = [*as_list(callbacks), _EpochOrder(batches)]
-            x, batch_size, shuffle, steps_per_epoch = for_backend(batches), None, False, None
+            callbacks = [*as_list(callbacks), EpochOrder(batches)]
+            batches_of_backend = for_backend(batches, weighted=self.loss_mean == "rows")
+            x, batch_size, shuffle, steps_per_epoch = batches_of_backend, None, False, None
         elif self.compiled:
             self.warn_if_rate_is_zero()  # the number of steps is unknown, so no run is planned
         if isinstance(validation_data, HeldOut):
@@ -269,8 +278,13 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         check_held_out(x, "x")
         check_sample_weight(y, kwargs.get("sample_weight"))
         if isinstance(x, HeldOut):
+            self.warn_if_trained_on(x)
             x, batch_size = for_backend(self.batches(x, batch_size)), None
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+
+    def warn_if_trained_on(self, held_out: HeldOut) -> None:
+        """Warns if entries that are held out were in the table of the last `fit`, while that table exists."""
+        warn_if_trained_on(self.untracked.train_table(), held_out)
 
     def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Scores of all columns; `x` can be `Interactions` or a scipy sparse matrix.
@@ -278,9 +292,11 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         The result for a table is a dense array of its shape. `recommend` returns only the best k.
         """
         x = as_table(x)
-        if isinstance(x, (Interactions, HeldOut)):
-            x, batch_size = for_backend(self.batches(x, batch_size)), None
-        return super().predict(x, batch_size=batch_size, **kwargs)
+        if not isinstance(x, (Interactions, HeldOut)):
+            return super().predict(x, batch_size=batch_size, **kwargs)
+        size, multiple = batch_size or self.default_batch_size, rows_multiple()
+        batches = self.batches(x, -(-size // multiple) * multiple)
+        return super().predict(for_backend(batches), **kwargs)[: len(batches.rows)]  # without the padded rows
 
     # ---- steps ----------------------------------------------------------------------------------
 
@@ -318,29 +334,6 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
             for metric in others:
                 metric.update_state(targets, y_pred, sample_weight)
         return {m.name: m.result() for m in self.metrics}
-
-
-class _EpochOrder(keras.callbacks.Callback):
-    """Sets the epoch of the batches, so that a resumed run draws the same orders as an uninterrupted one."""
-
-    def __init__(self, batches: Batches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.batches.epoch = epoch
-
-
-def set_modes(callbacks: list[Any], metrics: list[Any]) -> None:
-    """Sets the mode of Keras' callbacks that monitor one of the metrics, for example `EarlyStopping("val_rmse")`.
-
-    With mode `"auto"` they search for the metric among Keras' own containers only.
-    """
-    modes = {"up": "max", "down": "min", None: "auto"}
-    directions = {metric.name: getattr(metric, "_direction", None) for metric in metrics}
-    for callback in callbacks:
-        if getattr(callback, "mode", None) == "auto":
-            callback.mode = modes[directions.get(callback.monitor.removeprefix("val_"))]
 
 
 def as_list(argument: Any) -> list[Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
 
+from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import Split
+from kerasrec.data.splits import HeldOut, Split
 
 
 class MatrixTable(Interactions):
@@ -85,4 +88,46 @@ def check_sample_weight(y: Any, sample_weight: Any) -> None:
         raise ValueError(
             "`sample_weight`: expected None without `y`, because Keras ignores it there. Fix: pass batches "
             "`(x, None, sample_weight)`, from a generator"
+        )
+
+
+def warn_if_nothing_is_unseen(x: Any, y: Any, validation_split: float, validation_data: Any) -> None:
+    """Warns if the targets of validation are its inputs, as in `fit(X, X, validation_split=0.2)`."""
+    pairs = [(x, y)] if validation_split else []
+    if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
+        pairs.append((validation_data[0], validation_data[1]))
+    if any(_same_array(inputs, targets) for inputs, targets in pairs):
+        warnings.warn(
+            "the targets of validation are its inputs, so that none of them is unseen: seen items are masked before "
+            "ranking, and ranking metrics are 0. Fix: `validation_data=HeldOut(inputs, targets)`, or a protocol's "
+            "`split.validation`",
+            stacklevel=3,
+        )
+
+
+def _same_array(a: Any, b: Any) -> bool:
+    arrays = isinstance(a, np.ndarray) and isinstance(b, np.ndarray)
+    return a is not None and (a is b or (arrays and np.array_equal(a, b)))
+
+
+def warn_if_trained_on(train: Interactions | None, held_out: HeldOut) -> None:
+    """Warns if held-out entries were in the training table.
+
+    Args:
+        train: the table of the last `fit`, if it still exists.
+        held_out: what is evaluated.
+    """
+    targets = held_out.targets
+    if train is None or targets is None or train.n_items != targets.n_items:
+        return
+    rows = lookup(train.user_ids, targets.user_ids)
+    common = np.flatnonzero(rows >= 0)
+    seen, tested = train.take_users(rows[common]), targets.take_users(common)
+    keys = [table.users.astype(np.int64) * table.n_items + table.items for table in (seen, tested)]
+    n_leaked = int(np.isin(keys[1], keys[0]).sum())
+    if n_leaked:
+        warnings.warn(
+            f"{len(common):,} of the users were training users, and {n_leaked:,} of their held-out entries were in the "
+            "training table, so the metrics are too high. Fix: train on `split.train` of the same split",
+            stacklevel=3,
         )

@@ -163,7 +163,15 @@ def from_padded_ids(ids: Tensor, values: Tensor = 1.0) -> SparseRows:
     Args:
         ids: `(batch, length)`, -1 for padding, integers of any dtype.
         values: a number, or an array that broadcasts to `ids`.
+
+    Raises:
+        ValueError: `ids` is a symbolic tensor, whose number of entries is unknown.
     """
+    if isinstance(ids, keras.KerasTensor):
+        raise ValueError(
+            "expected dense rows as symbolic inputs of a part of a model, got lists of ids. "
+            "Fix: `keras.Input((n_columns,))`"
+        )
     ids = ops.cast(ids, "int32")  # MirroredStrategy passes float32 ids, because it averages its first batch
     n_rows, length = ops.shape(ids)
     flat, counts = ops.reshape(ids, (-1,)), ops.sum(ops.cast(ids >= 0, "float32"), axis=1)

@@ -17,6 +17,7 @@ from kerasrec.runs.config import RunConfig, build_model, read_config, settings_f
 from kerasrec.runs.exporting import export_run
 from kerasrec.runs.gate import GateResult, compare_on_newest
 from kerasrec.runs.newer_data import read_newer
+from kerasrec.runs.presets import preset_from_run
 from kerasrec.runs.refit import refit
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
@@ -33,6 +34,7 @@ __all__ = [
     "compare_runs",
     "describe_shares",
     "export_run",
+    "preset_from_run",
     "read_config",
     "read_newer",
     "refit",

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
 from kerasrec.data import Interactions
-from kerasrec.data.catalogue import ids_digest
-from kerasrec.data.ids import has_strings
+from kerasrec.data.id_files import read_ids, table_of_ids
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.schedules import inner_optimizer
 from kerasrec.runs.config import RunConfig
-from kerasrec.types import Array
 
 
 def warm_started_model(
@@ -63,34 +59,11 @@ def warm_started_model(
                 "Fix: choose a run of the same model, or train without a warm start"
             )
         arguments = {"seed": config.seed, **config.model_options, **arguments}
-    model = model.warm_start(train, catalogue_of(folder, model, train), **arguments)
+    users = read_ids(folder / "users.csv", model.columns_digest, train.user_ids)
+    items = read_ids(folder / "items.csv", model.columns_digest, train.item_ids)
+    model = model.warm_start(train, table_of_ids(users, items), **arguments)
     if config is not None and config.learning_rate is not None and not model.closed_form:
         optimizer = inner_optimizer(model.optimizer)
         has_run = model.planned_steps is not None
         optimizer.learning_rate = model.cosine_decay(config.learning_rate) if has_run else config.learning_rate
     return model
-
-
-def catalogue_of(folder: Path, model: Recommender, like: Interactions) -> Interactions:
-    """A table without interactions, with the users and items that the model of a run was trained on.
-
-    Args:
-        folder: the folder of the run.
-        model: the model of the run.
-        like: a table of the same data, which decides whether ids are numbers or text if the model does not.
-    """
-    users = _read_ids(folder / "users.csv", model.columns_digest, like.user_ids)
-    items = _read_ids(folder / "items.csv", model.columns_digest, like.item_ids)
-    none = np.zeros(0, np.float32)
-    return Interactions(np.zeros(len(users) + 1, np.int64), none.astype(np.int32), none, None, users, items, None)
-
-
-def _read_ids(path: Path, digest: str | None, like: Array) -> Array:
-    with path.open(newline="", encoding="utf-8") as file:
-        texts = np.array([row[0] for row in csv.reader(file)][1:])
-    try:
-        numbers = texts.astype(np.int64)
-    except ValueError:
-        return texts
-    same_text = ids_digest(texts) == digest or (ids_digest(numbers) != digest and has_strings(like))
-    return texts if same_text else numbers

@@ -1,4 +1,4 @@
-"""Run as `python -m kerasrec_testing.in_process jax` or `… replicas`: trains every case and prints the results as JSON.
+"""Run as `python -m kerasrec_testing.in_process jax`, `replicas` or `devices`: trains all cases, prints JSON.
 
 A process chooses its backend and its devices once, so the tests start a process for each.
 """
@@ -62,7 +62,8 @@ def on_jax() -> dict:
     return results
 
 
-def on_replicas() -> dict:
+def on_replicas(cases: str = "") -> dict:
+    """How far two replicas differ from one process, for all cases or for the first of each model."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -70,13 +71,13 @@ def on_replicas() -> dict:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    from kerasrec_testing.models import N_ITEMS, TRAINED, make, table_for
+    from kerasrec_testing.models import FIRST_OF_MODEL, N_ITEMS, TRAINED, make, table_for
 
     strategies = (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
     # Replicas draw other noise than one process, so the comparison is of models without noise.
     without_noise = {"dropout": 0.0, "noise": 0.0, "negatives": None, "n_sampled": N_ITEMS}
     results = {}
-    for case in TRAINED:
+    for case in TRAINED if cases != "first" else sorted(FIRST_OF_MODEL & set(TRAINED)):
         table = table_for(case)
         weights = []
         for strategy in strategies:
@@ -92,6 +93,108 @@ def on_replicas() -> dict:
     return results
 
 
+def on_devices() -> dict:
+    """The loss and the weights that one device, four devices and a divided catalogue learn, on JAX."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
+    import numpy as np
+    from keras import distribution
+
+    from kerasrec_testing.models import FIRST_OF_MODEL, TRAINED
+
+    compile_quickly()
+    mesh = distribution.DeviceMesh((2, 2), ("batch", "model"), np.array(distribution.list_devices()).reshape(2, 2))
+    results = {}
+    for case in (case for case in TRAINED if case in FIRST_OF_MODEL):
+        model = noiseless(case)
+        layouts = model.layout_map(mesh)
+        alone = learned(case, model)
+        distribution.set_distribution(distribution.DataParallel())
+        parallel = learned(case, noiseless(case))
+        distribution.set_distribution(distribution.ModelParallel(layout_map=layouts, batch_dim_name="batch"))
+        model = noiseless(case)
+        divided = learned(case, model)
+        distribution.set_distribution(None)
+        together = learned(case, noiseless(case), batch_size=90)
+        results[case] = {
+            "alone": alone,
+            "one batch": together,
+            "DataParallel": parallel,
+            "ModelParallel": divided,
+            "divided": all(not weight.value.sharding.is_fully_replicated for weight, _ in columns_of(model)),
+        }
+    return results
+
+
+def compile_quickly() -> None:
+    """Compilation takes most of the time of these processes: with few optimizations."""
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+def columns_of(model):
+    """The weights with a dimension of the catalogue."""
+    return [(weight, axes) for weight, axes in model.weight_axes() if "columns" in axes]
+
+
+def noiseless(case: str):
+    """A model without random draws, which depend on the number of rows, and so on their padding."""
+    from kerasrec_testing.models import N_ITEMS, make, table_for
+
+    without_noise = {"dropout": 0.0, "noise": 0.0, "negatives": None, "n_sampled": N_ITEMS}
+    config = make(case, table_for(case)).get_config()
+    model = make(case, table_for(case), **{n: v for n, v in without_noise.items() if config.get(n) is not None})
+    model.compile("sgd")
+    return model
+
+
+def learned(case: str, model, rows: slice = slice(None), batch_size: int = 30) -> dict:
+    """The loss, the metrics and a sum over the weights after two epochs of batches that four does not divide."""
+    import keras
+    import numpy as np
+
+    from kerasrec_testing.models import held_out, table_for
+
+    table = table_for(case)
+    part = held_out(table)
+    table = table.take_users(np.arange(table.n_users)[rows])
+    with mock.patch.object(keras.random, "normal", side_effect=zeros):
+        validation = part if case in TWO_PROCESSES else None  # its compilation takes as long as that of training
+        history = model.fit(table, batch_size=batch_size, epochs=2, validation_data=validation, verbose=0).history
+    history.pop("val_loss", None)  # a mean over rows that are padded
+    weights = [np.asarray(weight, np.float64) for weight in model.trainable_variables]
+    return {
+        **{name: values[-1] for name, values in history.items()},
+        "weights": [float((weight * np.cos(np.arange(weight.size)).reshape(weight.shape)).sum()) for weight in weights],
+    }
+
+
+TWO_PROCESSES = ("elsa", "mult_vae", "auto_rec users")
+"""Cases for two processes in the tests."""
+
+
+def on_one_of_two(number: int, address: str, cases: str = "") -> dict:
+    """What one of two processes learns, each from every other row; from all cases without weights per user if asked."""
+    os.environ["KERAS_BACKEND"] = "jax"
+    import jax
+
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    from keras import distribution
+
+    distribution.initialize(address, 2, number)
+    distribution.set_distribution(distribution.DataParallel(auto_shard_dataset=False))
+    from kerasrec_testing.models import FIRST_OF_MODEL, TRAINED
+
+    compile_quickly()
+    results = {}
+    for case in sorted(FIRST_OF_MODEL & set(TRAINED)) if cases == "all" else TWO_PROCESSES:
+        model = noiseless(case)
+        if model.n_known_rows is None and model.rows == "users":
+            results[case] = learned(case, model, slice(number, None, 2), 45)
+    return results
+
+
 def zeros(shape, dtype=None, seed=None):
     """In place of `keras.random.normal`, so that a variational model draws the mean of its code."""
     import keras
@@ -100,4 +203,6 @@ def zeros(shape, dtype=None, seed=None):
 
 
 if __name__ == "__main__":
-    print(json.dumps({"jax": on_jax, "replicas": on_replicas}[sys.argv[1]]()))
+    modes = {"jax": on_jax, "replicas": on_replicas, "devices": on_devices}
+    mode, *arguments = sys.argv[1:]
+    print(json.dumps(modes[mode](*arguments) if mode in modes else on_one_of_two(int(mode), *arguments)))

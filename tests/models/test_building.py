@@ -70,3 +70,28 @@ def test_a_model_is_part_of_a_functional_model(case):
     functional = keras.Model(rows, model(rows))
     dense = table_for(case).matrix.toarray()
     np.testing.assert_allclose(functional.predict(dense, verbose=0), model.predict(dense, verbose=0), atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["mult_vae", "mult_dae", "auto_rec users", "elsa", "cfn"])
+def test_an_encoder_is_extracted_as_a_functional_model(case):
+    model = make(case, table_for(case))
+    rows = keras.Input((model.n_columns,))
+    encoder = keras.Model(rows, model.encode(rows))
+    dense = table_for(case).matrix.toarray()[:3]
+    codes = zip(keras.tree.flatten(encoder(dense)), keras.tree.flatten(model.encode(dense)), strict=True)
+    for code, expected in codes:
+        np.testing.assert_allclose(np.array(code), np.array(expected), atol=1e-6)
+
+
+def test_symbolic_lists_of_ids_are_refused_in_a_part_of_a_model():
+    model = make("mult_vae", table_for("mult_vae"))
+    with pytest.raises(ValueError, match="expected dense rows as symbolic inputs"):
+        model.encode({"ids": keras.Input((None,), dtype="int32")})
+
+
+@pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
+def test_an_hdf5_file_that_keras_could_not_load_is_refused(name, tmp_path):
+    model = make("elsa", table_for("elsa"))
+    with pytest.raises(ValueError, match=r"`filepath`: expected a file that ends in .keras, got .*Fix: `save"):
+        model.save(tmp_path / name)
+    assert not (tmp_path / name).exists()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import CASES, SIDE, TRAINED, blocks, make, table_for
 
-from kerasrec import CFN, EASE, ELSA, AutoRec, Interactions, MultVAE
+from kerasrec import CFN, EASE, ELSA, AutoRec, Blend, Interactions, MultVAE
 from kerasrec.models import Recommender
 from kerasrec.models.catalogue_weights import carry, kept_ids, merged
 from kerasrec.models.schedules import inner_optimizer
@@ -119,6 +119,16 @@ def test_closed_form_models_are_solved_on_the_newer_table(case):
     np.testing.assert_allclose(np.array(model.warm_start(newer, older).weights[0]), np.array(solved.weights[0]))
 
 
+def test_a_blend_moves_its_members_and_keeps_its_shares():
+    older, newer = older_and_newer("elsa")
+    ease = make("ease", older)
+    ease.fit(older, verbose=0)
+    warm = Blend([ease, randomized(make("elsa", older))], shares=[3.0, 1.0]).warm_start(newer, older)
+    assert warm.n_columns == newer.n_items
+    assert warm.shares == (0.75, 0.25)
+    assert np.isfinite(np.array(warm(warm.batches(newer)[0][0]))).all()
+
+
 def test_new_items_start_like_those_of_an_untrained_model():
     older, newer = older_and_newer("elsa")
     warm = randomized(make("elsa", older)).warm_start(newer, older)
@@ -143,7 +153,7 @@ def test_training_continues_in_a_new_run():
 
 def test_a_short_run_after_an_interrupted_one_is_a_new_run():
     table = blocks("ratings")
-    model = AutoRec.for_interactions(table, epochs=10, batch_size=45, hidden_dims=(4,), seed=1)
+    model = AutoRec.for_interactions(table, epochs=10, batch_size=45, rows="users", hidden_dims=(4,), seed=1)
     model.compile()
     model.fit(table, epochs=2, batch_size=45, verbose=0)
     warm = model.warm_start(table, table)

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 from kerasrec_testing.models import blocks, held_out
 
-from kerasrec import EASE, Interactions, MultVAE, OwnItems
+from kerasrec import EASE, HeldOut, Interactions, MultVAE, OwnItems, evaluate
+from kerasrec.models.training_data import warn_if_nothing_is_unseen
 
 
 @pytest.fixture(scope="module")
@@ -87,3 +88,49 @@ def test_a_matrix_of_another_width_is_refused(model, table):
 def test_compile_refuses_losses_and_weighted_metrics(argument):
     with pytest.raises(ValueError, match=f"`{argument}`: expected None"):
         EASE(5, reg=5.0).compile(**{argument: "mse"})
+
+
+DENSE = np.array([[1, 1, 0], [0, 1, 1]], np.float32)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"x": DENSE, "y": DENSE.copy(), "validation_split": 0.5},
+        {"x": DENSE, "y": None, "validation_split": 0.0, "validation_data": (DENSE, DENSE)},
+    ],
+)
+def test_validation_without_unseen_targets_warns(arguments):
+    with pytest.warns(UserWarning, match="the targets of validation are its inputs"):
+        warn_if_nothing_is_unseen(**{"validation_data": None, **arguments})
+
+
+def test_validation_with_other_targets_does_not_warn():
+    warn_if_nothing_is_unseen(DENSE, DENSE, 0.0, (DENSE, 1 - DENSE))
+    warn_if_nothing_is_unseen(DENSE, 1 - DENSE, 0.5, None)
+
+
+def test_fit_warns_about_validation_without_unseen_targets():
+    model = MultVAE(3, hidden_dims=(2,), latent_dim=2)
+    model.compile(run_eagerly=True)
+    with pytest.warns(UserWarning, match="ranking metrics are 0"):
+        model.fit(DENSE, DENSE, validation_split=0.5, verbose=0)
+
+
+def test_evaluation_of_what_a_model_was_trained_on_warns(table):
+    part = held_out(table)
+    model = EASE(table.n_items, reg=5.0)
+    model.fit(table, verbose=0)
+    for use in (lambda: evaluate(model, part), lambda: model.evaluate(part, verbose=0)):
+        with pytest.warns(UserWarning, match=r"90 of the users were training users, and .* held-out entries"):
+            model.compile()
+            use()
+
+
+def test_evaluation_of_unseen_entries_does_not_warn(table, recwarn):
+    part = held_out(table)
+    model = EASE(table.n_items, reg=5.0)
+    model.fit(part.inputs, verbose=0)
+    evaluate(model, part)
+    model.warn_if_trained_on(HeldOut(part.inputs))
+    assert not [warning for warning in recwarn if "training users" in str(warning.message)]
