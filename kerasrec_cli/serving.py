@@ -11,11 +11,15 @@ from threading import Thread
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from kerasrec_cli.runtime import Command, exit_on_signals
 
 DEFAULT_NAME = "default"
 """Name of a served model if no other is given, as in TF Serving."""
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 
 
 @click.command(cls=Command)
@@ -92,6 +96,33 @@ def _parse_metadata(texts: tuple[str, ...]) -> dict[str, Any]:
     help="Milliseconds to wait for more requests before a batch runs.",
 )
 @click.option("--max-queue", type=click.IntRange(0), default=256, show_default=True, help="Maximum waiting requests.")
+@click.option("--parallel", type=click.IntRange(1), help="Batches at the same time.  [default: half the processors]")
+@click.option(
+    "--batching-parameters-file",
+    "--batching_parameters_file",
+    "batching_file",
+    type=FILE,
+    help="File of TF Serving in place of the four options above.",
+)
+@click.option("--max-rows", type=click.IntRange(1), default=1000, show_default=True, help="Maximum users per request.")
+@click.option("--max-width", type=click.IntRange(1), default=10_000, show_default=True, help="Maximum ids per user.")
+@click.option(
+    "--max-request-mb", type=click.IntRange(1), default=16, show_default=True, help="Maximum size of a request in MiB."
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(1),
+    default=1000,
+    show_default=True,
+    help="Maximum connections of each protocol; fewer if `ulimit -n` is low.",
+)
+@click.option(
+    "--header-timeout",
+    type=click.FloatRange(0, min_open=True),
+    default=10,
+    show_default=True,
+    help="Seconds to receive the head of a request.",
+)
 @click.option("--cert", type=click.Path(exists=True), help="Certificate of the server (PEM), for TLS.")
 @click.option("--key", type=click.Path(exists=True), help="Private key of the server (PEM).")
 @click.option(
@@ -112,7 +143,28 @@ def _parse_metadata(texts: tuple[str, ...]) -> dict[str, Any]:
     show_default=True,
     help="Seconds after SIGTERM with the health NOT_SERVING in which requests are still answered.",
 )
+@click.option(
+    "--monitoring-config-file",
+    "--monitoring_config_file",
+    "monitoring_file",
+    type=FILE,
+    help="File of TF Serving with the REST path of the metrics.",
+)
+@click.option(
+    "--enable-cors-support",
+    "--rest_api_enable_cors_support",
+    "cors",
+    is_flag=True,
+    help="Allow web pages of other origins to read REST answers.",
+)
+@click.option("--log-level", type=click.Choice(LEVELS), default="info", show_default=True, help="Lowest level to log.")
+@click.option(
+    "--log-format", type=click.Choice(FORMATS), default="text", show_default=True, help="Format of log lines."
+)
+@click.option("--access-log", is_flag=True, help="Log each request.")
+@click.pass_context
 def serve(
+    context: click.Context,
     path: Path,
     port: int,
     rest_port: int | None,
@@ -121,30 +173,57 @@ def serve(
     max_batch: int,
     batch_timeout: float,
     max_queue: int,
+    parallel: int | None,
+    batching_file: Path | None,
+    max_rows: int,
+    max_width: int,
+    max_request_mb: int,
+    max_connections: int,
+    header_timeout: float,
     cert: str | None,
     key: str | None,
     client_ca: str | None,
     poll: float,
     grace: float,
     lame_duck: float,
+    monitoring_file: Path | None,
+    cors: bool,
+    log_level: str,
+    log_format: str,
+    access_log: bool,
 ) -> None:
     """Serve an exported model with the protocols of TF Serving.
 
     PATH is a model folder, whose new versions are loaded while the server runs; the folder of one
     version; or a models.config file of TF Serving, with several models, version policies and
-    labels.
+    labels, which is read again when it changes.
 
     \b
     Example:
       kerasrec serve served --rest-port 8501
     """  # noqa: D301 - click reads the character \b
-    from kerasrec.serving import TLS, Batching, Server
+    from kerasrec.serving import TLS, Batching, Limits, Server
+    from kerasrec.serving.logs import configure_logs
+    from kerasrec.serving.text_configs import read_batching, read_metrics_path
 
+    configure_logs(log_level, log_format, access_log)
     tls = TLS(cert, key, client_ca) if cert or key or client_ca else None
-    batching = Batching(max_batch, batch_timeout / 1000, max_queue)
+    if batching_file is None:
+        batching = Batching(max_batch, batch_timeout / 1000, max_queue, parallel)
+    else:
+        for option in ("max_batch", "batch_timeout", "max_queue", "parallel"):
+            if context.get_parameter_source(option) != ParameterSource.DEFAULT:
+                name = option.replace("_", "-")
+                raise ValueError(f"expected --{name} or --batching-parameters-file, got both. Fix: leave one out")
+        batching = read_batching(batching_file)
+    limits = Limits(max_rows, max_width, max_request_mb * 2**20, max_connections, header_timeout)
+    options: dict[str, Any] = {"batching": batching, "tls": tls, "poll": poll, "limits": limits, "cors": cors}
+    if monitoring_file is not None:
+        metrics_path = read_metrics_path(monitoring_file)
+        options["metrics_paths"] = () if metrics_path is None else (metrics_path,)
     name = name if name or path.is_file() else DEFAULT_NAME
     try:
-        server = Server(path, name, host, port, rest_port, batching=batching, tls=tls, poll=poll)
+        server = Server(path, name, host, port, rest_port, **options)
     except FileNotFoundError as error:
         if not (path / "metrics.json").exists():
             raise

@@ -36,8 +36,8 @@ def checked(inputs: Mapping[str, Tensor], n_items: int, padding: Any) -> dict[st
     for name in inputs.keys() & set(ID_LISTS):
         starts_with_padding = tf.reduce_all(inputs[name][:, :1] == padding) & (tf.shape(inputs[name])[1] > 0)
         message = (
-            f"each row of `{name}` must start with the padding {padding!r}, so that no server can change it when it "
-            f"merges requests. Fix: insert {padding!r} before the items, or use the signature `examples`"
+            f"each row of `{name}` must start with padding ({padding or 'an empty string'}), so that no server can "
+            "change it when it merges requests. Fix: insert it before the items, or use the signature `examples`"
         )
         checks.append(tf.Assert(starts_with_padding, [message]))
     if "ratings" in inputs:

@@ -3,7 +3,8 @@
 from kerasrec.serving.batching import Batching
 from kerasrec.serving.client import Client
 from kerasrec.serving.connection import ServingError
+from kerasrec.serving.limits import Limits
 from kerasrec.serving.server import Server
 from kerasrec.serving.tls import TLS
 
-__all__ = ["TLS", "Batching", "Client", "Server", "ServingError"]
+__all__ = ["TLS", "Batching", "Client", "Limits", "Server", "ServingError"]

@@ -11,19 +11,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import grpc
-import numpy as np
 import tensorflow as tf
 
 from kerasrec.serving.errors import RequestError
+from kerasrec.serving.merging import Outputs, joined, merge, n_rows, parts, split, width
 from kerasrec.serving.servable import Servable
-from kerasrec.serving.tensors import PADDING
 from kerasrec.types import Array
 from kerasrec.validation import check_at_least
 
 MAX_MERGED_ELEMENTS = 1024 * 1024
 """Largest merged input: one very long history must not pad all other requests to its length."""
 
-Outputs = dict[str, Array]
+MIN_PART_ROWS = 64
+"""Smallest part of a request with many rows; a run of fewer rows costs nearly as much."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,13 @@ class _Request:
     servable: Servable
     signature: str
     inputs: Mapping[str, Array]
+    is_part: bool = False
     outputs: asyncio.Future[Outputs] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    n_rows: int = field(init=False)
+    width: int = field(init=False)
 
-    @property
-    def n_rows(self) -> int:
-        return _n_rows(self.inputs)
-
-    @property
-    def width(self) -> int:
-        return max((array.shape[1] for array in self.inputs.values() if array.ndim > 1), default=1)
+    def __post_init__(self) -> None:
+        self.n_rows, self.width = n_rows(self.inputs), width(self.inputs)
 
     def can_join(self, other: _Request) -> bool:
         return self.servable is other.servable and self.signature == other.signature
@@ -82,30 +80,41 @@ class _Request:
 class Batcher:
     """Runs requests in the order of their arrival, as many together as fit, and several batches in parallel.
 
+    A request of more rows than a batch runs in parts, in turn with the batches of other requests.
+
     Everything except the runs of the graph happens in one event loop, which needs no locks and which
     a batch of any size wakes only once.
 
     Args:
         options: limits of the batches.
         on_batch: called with the number of rows of each batch.
+        on_rejection: called when the queue is full.
 
     Attributes:
         free_slots: number of batches that could start now.
     """
 
-    def __init__(self, options: Batching, on_batch: Callable[[int], None] = lambda n_rows: None) -> None:
+    def __init__(
+        self,
+        options: Batching,
+        on_batch: Callable[[int], None] = lambda n_rows: None,
+        on_rejection: Callable[[], None] = lambda: None,
+    ) -> None:
         self.options = options
         n_processors = os.cpu_count() or 1
         self.free_slots = options.parallel or max(1, n_processors if options.max_rows == 1 else n_processors // 2)
         self._on_batch = on_batch
+        self._on_rejection = on_rejection
         self._threads = ThreadPoolExecutor(self.free_slots, thread_name_prefix="kerasrec-run")
         self._queue: deque[_Request] = deque()
+        self._parts: deque[_Request] = deque()
+        self._part_is_next = False
         self._arrived = asyncio.Event()
         self._collecting = False
 
     def __len__(self) -> int:
         """The number of waiting requests."""
-        return len(self._queue)
+        return len(self._queue) + len(self._parts)
 
     def close(self) -> None:
         """Stops the threads after their current batch."""
@@ -126,21 +135,34 @@ class Batcher:
             RequestError: The queue is full, or the deadline passed.
             tf.errors.OpError: The graph rejects the inputs.
         """
-        if not self.free_slots and len(self._queue) >= self.options.max_queue:
-            message = f"the queue is full with {len(self._queue)} requests. Fix: try again later"
+        end = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        max_rows = max(self.options.max_rows, MIN_PART_ROWS)
+        if n_rows(inputs) <= max_rows:
+            return await self._answer(_Request(servable, signature, inputs), end)
+        # One part at a time, so that other requests run in between.
+        return joined(
+            [await self._answer(_Request(servable, signature, p, True), end) for p in parts(inputs, max_rows)]
+        )
+
+    async def _answer(self, request: _Request, end: float | None) -> Outputs:
+        """The outputs of a request or a part of one, which must be finished at the time `end` of the event loop."""
+        queue = self._parts if request.is_part else self._queue
+        if not self.free_slots and len(self) >= self.options.max_queue:
+            self._on_rejection()
+            message = f"the queue is full with {len(self)} requests. Fix: try again later"
             raise RequestError(message, grpc.StatusCode.RESOURCE_EXHAUSTED)
-        request = _Request(servable, signature, inputs)
-        self._queue.append(request)
+        queue.append(request)
         self._arrived.set()
         self._start_batch()
         deadline = None
-        if timeout is not None:
-            deadline = asyncio.get_running_loop().call_later(max(timeout, 0), request.finish, _deadline_exceeded())
+        if end is not None:
+            loop = asyncio.get_running_loop()
+            deadline = loop.call_at(max(end, loop.time()), request.finish, _deadline_exceeded())
         try:
             return await request.outputs
         except BaseException:
             with contextlib.suppress(ValueError):
-                self._queue.remove(request)
+                queue.remove(request)
             raise
         finally:
             if deadline is not None:
@@ -148,7 +170,7 @@ class Batcher:
 
     def _start_batch(self) -> None:
         """Starts a batch if requests wait and a slot is free. Only one batch at a time collects requests."""
-        if self._queue and self.free_slots and not self._collecting:
+        if len(self) and self.free_slots and not self._collecting:
             self.free_slots -= 1
             self._collecting = True
             task = asyncio.ensure_future(self._run_batch())
@@ -172,21 +194,25 @@ class Batcher:
             request.finish(result)
 
     async def _collect(self) -> list[_Request]:
-        """The requests of the next batch, after the wait for more requests."""
+        """The requests of the next batch, after the wait for more requests; or, in turn, a part of a large request."""
+        if self._parts and (self._part_is_next or not self._queue):
+            self._part_is_next = False
+            return [self._parts.popleft()]
+        self._part_is_next = True
         loop = asyncio.get_running_loop()
         end = loop.time() + self.options.timeout
         batch: list[_Request] = []
-        n_rows = width = 0
+        batch_rows = batch_width = 0
         while True:
             for request in list(self._queue):
-                new_rows, new_width = n_rows + request.n_rows, max(width, request.width)
+                new_rows, new_width = batch_rows + request.n_rows, max(batch_width, request.width)
                 fits = new_rows <= self.options.max_rows and new_rows * new_width <= MAX_MERGED_ELEMENTS
                 if not batch or (fits and request.can_join(batch[0])):
                     self._queue.remove(request)
                     batch.append(request)
-                    n_rows, width = new_rows, new_width
+                    batch_rows, batch_width = new_rows, new_width
             time_left = end - loop.time()
-            if time_left <= 0 or n_rows >= self.options.max_rows:
+            if time_left <= 0 or batch_rows >= self.options.max_rows:
                 return batch
             self._arrived.clear()
             with contextlib.suppress(asyncio.TimeoutError):
@@ -212,60 +238,6 @@ class Batcher:
             return [error] * len(batch)
         self._on_batch(sum(request.n_rows for request in batch))
         return [*outputs]
-
-
-def merge(requests: Sequence[Mapping[str, Array]]) -> dict[str, Array]:
-    """The inputs of several requests as one; rows of different lengths are padded at the end."""
-    if len(requests) == 1:
-        return dict(requests[0])
-    return {name: np.concatenate(_same_width([inputs[name] for inputs in requests])) for name in requests[0]}
-
-
-def _same_width(arrays: list[Array]) -> list[Array]:
-    if arrays[0].ndim < 2:
-        return arrays
-    width = max(array.shape[1] for array in arrays)
-    padding = PADDING.get(arrays[0].dtype.kind, 0)
-    return [
-        a if a.shape[1] == width else np.pad(a, [(0, 0), (0, width - a.shape[1])], constant_values=padding)
-        for a in arrays
-    ]
-
-
-def split(outputs: Outputs, requests: Sequence[Mapping[str, Array]], top_k: int = 0) -> list[Outputs]:
-    """The outputs of each request of a merged run: its own rows, as wide as its own largest k.
-
-    Args:
-        outputs: what the graph returned for all requests.
-        requests: the inputs of each request.
-        top_k: the k of an example that does not contain it.
-    """
-    if len(requests) == 1:
-        return [outputs]
-    results, start = [], 0
-    for inputs in requests:
-        rows = slice(start, start + _n_rows(inputs))
-        start = rows.stop
-        columns = slice(_largest_k(inputs, top_k))
-        results.append(
-            {name: array[rows, columns] if array.ndim > 1 else array[rows] for name, array in outputs.items()}
-        )
-    return results
-
-
-def _largest_k(inputs: Mapping[str, Array], top_k: int) -> int | None:
-    """The width of the answer to a request that is not merged; None if it does not depend on the request."""
-    if "k" in inputs:
-        return int(inputs["k"].max(initial=1))
-    if "examples" in inputs:
-        features = (tf.train.Example.FromString(example).features.feature for example in inputs["examples"])
-        values = (f["k"].int64_list.value if "k" in f else () for f in features)
-        return max((value[0] if value else top_k for value in values), default=1)
-    return None
-
-
-def _n_rows(inputs: Mapping[str, Array]) -> int:
-    return max(map(len, inputs.values()), default=0)
 
 
 def _deadline_exceeded() -> RequestError:

@@ -11,10 +11,15 @@ import grpc
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from kerasrec.serving.tls import TLS
+from kerasrec.serving.tls import TLS, handshake_problem
 
 FIRST_PAUSE = 0.1
 """Seconds before the first retry at the same address; each further pause is twice as long."""
+
+HANDSHAKE_SECONDS = 2.0
+"""Seconds for each step of the handshake that finds the reason of a failure."""
+
+NOT_LISTENING = "no server listens at this address"
 
 RETRIED_CODES = (
     grpc.StatusCode.UNAVAILABLE,
@@ -63,6 +68,7 @@ class Connection:
         self.addresses = list(addresses)
         self.timeout = timeout
         self.retries = retries
+        self._tls = tls
         if tls is None:
             self._channels = [grpc.insecure_channel(address, CHANNEL_OPTIONS) for address in addresses]
         else:
@@ -94,9 +100,17 @@ class Connection:
                 if failure.code not in RETRIED_CODES or self._closed:
                     raise failure
             if not retries_left or time.monotonic() + pause >= deadline:
-                raise failure
+                raise self._with_tls_problem(failure, self.addresses[index])
             time.sleep(pause)
             pause, retries_left = 2 * pause, retries_left - 1
+
+    def _with_tls_problem(self, failure: ServingError, address: str) -> ServingError:
+        """The error with the reason of a failed TLS handshake, which gRPC does not report."""
+        if failure.code == grpc.StatusCode.UNAVAILABLE and NOT_LISTENING not in str(failure):
+            problem = handshake_problem(address, self._tls, HANDSHAKE_SECONDS)
+            if problem:
+                return ServingError(f"{address}: {problem}", failure.code)
+        return failure
 
     def close(self) -> None:
         """Closes the connections."""
@@ -109,5 +123,5 @@ def _message(error: grpc.RpcError) -> str:
     """The message of a status; gRPC describes a refused connection in terms of its sockets."""
     details = error.details() or ""
     if error.code() == grpc.StatusCode.UNAVAILABLE and "Connection refused" in details:
-        return "no server listens at this address. Fix: start `kerasrec serve` or TF Serving"
+        return f"{NOT_LISTENING}. Fix: start `kerasrec serve` or TF Serving"
     return details

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import re
 
 import grpc
 import tensorflow as tf
 
-LOG = logging.getLogger("kerasrec.serving")
+from kerasrec.serving.logs import LOG, request_id
 
 _TRACE_LINE = re.compile(r"Graph execution error|Detected at|File |Node:|\[\[")
 
@@ -34,7 +33,8 @@ def as_request_error(error: Exception) -> RequestError:
     if isinstance(error, (tf.errors.ResourceExhaustedError, MemoryError)):
         return RequestError(short_message(error), grpc.StatusCode.RESOURCE_EXHAUSTED)
     LOG.error("a request failed", exc_info=error)
-    message = f"the server failed with {type(error).__name__}; its log contains the traceback"
+    reason = f"the server failed with {type(error).__name__}"
+    message = f"{reason}; its log contains the traceback under the request id {request_id.get()}"
     return RequestError(message, grpc.StatusCode.INTERNAL)
 
 

@@ -23,10 +23,14 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 
 from kerasrec.serving.classify import CLASSIFY, REGRESS, reject_multi_inference, reject_signature_method
 from kerasrec.serving.errors import RequestError
+from kerasrec.serving.logs import request_id
 from kerasrec.serving.messages import metadata_response, model_spec, status_response
 from kerasrec.serving.service import Service, n_elements, to_thread_if_large
 from kerasrec.serving.tensors import proto_from_array
 from kerasrec.types import Array
+
+REQUEST_ID = "x-request-id"
+"""Metadata with the id of a request; in the answer only if it is an error."""
 
 
 def _method(implementation: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -34,13 +38,15 @@ def _method(implementation: Callable[..., Awaitable[Any]]) -> Callable[..., Awai
 
     async def method(servicer: Any, request: Any, context: ServicerContext[Any, Any]) -> Any:
         has_spec = "model_spec" in request.DESCRIPTOR.fields_by_name
+        model = request.model_spec.name if has_spec else ""
+        given_id = next((value for name, value in context.invocation_metadata() or () if name == REQUEST_ID), "")
         try:
-            with servicer.service.request("grpc", implementation.__name__, request.model_spec.name if has_spec else ""):
+            with servicer.service.request("grpc", implementation.__name__, model, str(given_id)):
                 if has_spec and not request.HasField("model_spec"):
                     raise RequestError("Missing ModelSpec")
                 return await implementation(servicer, request, context)
         except RequestError as error:
-            await context.abort(error.code, str(error))
+            await context.abort(error.code, str(error), ((REQUEST_ID, request_id.get()),))
 
     return method
 

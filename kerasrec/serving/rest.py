@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -18,9 +18,12 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.classify import CLASSIFY, REGRESS, reject_signature_method
 from kerasrec.serving.errors import RequestError
+from kerasrec.serving.http_connections import Connection, Connections
+from kerasrec.serving.logs import request_id
 from kerasrec.serving.messages import metadata_response, status_response
 from kerasrec.serving.rest_json import error_json, message_json, parse_body, predict_json, read_arrays
 from kerasrec.serving.service import Service, n_elements, to_thread_if_large
+from kerasrec.serving.text_configs import DEFAULT_METRICS_PATH
 from kerasrec.serving.tls import TLS
 
 _MODEL = r"/([^/:]+)"
@@ -33,9 +36,22 @@ GET_PATH = re.compile(f"/v1/models(?:{_MODEL})?{_VERSION}(?:/(metadata))?", re.I
 OPERATIONS = {"predict": "Predict", "classify": "Classify", "regress": "Regress", "metadata": "GetModelMetadata"}
 MAX_VERSION = 2**63 - 1
 MAX_VERSION_DIGITS = 19
-METRICS_PATHS = ("/metrics", "/monitoring/prometheus/metrics")  # the second is TF Serving's default
+METRICS_PATHS = ("/metrics", DEFAULT_METRICS_PATH)
 TIMEOUT = 60.0
 """Seconds to receive a request, and seconds to answer it: HTTP has no deadlines."""
+
+CORS_HEADERS = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", b"POST, GET"),
+    (b"access-control-allow-headers", b"Content-Type"),
+]
+"""As TF Serving with `--rest_api_enable_cors_support`."""
+
+BACKLOG = 2048
+"""Connections that the system holds until the server accepts them."""
+
+MAX_BUFFERED_REQUESTS = 16
+"""Bytes of all requests in memory, as a multiple of the largest request."""
 
 HTTP_CODES = {
     grpc.StatusCode.INVALID_ARGUMENT: 400,
@@ -59,11 +75,24 @@ class Response(NamedTuple):
 class Rest:
     """The HTTP server; it runs in the event loop in which it is started."""
 
-    def __init__(self, service: Service, host: str, port: int, tls: TLS | None, max_request_bytes: int) -> None:
+    def __init__(
+        self,
+        service: Service,
+        host: str,
+        port: int,
+        tls: TLS | None,
+        max_connections: int,
+        metrics_paths: Collection[str] = METRICS_PATHS,
+        cors: bool = False,
+    ) -> None:
         self.service = service
         self.host = host
         self.port = port
-        self.max_request_bytes = max_request_bytes
+        self.max_request_bytes = service.limits.max_request_bytes
+        self.connections = Connections(max_connections, service.limits.header_timeout)
+        self.metrics_paths = metrics_paths
+        self._extra_headers = CORS_HEADERS if cors else []
+        self._n_buffered_bytes = 0
         tls_options: dict[str, Any] = {}
         if tls is not None:
             tls_options = {"ssl_certfile": tls.cert, "ssl_keyfile": tls.key, "ssl_ca_certs": tls.ca}
@@ -82,6 +111,8 @@ class Rest:
         )
         self._server = uvicorn.Server(self._config)
         self._running: asyncio.Task[None] | None = None
+        self._accepting: asyncio.Task[None] | None = None
+        self._listening: socket.socket | None = None
 
     async def start(self) -> None:
         """Listens.
@@ -93,74 +124,104 @@ class Rest:
         # With the protocol IPPROTO_TCP asyncio disables Nagle's algorithm, which delays answers by 40 ms.
         listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setblocking(False)
         try:
             listening.bind((self.host.strip("[]"), self.port))
+            listening.listen(BACKLOG)
         except OSError:
             listening.close()
             message = f"cannot listen on {self.host}:{self.port}. Fix: choose a free port with `rest_port`"
             raise OSError(message) from None
         self.port = listening.getsockname()[1]
-        self._running = asyncio.create_task(self._server.serve([listening]))
+        self._config.load()
+        self._listening = listening
+        self._running = asyncio.create_task(self._server.serve([]))
+        self._accepting = asyncio.create_task(
+            self.connections.accept(listening, self._create_connection, self._config.ssl)
+        )
+
+    def _create_connection(self) -> Connection:
+        loop = asyncio.get_running_loop()
+        return Connection(self.connections, self._config, self._server.server_state, {}, loop)
 
     async def stop(self, grace: float) -> None:
         """Rejects new requests and gives running requests `grace` seconds to finish."""
         self._config.timeout_graceful_shutdown = max(1, round(grace))
         self._server.should_exit = True
+        if self._accepting is not None and self._listening is not None:
+            self._accepting.cancel()
+            self._listening.close()
         if self._running is not None:
             await asyncio.wait([self._running], timeout=grace + 5)
 
     async def _application(self, scope: Any, receive: Any, send: Any) -> None:
         """The ASGI application."""
         headers = dict(scope["headers"])
+        body = bytearray()
         try:
-            body = await asyncio.wait_for(self._read_body(headers, receive), TIMEOUT)
+            await asyncio.wait_for(self._read_body(headers, receive, body), TIMEOUT)
+            data = bytes(body)
             if b"gzip" in headers.get(b"content-encoding", b""):
-                body = await asyncio.to_thread(decompress, body, self.max_request_bytes)
-            response = await self.respond(scope["method"], scope["raw_path"].decode("latin-1"), body)
+                data = await asyncio.to_thread(decompress, data, self.max_request_bytes)
+            given_id = headers.get(b"x-request-id", b"").decode("latin-1")
+            response = await self.respond(scope["method"], scope["raw_path"].decode("latin-1"), data, given_id)
         except asyncio.TimeoutError:
             response = _error(408, f"the request did not arrive within {TIMEOUT:.0f} seconds")
         except _TooLong:
             response = _error(413, f"the request is longer than {self.max_request_bytes:,} bytes")
         except RequestError as error:
-            response = _error(400, str(error))
+            response = _error(HTTP_CODES[error.code], str(error))
         except _Disconnected:
             return
+        finally:
+            self._n_buffered_bytes -= len(body)
         response_headers = [(b"content-type", response.content_type.encode())]
         response_headers.append((b"content-length", str(len(response.body)).encode()))
-        if response.code in (408, 413):
+        response_headers += self._extra_headers
+        if request_id.get():
+            response_headers.append((b"x-request-id", request_id.get().encode()))
+        if response.code in (408, 413, 429):
             response_headers.append((b"connection", b"close"))  # the rest of the body is not read
         await send({"type": "http.response.start", "status": response.code, "headers": response_headers})
         await send({"type": "http.response.body", "body": response.body})
 
-    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Any) -> bytes:
+    async def _read_body(self, headers: Mapping[bytes, bytes], receive: Any, body: bytearray) -> None:
         if int(headers.get(b"content-length", b"0")) > self.max_request_bytes:
             raise _TooLong
-        body, more = bytearray(), True
+        more = True
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
                 raise _Disconnected
-            body += message.get("body", b"")
+            part = message.get("body", b"")
+            body += part
+            self._n_buffered_bytes += len(part)
             if len(body) > self.max_request_bytes:
                 raise _TooLong
+            if self._n_buffered_bytes > MAX_BUFFERED_REQUESTS * self.max_request_bytes:
+                reason = "the server is reading too many large requests. Fix: try again later"
+                raise RequestError(reason, grpc.StatusCode.RESOURCE_EXHAUSTED)
             more = message.get("more_body", False)
-        return bytes(body)
 
-    async def respond(self, method: str, path: str, body: bytes) -> Response:
+    async def respond(self, method: str, path: str, body: bytes, given_id: str = "") -> Response:
         """The response to one request.
 
         Args:
             method: HTTP method.
             path: path of the request, without the query and not decoded.
             body: body of the request.
+            given_id: id of the request that the client has sent.
         """
-        if method == "GET" and path in METRICS_PATHS:
-            return Response(200, exposition.generate_latest(self.service.metrics), exposition.CONTENT_TYPE_LATEST)
+        if method == "GET" and path in self.metrics_paths:
+            metrics = exposition.generate_latest(self.service.metrics.registry)
+            return Response(200, metrics, exposition.CONTENT_TYPE_LATEST)
         if not PATHS.fullmatch(path):
             return _error(404, f"{path} not found. Paths: /v1/models/NAME, /v1/models/NAME:predict and /metrics")
+        if method == "OPTIONS" and self._extra_headers:
+            return Response(200, b"")
         try:
             operation, spec = parse_path(method, path)
-            with self.service.request("rest", operation, spec.name):
+            with self.service.request("rest", operation, spec.name, given_id):
                 return Response(200, await self._answer(operation, spec, body))
         except RequestError as error:
             return _error(HTTP_CODES.get(error.code, 500), str(error))

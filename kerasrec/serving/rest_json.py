@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -64,13 +64,23 @@ def read_arrays(servable: Servable, signature: str, fields: Mapping[str, Any]) -
 
 def predict_json(outputs: Mapping[str, Array], by_row: bool) -> bytes:
     """The outputs of a signature, in row format (`predictions`) or column format (`outputs`)."""
-    lists = {name: _nested_lists(name, array) for name, array in outputs.items()}
-    single = next(iter(lists.values())) if len(lists) == 1 else None
+    names = list(outputs)
     if not by_row:
-        return _json({"outputs": lists if single is None else single})
-    if single is not None:
-        return _json({"predictions": single})
-    return _json({"predictions": [dict(zip(lists, row, strict=True)) for row in zip(*lists.values(), strict=True)]})
+        columns = [_rows_json(name, outputs[name]) for name in names]
+        bodies = [b"[" + b",".join(column) + b"]" for column in columns]
+        return b'{"outputs":' + (bodies[0] if len(names) == 1 else _object_json(names, bodies)) + b"}"
+    columns = [_rows_json(name, outputs[name]) for name in names]
+    rows = columns[0] if len(names) == 1 else [_object_json(names, row) for row in zip(*columns, strict=True)]
+    return b'{"predictions":[' + b",".join(rows) + b"]}"
+
+
+def _object_json(names: Sequence[str], values: Sequence[bytes]) -> bytes:
+    return b"{" + b",".join(_json(name) + b":" + value for name, value in zip(names, values, strict=True)) + b"}"
+
+
+def _rows_json(name: str, array: Array) -> list[bytes]:
+    """Each row as JSON. Encoding all rows at once would block the other threads of Python."""
+    return [_json(_nested_lists(name, row)) for row in array]
 
 
 def message_json(message: Any) -> bytes:
@@ -89,7 +99,7 @@ def error_json(message: str) -> bytes:
 
 
 def _json(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False).encode()
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _columns(instances: Any, expected: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,13 +192,12 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[:MAX_SHOWN_CHARACTERS] + "…"
 
 
-def _nested_lists(name: str, array: Array) -> Any:
-    if array.dtype != object:
-        return array.tolist()
-    if name.endswith("_bytes"):  # TF Serving's rule for binary strings
-        leaves: list[Any] = [{"b64": base64.b64encode(value).decode()} for value in array.flat]
-    else:
-        leaves = [value.decode("utf-8", "replace") for value in array.flat]
-    nested = np.empty(array.size, object)
-    nested[:] = leaves
-    return nested.reshape(array.shape).tolist()
+def _nested_lists(name: str, value: Any) -> Any:
+    """An array as nested lists, or one element of it."""
+    if isinstance(value, bytes):
+        # TF Serving's rule for binary strings
+        is_binary = name.endswith("_bytes")
+        return {"b64": base64.b64encode(value).decode()} if is_binary else value.decode("utf-8", "replace")
+    if value.dtype != object:
+        return value.tolist()
+    return [_nested_lists(name, row) for row in value]

@@ -13,12 +13,20 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
+from kerasrec.serving import merging
 from kerasrec.serving.errors import RequestError
-from kerasrec.serving.tensors import array_from_proto, check_input_names, comma_separated
+from kerasrec.serving.limits import Limits
+from kerasrec.serving.tensors import (
+    array_from_proto,
+    check_examples,
+    check_input_names,
+    comma_separated,
+    too_wide,
+)
 from kerasrec.types import Array
 
-MAX_ROWS = 1000
-"""Most users in one request: each costs a row of scores of the whole catalogue."""
+MAX_ANSWER_ELEMENTS = 8 * 1024 * 1024
+"""Largest output of one request."""
 
 WARM_UP_ROWS = 32
 
@@ -34,6 +42,7 @@ class Servable:
         version: the version number.
         signatures: signature name → `SignatureDef`.
         top_k: length of the lists of `serving_default`; 0 if the model is not an export of kerasrec.
+        n_items: size of the catalogue; 0 if the model is not an export of kerasrec.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,11 +52,13 @@ class Servable:
         self._loaded = tf.saved_model.load(str(path))  # owns the variables that the functions read
         self._functions = dict(self._loaded.signatures)
         self.signatures = {name: saved_model.meta_graphs[0].signature_def[name] for name in self._functions}
-        default = self.signatures.get("serving_default")
-        lists: Sequence[Any] = ()
-        if default is not None and "item_ids" in default.outputs:
-            lists = default.outputs["item_ids"].tensor_shape.dim
-        self.top_k = lists[1].size if len(lists) == 2 else 0
+        self.top_k = self._output_width("serving_default", "item_ids")
+        self.n_items = self._output_width("score", "scores")
+
+    def _output_width(self, signature: str, output: str) -> int:
+        outputs = self.signatures[signature].outputs if signature in self.signatures else {}
+        shape: Sequence[Any] = outputs[output].tensor_shape.dim if output in outputs else ()
+        return shape[1].size if len(shape) == 2 else 0
 
     def signature(self, name: str) -> Any:
         """The `SignatureDef` of that name.
@@ -69,12 +80,18 @@ class Servable:
         check_input_names(inputs, expected, signature)
         return {name: array_from_proto(name, proto, expected[name]) for name, proto in inputs.items()}
 
-    def check(self, signature: str, inputs: Mapping[str, Array], outputs: Sequence[str] = ()) -> None:
-        """Checks what the graph can only reject without the name of a field.
+    def check(
+        self,
+        signature: str,
+        inputs: Mapping[str, Array],
+        outputs: Sequence[str] = (),
+        limits: Limits = Limits(),  # noqa: B008 (it is immutable)
+    ) -> None:
+        """Checks what the graph can only reject without the name of a field, and the size of a request.
 
         Raises:
-            RequestError: An output is unknown, the inputs differ in their number of rows, there are more than
-                `MAX_ROWS` rows, or `ratings` and `history` differ in shape.
+            RequestError: An output is unknown, the inputs differ in their number of rows, a limit is exceeded,
+                `ratings` and `history` differ in shape, or an example is not valid.
         """
         known_outputs = self.signature(signature).outputs
         for name in outputs:
@@ -86,14 +103,32 @@ class Servable:
                 raise RequestError(
                     f"expected `{name}` with as many rows as `{first}` ({len(inputs[first])}), got {len(array)}"
                 )
-            if len(array) > MAX_ROWS:
+            if len(array) > limits.max_rows:
                 raise RequestError(
-                    f"expected `{name}` with at most {MAX_ROWS:,} rows, got {len(array):,}. Fix: send several requests"
+                    f"expected `{name}` with at most {limits.max_rows:,} rows, got {len(array):,}. "
+                    "Fix: send several requests"
                 )
+            if array.ndim > 1 and array.shape[1] > limits.max_width:
+                raise RequestError(too_wide(name, array.shape[1], limits.max_width))
         # The graph checks this too, but after batching has padded the requests to one shape.
         if "ratings" in inputs and "history" in inputs and inputs["ratings"].shape != inputs["history"].shape:
             shapes = [list(inputs[name].shape) for name in ("history", "ratings")]
             raise RequestError("expected `ratings` with the shape of `history` ({}), got {}".format(*shapes))
+        if signature == "examples" and "examples" in inputs:
+            check_examples(inputs["examples"], limits.max_width)
+        self._check_answer_size(inputs, {name: known_outputs[name] for name in outputs or known_outputs})
+
+    def _check_answer_size(self, inputs: Mapping[str, Array], outputs: Mapping[str, Any]) -> None:
+        n_rows = merging.n_rows(inputs)
+        k = min(merging.largest_k(inputs, self.top_k) or 1, self.n_items)
+        for name, info in outputs.items():
+            widths = [k if dim.size < 0 else dim.size for dim in info.tensor_shape.dim[1:]]
+            n_elements = n_rows * max(widths, default=1)
+            if n_elements > MAX_ANSWER_ELEMENTS:
+                raise RequestError(
+                    f"expected at most {MAX_ANSWER_ELEMENTS:,} elements of the output `{name}`, got {n_elements:,} for "
+                    f"{n_rows:,} rows. Fix: send several requests"
+                )
 
     def run(self, signature: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """The outputs of the signature.

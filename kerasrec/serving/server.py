@@ -7,7 +7,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -21,12 +21,19 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionSe
 
 from kerasrec.serving.batching import Batching
 from kerasrec.serving.grpc_services import InvalidMessages, ModelManagement, Prediction
+from kerasrec.serving.limits import Limits
 from kerasrec.serving.model_config import config_for_folder, read_config
 from kerasrec.serving.service import Service
+from kerasrec.serving.text_configs import DEFAULT_METRICS_PATH
 from kerasrec.serving.tls import TLS
 from kerasrec.serving.versions import Models
 
-MAX_REQUEST_BYTES = 64 * 1024 * 1024
+MAX_RUNNING = 1024
+"""gRPC calls at the same time; further ones are rejected before their message is read."""
+
+IDLE_SECONDS = 600
+"""A gRPC connection without calls is closed after this time; clients open a new one with their next call."""
+
 T = TypeVar("T")
 
 SERVICES = ("tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
@@ -55,8 +62,10 @@ class Server:
             no REST if omitted. Needs `pip install 'kerasrec[serve]'`.
         batching: how requests of several clients are merged.
         tls: certificate and key of the server, and the authority of its clients; no encryption if omitted.
-        poll: seconds between two checks of the folders; 0 disables them.
-        max_request_bytes: size of the largest request (64 MiB).
+        poll: seconds between two checks of the folders and of the `models.config` file; 0 disables them.
+        limits: the largest requests, and the number of connections.
+        metrics_paths: REST paths of the Prometheus metrics.
+        cors: whether web pages of other origins may read REST answers.
 
     Raises:
         FileNotFoundError: `path` contains no SavedModel.
@@ -78,7 +87,9 @@ class Server:
         batching: Batching = Batching(),  # noqa: B008 (it is immutable)
         tls: TLS | None = None,
         poll: float = 1.0,
-        max_request_bytes: int = MAX_REQUEST_BYTES,
+        limits: Limits = Limits(),  # noqa: B008
+        metrics_paths: Collection[str] = ("/metrics", DEFAULT_METRICS_PATH),
+        cors: bool = False,
     ) -> None:
         path = Path(path).resolve()
         if path.is_file() and model is not None:
@@ -87,18 +98,19 @@ class Server:
         self.host = host
         self.port = port
         self.poll = poll
-        self.models = Models(config)
-        self.service = Service(self.models, batching)
+        self.models = Models(config, path if path.is_file() else None)
+        self.service = Service(self.models, batching, limits)
         self._credentials = None if tls is None else tls.server_credentials()
+        max_connections = limits.connections_of(1 if rest_port is None else 2)
         self._rest: Any = None
         if rest_port is not None:
             try:
                 from kerasrec.serving.rest import Rest
             except ImportError as error:
                 raise ImportError(f"REST needs {error.name}. Fix: pip install 'kerasrec[serve]'") from None
-            self._rest = Rest(self.service, host, rest_port, tls, max_request_bytes)
+            self._rest = Rest(self.service, host, rest_port, tls, max_connections, metrics_paths, cors)
         self._health = health.aio.HealthServicer()
-        self._max_request_bytes = max_request_bytes
+        self._max_connections = max_connections
         self._grpc: grpc.aio.Server | None = None
         self._end_lame_duck = asyncio.Event()
         self._stopped = threading.Event()
@@ -140,9 +152,13 @@ class Server:
         """Starts the gRPC server with the health NOT_SERVING and returns its port."""
         self._grpc = grpc.aio.server(
             interceptors=[InvalidMessages()],
+            maximum_concurrent_rpcs=MAX_RUNNING,
             options=[
                 ("grpc.so_reuseport", 0),  # a port in use must be an error, not a second server on it
-                ("grpc.max_receive_message_length", self._max_request_bytes),
+                ("grpc.max_receive_message_length", self.service.limits.max_request_bytes),
+                ("grpc.max_allowed_incoming_connections", self._max_connections),
+                ("grpc.server_handshake_timeout_ms", round(self.service.limits.header_timeout * 1000)),
+                ("grpc.max_connection_idle_ms", IDLE_SECONDS * 1000),
                 ("grpc.max_send_message_length", -1),
                 ("grpc.max_concurrent_streams", 128),  # calls without a message occupy memory
                 # It counts streams that have ended but are not cleared, and so rejects busy clients of one connection.

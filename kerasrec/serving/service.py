@@ -9,18 +9,18 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 
 from kerasrec.serving.batching import Batcher, Batching
 from kerasrec.serving.errors import RequestError, as_request_error
+from kerasrec.serving.limits import Limits
+from kerasrec.serving.logs import log_request, new_request_id
+from kerasrec.serving.merging import n_rows
+from kerasrec.serving.metrics import Metrics
 from kerasrec.serving.servable import Servable
 from kerasrec.serving.tensors import with_front_padding
 from kerasrec.serving.versions import Models
 from kerasrec.types import Array
-
-SECONDS_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
-ROWS_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 1024)
 
 LARGE = 100_000
 """Bytes to read or array elements to write that would delay other requests in the event loop."""
@@ -42,47 +42,45 @@ class Service:
     Args:
         models: the served models.
         batching: how requests are merged.
+        limits: the largest requests.
 
     Attributes:
         models: the served models.
-        metrics: registry of the Prometheus metrics.
+        metrics: the Prometheus metrics.
         batcher: the queue of requests.
         n_received: number of all requests so far.
         n_running: number of requests without an answer. Both numbers change only in the event loop.
     """
 
-    def __init__(self, models: Models, batching: Batching) -> None:
+    def __init__(self, models: Models, batching: Batching, limits: Limits) -> None:
         self.models = models
-        self.metrics = CollectorRegistry()
-        self._seconds = Histogram(
-            "kerasrec_serving_seconds",
-            "Duration of requests.",
-            ("protocol", "method", "model", "status"),
-            registry=self.metrics,
-            buckets=SECONDS_BUCKETS,
-        )
-        self._users = Counter(
-            "kerasrec_serving_users", "Users in successful requests.", ("model", "signature"), registry=self.metrics
-        )
-        rows = Histogram(
-            "kerasrec_serving_batch_rows", "Users in a batch.", registry=self.metrics, buckets=ROWS_BUCKETS
-        )
-        self.batcher = Batcher(batching, rows.observe)
-        queue = Gauge("kerasrec_serving_queue", "Waiting requests.", registry=self.metrics)
-        queue.set_function(lambda: len(self.batcher))
+        self.limits = limits
+        self.metrics = Metrics(lambda: len(self.batcher), models.active_versions)
+        self.batcher = Batcher(batching, self.metrics.batch_rows.observe, self.metrics.queue_rejections.inc)
+        models.on_load_failure = lambda name: self.metrics.load_failures.labels(name).inc()
         self.n_received = self.n_running = 0
         self._draining = False
 
     @contextmanager
-    def request(self, protocol: str, method: str, model: str) -> Iterator[None]:
-        """Records the duration and the status of a request; every exception becomes a `RequestError`."""
+    def request(self, protocol: str, method: str, model: str, given_id: str = "") -> Iterator[str]:
+        """Records the duration and the status of a request; every exception becomes a `RequestError`.
+
+        Args:
+            protocol: `"grpc"` or `"rest"`.
+            method: name of the gRPC method.
+            model: name in the request.
+            given_id: id of the request that the client has sent.
+
+        Yields:
+            The id of the request, which is also in its log lines.
+        """
         start, code = time.perf_counter(), grpc.StatusCode.OK
         self.n_received += 1
         self.n_running += 1
         try:
             if self._draining:
                 raise RequestError("the server is shutting down. Fix: try another server", grpc.StatusCode.UNAVAILABLE)
-            yield
+            yield new_request_id(given_id)
         except asyncio.CancelledError:  # the client closed the connection
             code = grpc.StatusCode.CANCELLED
             raise
@@ -93,7 +91,11 @@ class Service:
         finally:
             # Names of unknown models must not create time series.
             known_model = model if model in self.models.names else ""
-            self._seconds.labels(protocol, method, known_model, code.name).observe(time.perf_counter() - start)
+            seconds = time.perf_counter() - start
+            self.metrics.record_request(protocol, method, known_model, code.name, seconds)
+            log_request(
+                protocol=protocol, method=method, model=known_model, status=code.name, ms=round(1e3 * seconds, 2)
+            )
             self.n_running -= 1
 
     async def drain(self, timeout: float) -> None:
@@ -138,10 +140,10 @@ class Service:
         signature = spec.signature_name or "serving_default"
         with self.models.acquire(spec) as servable:
             inputs = await to_thread_if_large(n_bytes, read_inputs, servable, signature)
-            servable.check(signature, inputs, outputs)
+            servable.check(signature, inputs, outputs, self.limits)
             inputs = with_front_padding(inputs)
             arrays = await self.batcher.run(servable, signature, inputs, timeout)
-        self._users.labels(spec.name, signature).inc(max(map(len, inputs.values()), default=0))
+        self.metrics.record_users(spec.name, signature, n_rows(inputs))
         return servable, {name: arrays[name] for name in outputs or arrays}
 
 

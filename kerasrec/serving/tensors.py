@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 
 from kerasrec.serving.errors import RequestError
 from kerasrec.types import Array
 
-MAX_ELEMENTS = 8 * 1024 * 1024
+MAX_ELEMENTS = 2 * 1024 * 1024
 """Largest tensor in a request. A few bytes can declare a tensor of any size, so the size is checked before reading."""
 
 PADDING: Mapping[str, Any] = {"O": b"", "i": -1}
@@ -72,6 +73,29 @@ def proto_from_array(array: Array) -> TensorProto:
     for size in array.shape:
         proto.tensor_shape.dim.add(size=size)
     return proto
+
+
+def check_examples(examples: Array, max_width: int) -> None:
+    """Checks serialised examples, of which a single invalid one would fail all requests of a run.
+
+    Raises:
+        RequestError: An element is not a `tf.train.Example`, or a feature of it has more than `max_width` values.
+    """
+    for number, example in enumerate(examples):
+        try:
+            features = tf.train.Example.FromString(example).features.feature
+        except DecodeError:
+            raise RequestError(f"element {number} of `examples` is not a serialised tf.train.Example") from None
+        for name, feature in features.items():
+            kind = feature.WhichOneof("kind")
+            n_values = len(getattr(feature, kind).value) if kind else 0
+            if n_values > max_width:
+                raise RequestError(too_wide(name, n_values, max_width))
+
+
+def too_wide(name: str, n_ids: int, max_width: int) -> str:
+    """The message for a row with too many ids."""
+    return f"expected `{name}` with at most {max_width:,} ids for each user, got {n_ids:,}. Fix: send the latest ids"
 
 
 def with_front_padding(inputs: Mapping[str, Array]) -> dict[str, Array]:

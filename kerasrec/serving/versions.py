@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import gc
-import logging
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -16,12 +16,11 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
 from kerasrec.serving.errors import RequestError, short_message
-from kerasrec.serving.model_config import candidate_versions, check_config
+from kerasrec.serving.logs import LOG
+from kerasrec.serving.model_config import candidate_versions, check_config, read_config
 from kerasrec.serving.servable import Servable
 
 State = ModelVersionStatus.State
-LOG = logging.getLogger("kerasrec.serving")
-
 Fingerprint = tuple[tuple[str, int, int], ...]
 """Path, size and modification time of each file of a version."""
 
@@ -56,9 +55,20 @@ class Models:
     A new version serves once it is loaded and warmed up; the old version is unloaded after that. A
     version that cannot be loaded changes nothing: its state is END with the error, and it is tried
     again when its folder changes.
+
+    Args:
+        config: the models.
+        config_file: file that contains `config`, which is read again when it changes.
+
+    Attributes:
+        on_load_failure: called with the name of a model of which a version could not be loaded.
     """
 
-    def __init__(self, config: ModelServerConfig) -> None:
+    def __init__(self, config: ModelServerConfig, config_file: Path | None = None) -> None:
+        self.on_load_failure: Callable[[str], None] = lambda name: None
+        self._config_file = config_file
+        self._config_text = _content(config_file)
+        self._rejected_config_text = b""
         self._models = {c.name: Model(c) for c in check_config(config).model_config_list.config}
         self._changing = threading.Lock()  # one change of versions at a time
         self._released = threading.Condition()  # guards `_in_use` and every `servables`
@@ -71,8 +81,12 @@ class Models:
         """The names of all models."""
         return list(self._models)
 
+    def active_versions(self) -> dict[str, list[int]]:
+        """Model name → the versions that answer requests."""
+        return {name: sorted(model.servables) for name, model in list(self._models.items())}
+
     def start(self, poll: float) -> None:
-        """Loads the versions, then checks the folders for changes every `poll` seconds; never if `poll` is 0.
+        """Loads the versions, then checks the files for changes every `poll` seconds; never if `poll` is 0.
 
         Raises:
             ValueError: A model has no version that can be loaded.
@@ -179,12 +193,28 @@ class Models:
 
     def _watch(self, poll: float) -> None:
         while not self._stopped.wait(poll):
+            self._read_changed_config()
             with self._changing:
                 for model in list(self._models.values()):
                     try:
                         self._update(model)
                     except Exception:  # an unreadable folder may be readable at the next check
                         LOG.exception("model %r: reading the version folders failed", model.config.name)
+
+    def _read_changed_config(self) -> None:
+        """Reads the configuration file if it has changed. An invalid one changes nothing."""
+        text = _content(self._config_file)
+        if self._config_file is None or text in (self._config_text, b""):
+            return
+        try:
+            self.reload(read_config(self._config_file))
+        except (ValueError, OSError, RequestError) as error:  # tried again, because a model may still be copied
+            if text != self._rejected_config_text:
+                LOG.error("%s is rejected: %s", self._config_file, error)
+            self._rejected_config_text = text
+        else:
+            LOG.info("%s is loaded; models: %s", self._config_file, ", ".join(self._models))
+            self._config_text = text
 
     def _update(self, model: Model) -> None:
         """Loads and unloads versions until they match the model's policy."""
@@ -210,22 +240,26 @@ class Models:
         if model.failed.get(version) == fingerprint:
             return False
         model.status[version] = Status(State.LOADING)
+        start = time.monotonic()
         try:
             if not (folder / "saved_model.pb").exists():
                 raise FileNotFoundError(f"no saved_model.pb in {folder}: the copy may be incomplete")
             servable = Servable(folder)
+            seconds = time.monotonic() - start
+            LOG.info("model %r: version %d is loaded after %.1f s", model.config.name, version, seconds)
             servable.warm_up()
         except Exception as error:  # TensorFlow raises many types for invalid files
             message = short_message(error)
             model.status[version] = Status(State.END, message)
             model.failed[version] = fingerprint
-            LOG.error("model %r: version %d cannot be loaded: %s", model.config.name, version, message)
+            LOG.error("model %r: version %d is rejected: %s", model.config.name, version, message)
+            self.on_load_failure(model.config.name)
             return False
         model.failed.pop(version, None)
         with self._released:
             model.servables[version] = servable
             model.status[version] = Status(State.AVAILABLE)
-        LOG.info("model %r: version %d is available", model.config.name, version)
+        LOG.info("model %r: version %d is active", model.config.name, version)
         return True
 
     def _unload(self, model: Model, versions: list[int]) -> None:
@@ -274,6 +308,14 @@ def _unavailable(name: str, status: dict[int, Status]) -> RequestError:
     version, (state, error) = max(status.items())
     message = ": ".join(filter(None, (f"version {version} of model {name!r} is {State.Name(state)}", error)))
     return RequestError(message, grpc.StatusCode.NOT_FOUND)
+
+
+def _content(file: Path | None) -> bytes:
+    """The content of a file; empty if it does not exist, for example while it is replaced."""
+    try:
+        return b"" if file is None else file.read_bytes()
+    except OSError:
+        return b""
 
 
 def _fingerprint(folder: Path) -> Fingerprint:

@@ -122,29 +122,34 @@ def assert_same_answer(merged, separate):
             np.testing.assert_array_equal(answer, expected, err_msg=name)
 
 
+def random_request(rng, table, signatures, name):
+    """A request of one to three users to a signature, in its documented form."""
+    rows = random_rows(rng, table, int(rng.integers(1, 4)))
+    if name == "examples":
+        return as_examples(rng, rows, signatures["recommend"].structured_input_signature[1])
+    return as_tensors(rng, rows, signatures[name].structured_input_signature[1])
+
+
 def test_a_merged_request_gets_its_separate_answer(export):
+    """Random combinations of random requests; also split and filled up, as TF Serving does with some options."""
     table, signatures = export
     rng = np.random.default_rng(5)
-    features = signatures["recommend"].structured_input_signature[1]
-    for _ in range(N_BATCHES // len(CASES)):
-        name = str(rng.choice([*signatures]))
-        function = signatures[name]
-        specs = function.structured_input_signature[1]
-        requests = []
-        for _ in range(rng.integers(2, 6)):
-            rows = random_rows(rng, table, int(rng.integers(1, 4)))
-            requests.append(as_examples(rng, rows, features) if name == "examples" else as_tensors(rng, rows, specs))
+    n_batches = N_BATCHES // len(CASES) // len(signatures)
+    for name, function in signatures.items():
+        requests = [random_request(rng, table, signatures, name) for _ in range(max(20, n_batches // 20))]
         separate = [run(function, request) for request in requests]
-        tasks = list(requests)
-        last = len(next(iter(tasks[-1].values())))
-        if last > 1 and rng.random() < 0.3:
-            tasks[-1:] = tf_serving.split_task(tasks[-1], int(rng.integers(1, last)))
-        merged = tf_serving.merge(tasks)
-        n_rows = [len(next(iter(request.values()))) for request in requests]
-        if rng.random() < 0.3:
-            merged = tf_serving.fill_up(merged, sum(n_rows) + 2)
-        for answer, expected in zip(tf_serving.split(run(function, merged), n_rows), separate, strict=True):
-            assert_same_answer(answer, expected)
+        for _ in range(n_batches):
+            chosen = rng.integers(0, len(requests), rng.integers(2, 6))
+            tasks = [requests[number] for number in chosen]
+            n_rows = [len(next(iter(task.values()))) for task in tasks]
+            if n_rows[-1] > 1 and rng.random() < 0.3:
+                tasks[-1:] = tf_serving.split_task(tasks[-1], int(rng.integers(1, n_rows[-1])))
+            merged = tf_serving.merge(tasks)
+            if rng.random() < 0.3:
+                merged = tf_serving.fill_up(merged, sum(n_rows) + 2)
+            answers = tf_serving.split(run(function, merged), n_rows)
+            for answer, number in zip(answers, chosen, strict=True):
+                assert_same_answer(answer, separate[number])
 
 
 def test_a_request_without_padding_in_front_is_rejected_alone_and_merged(export):
@@ -157,14 +162,12 @@ def test_a_request_without_padding_in_front_is_rejected_alone_and_merged(export)
         invalid = {**valid, name: valid[name].copy()}
         invalid[name][1, 0] = table.item_ids[0]
         for inputs in (invalid, tf_serving.merge([valid, invalid, as_tensors(rng, random_rows(rng, table, 3), specs)])):
-            with pytest.raises(
-                tf.errors.InvalidArgumentError, match=f"each row of `{name}` must start with the padding"
-            ):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=f"each row of `{name}` must start with padding"):
                 run(function, inputs)
         empty = {**valid, name: valid[name][:, :0]}
         if name == "history" and "ratings" in valid:
             empty["ratings"] = valid["ratings"][:, :0]
-        with pytest.raises(tf.errors.InvalidArgumentError, match=f"each row of `{name}` must start with the padding"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"each row of `{name}` must start with padding"):
             run(function, empty)
 
 

@@ -82,14 +82,14 @@ def test_batching_and_monitoring_configurations_are_valid_for_tf_serving():
     monitoring = message("MonitoringConfig", prometheus_config=(1, {"enable": (1, boolean), "path": (2, text)}))
     parsed = text_format.Parse((EXPORT / "monitoring.config").read_text(), monitoring())
     assert parsed.prometheus_config.enable
-    deployment, _ = yaml.safe_load_all((EXPORT / "kubernetes.yaml").read_text())
+    deployment, *_ = yaml.safe_load_all((EXPORT / "kubernetes" / "serving.yaml").read_text())
     annotations = deployment["spec"]["template"]["metadata"]["annotations"]
     assert annotations["prometheus.io/path"] == parsed.prometheus_config.path
 
 
 def test_compose_and_kubernetes_name_existing_files_and_working_probes(served):
     compose = yaml.safe_load((EXPORT / "compose.yaml").read_text())["services"]["tf-serving"]
-    deployment, service = yaml.safe_load_all((EXPORT / "kubernetes.yaml").read_text())
+    deployment, service, *_ = yaml.safe_load_all((EXPORT / "kubernetes" / "serving.yaml").read_text())
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert compose["image"] == container["image"]
     assert compose["command"] == container["args"]
@@ -101,6 +101,7 @@ def test_compose_and_kubernetes_name_existing_files_and_working_probes(served):
             assert (EXPORT / mounted[file[1]]).exists()
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert labels == service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"]
+    assert container["image"].startswith("tensorflow/serving:2.")
 
     # The probes, run against a server that has the model, one that has another model, and none.
     probes = [compose["healthcheck"]["test"][1:], container["readinessProbe"]["exec"]["command"]]
@@ -145,8 +146,10 @@ def test_the_requests_and_the_client_of_the_readme_work(served):
         environment = {**os.environ, "PYTHONPATH": str(EXPORT.parent)}
         client = subprocess.run([sys.executable, "-c", code, "3,4"], capture_output=True, text=True, env=environment)
         assert len(client.stdout.splitlines()) == 10, client.stderr
-    for name in re.findall(r"^\| `([a-z.]+(?:yaml|config|py))`", (EXPORT / "README.md").read_text(), re.MULTILINE):
-        assert (EXPORT / name).exists()
+    for name in re.findall(
+        r"^\| `([a-z./]+\.(?:config|py|txt|yaml)|Dockerfile\.[a-z]+)`", (EXPORT / "README.md").read_text(), re.MULTILINE
+    ):
+        assert (EXPORT / name).exists(), name
 
 
 def test_the_loader_of_tensorflow_answers_all_batch_sizes_and_lengths(served):

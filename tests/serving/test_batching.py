@@ -22,6 +22,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from kerasrec.serving import Batching, Server
 from kerasrec.serving.batching import Batcher
 from kerasrec.serving.errors import RequestError
+from kerasrec.serving.merging import MISSING_SCORE, joined
 from kerasrec.serving.servable import Servable
 
 
@@ -107,6 +108,27 @@ def test_an_invalid_request_does_not_fail_the_others_of_its_batch(loop):
     servable.gate.set()
     assert [answers[x].result(TIMEOUT)["y"][0, 0] for x in (1, 2, 4)] == [2, 4, 8]
     assert isinstance(answers[-3].exception(TIMEOUT), tf.errors.InvalidArgumentError)
+
+
+def test_a_request_of_many_rows_runs_in_parts_between_the_batches_of_others(loop):
+    servable, batcher = Doubler(), Batcher(Batching(max_rows=64, parallel=1))
+    many = {"x": np.arange(200.0).reshape(200, 1)}
+    large = asyncio.run_coroutine_threadsafe(batcher.run(servable, "s", many), loop)
+    wait_until(lambda: (batcher.free_slots, len(batcher)) == (0, 0))
+    small = [submit(loop, batcher, servable, x) for x in (1, 2)]
+    wait_until(lambda: len(batcher) == 2)
+    servable.gate.set()
+    np.testing.assert_array_equal(large.result(TIMEOUT)["y"], many["x"] * 2)
+    assert [answer.result(TIMEOUT)["y"][0, 0] for answer in small] == [2, 4]
+    assert servable.runs == [64, 2, 64, 64, 8]
+
+
+def test_the_parts_of_a_request_can_have_lists_of_different_lengths():
+    lists = [{"item_ids": np.full((2, k), k), "scores": np.full((2, k), 0.5, np.float32)} for k in (3, 1)]
+    answer = joined([{**part, "n_valid": np.array([1, 1])} for part in lists])
+    assert answer["item_ids"].tolist() == [[3, 3, 3], [3, 3, 3], [1, -1, -1], [1, -1, -1]]
+    assert answer["scores"][2].tolist() == [0.5, MISSING_SCORE, MISSING_SCORE]
+    assert answer["n_valid"].tolist() == [1] * 4
 
 
 def test_an_unexpected_error_of_a_run_reaches_its_requests(loop):

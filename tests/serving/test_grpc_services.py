@@ -11,8 +11,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from kerasrec.serving import Server, ServingError
-from kerasrec.serving.servable import MAX_ROWS
+from kerasrec.serving import Limits, Server, ServingError
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +132,14 @@ INVALID = {
     ),
     "negative size": (
         predict_request(history=tensor(dtype=7, tensor_shape=shape(1, -2))),
-        r"expected `history` with at most 8,388,608 elements, got shape \[1, -2\]",
+        r"expected `history` with at most 2,097,152 elements, got shape \[1, -2\]",
     ),
     "enormous": (
         predict_request(history=tensor(dtype=7, tensor_shape=shape(2**40, 2**40), string_val=[b"a"])),
-        "expected `history` with at most 8,388,608 elements, got shape",
+        "expected `history` with at most 2,097,152 elements, got shape",
     ),
     "too many rows": (
-        predict_request(history=[["i1"]] * (MAX_ROWS + 1), ratings=np.ones((MAX_ROWS + 1, 1), np.float32)),
+        predict_request(history=[["i1"]] * 1001, ratings=np.ones((1001, 1), np.float32)),
         "with at most 1,000 rows, got 1,001. Fix: send several requests",
     ),
 }
@@ -232,7 +231,7 @@ def test_concurrent_requests_get_their_own_answers(channel):
 
 
 def test_a_request_above_the_size_limit_is_rejected(folder):
-    with Server(folder, port=0, max_request_bytes=10_000) as server, client_of(server) as client:
+    with Server(folder, port=0, limits=Limits(max_request_bytes=10_000)) as server, client_of(server) as client:
         with pytest.raises(ServingError) as rejected:
             client.recommend([["i1"] * 20_000], ratings=[[1] * 20_000])
         assert rejected.value.code == grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -93,7 +93,7 @@ def is_valid(data, signatures):
         rank = len(info.tensor_shape.dim)
         if proto.dtype != info.dtype or len(sizes) != rank or proto.tensor_shape.unknown_rank:
             return False
-        if min(sizes) < 0 or np.prod(sizes, dtype=float) > 8 * 2**20:
+        if min(sizes) < 0 or np.prod(sizes, dtype=float) > 2 * 2**20:
             return False
         try:
             arrays[name] = tf.make_ndarray(proto)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.served import TIMEOUT, client_of, export_version, history_of, model, ratings_of, table
 
-from kerasrec.serving import Server
+from kerasrec.serving import Limits, Server
 
 ROW = {"history": ["i1"], "ratings": [5]}
 
@@ -19,7 +19,7 @@ def server(tmp_path_factory):
     path = tmp_path_factory.mktemp("rest") / "films"
     export_version(path, 1)
     export_version(path, 2, seed=2)
-    with Server(path, port=0, rest_port=0, max_request_bytes=100_000) as running:
+    with Server(path, port=0, rest_port=0, limits=Limits(max_request_bytes=100_000)) as running:
         yield running
 
 
@@ -114,6 +114,43 @@ def test_a_version_above_64_bits_is_rejected(server, n_digits):
     assert (code, answer["error"]) == (400, f"Failed to convert version: {version} to numeric.")
 
 
+def test_an_answer_contains_the_id_of_its_request(server):
+    connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=TIMEOUT)
+    ids = []
+    for headers in ({"X-Request-ID": "shop-1/a:b"}, {"X-Request-ID": "no spaces, please"}, {}):
+        connection.request("GET", "/v1/models/films", headers=headers)
+        response = connection.getresponse()
+        response.read()
+        ids.append(response.getheader("x-request-id"))
+    connection.close()
+    assert ids[0] == "shop-1/a:b"
+    assert len(ids[1]) == len(ids[2]) == 16
+    assert ids[1] != ids[2]
+
+
+def test_other_origins_may_read_the_answers_if_cors_is_enabled(server, tmp_path):
+    """As in TF Serving with `--rest_api_enable_cors_support`; without it OPTIONS is malformed."""
+    assert call(server, "OPTIONS", "/v1/models/films:predict")[0] == 400
+    export_version(tmp_path / "films", 1)
+    with Server(tmp_path / "films", port=0, rest_port=0, cors=True, metrics_paths=["/numbers"]) as with_cors:
+        connection = http.client.HTTPConnection("127.0.0.1", with_cors.rest_port, timeout=TIMEOUT)
+        for method, path, code in (
+            ("OPTIONS", "/v1/models/films:predict", 200),
+            ("GET", "/v1/models/films", 200),
+            ("GET", "/v1/models/songs", 404),
+            ("HEAD", "/v1/models/films", 400),
+        ):
+            connection.request(method, path)
+            response = connection.getresponse()
+            assert (response.status, response.getheader("Access-Control-Allow-Origin")) == (code, "*")
+            assert response.getheader("Access-Control-Allow-Methods") == "POST, GET"
+            assert response.getheader("Access-Control-Allow-Headers") == "Content-Type"
+            response.read()
+        connection.close()
+        assert call(with_cors, "GET", "/numbers")[0] == 200
+        assert call(with_cors, "GET", "/metrics")[0] == 404
+
+
 def test_a_head_request_is_malformed(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=TIMEOUT)
     connection.request("HEAD", "/v1/models/films")
@@ -169,6 +206,14 @@ def test_metrics_count_requests_users_and_the_queue(server):
     assert float(metrics['kerasrec_serving_users_total{model="films",signature="serving_default"}']) >= 2
     assert float(metrics["kerasrec_serving_queue"]) == 0
     assert "made-up" not in text
+    assert float(metrics['kerasrec_serving_active_version{model="films",version="2"}']) == 1
+    assert float(metrics["kerasrec_serving_queue_rejections_total"]) == 0
+    assert float(metrics["process_resident_memory_bytes"]) > 1e6
+    assert float(metrics["process_open_fds"]) > 3
+    # The names of TF Serving.
+    assert float(metrics[':tensorflow:serving:request_count{model_name="films",status="OK"}']) >= 1
+    latency = ':tensorflow:serving:request_latency_count{API="Predict",entrypoint="REST",model_name="films"}'
+    assert float(metrics[latency]) >= 1
     assert call(server, "GET", "/monitoring/prometheus/metrics")[0] == 200
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasrec.serving.batching import split
+from kerasrec.serving.merging import split
 from kerasrec.serving.tensors import with_front_padding
 
 

@@ -47,6 +47,13 @@ def only_ca(certificates):
     return TLS(ca=certificates / "ca.pem")
 
 
+def reason_of(server, tls):
+    """The message of the client's error, without the address."""
+    with client_of(server, tls=tls, retries=0) as client, pytest.raises(ServingError) as rejected:
+        client.status()
+    return str(rejected.value).removeprefix(f"127.0.0.1:{server.port}: ")
+
+
 def grpc_works(server, tls):
     with client_of(server, tls=tls, retries=0) as client:
         try:
@@ -75,6 +82,21 @@ def test_a_tls_server_is_reached_by_clients_that_trust_its_authority(folder, tls
         clients = (only_ca, tls_of("client"), None, TLS())
         assert [grpc_works(server, tls) for tls in clients] == [True, True, False, False]
         assert rest_works(server, only_ca)
+        assert reason_of(server, None) == "the server requires TLS. Fix: set `tls`"
+
+
+def test_a_server_of_another_authority_is_named_as_the_reason(folder, tls_of, certificates, tmp_path):
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    with Server(folder, port=0, tls=tls_of("server", trusts=False)) as server:
+        reason = reason_of(server, TLS(ca=other))
+    assert reason.startswith("the server's certificate is not valid (")
+    assert reason.endswith("). Fix: set its authority as `ca` of `tls`")
+
+
+def test_a_server_without_tls_is_named_as_the_reason(folder, only_ca):
+    with Server(folder, port=0) as server:
+        assert reason_of(server, only_ca) == "the server does not use TLS. Fix: leave out `tls`"
 
 
 def test_mutual_tls_requires_a_client_certificate_of_the_authority(folder, tls_of, only_ca):
@@ -82,6 +104,9 @@ def test_mutual_tls_requires_a_client_certificate_of_the_authority(folder, tls_o
         clients = (tls_of("client"), only_ca, tls_of("foreign"))
         assert [grpc_works(server, tls) for tls in clients] == [True, False, False]
         assert [rest_works(server, tls) for tls in clients] == [True, False, False]
+        without_certificate = "the server requires a client certificate. Fix: set `cert` and `key` of `tls`"
+        assert reason_of(server, only_ca) == without_certificate
+        assert reason_of(server, tls_of("foreign")).startswith("the server rejects the client's certificate")
 
 
 def test_missing_or_unmatched_files_are_rejected(folder, certificates, only_ca):

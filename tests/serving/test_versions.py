@@ -96,7 +96,8 @@ def remove_vocabulary(version):
 
 
 def replace_warmup(version):
-    request = predict_request("recommend", k=np.array([10**6], np.int32))
+    history, ratings = [["", "i1"]], np.array([[0, 5]], np.float32)
+    request = predict_request("recommend", history=history, ratings=ratings, k=np.array([10**6], np.int32))
     with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         writer.write(PredictionLog(predict_log=PredictLog(request=request)).SerializeToString())
 
@@ -271,3 +272,17 @@ def test_a_server_without_a_version_does_not_start(tmp_path):
     file.write_text(config(films=("nowhere", "")))
     with pytest.raises(ValueError, match="model 'films' has no version that can be loaded: no version folder in"):
         Server(file, port=0).start()
+
+
+def test_a_changed_models_config_is_read_while_the_server_runs(exported, tmp_path):
+    """An invalid file changes nothing."""
+    file = tmp_path / "models.config"
+    file.write_text(config(films=(exported, "model_version_policy { specific { versions: 1 } }")))
+    with Server(file, port=0, poll=0.05) as server, client_of(server) as client:
+        assert client.status() == {1: "AVAILABLE"}
+        file.write_text("model_config_list {")
+        wait_until(lambda: server.models._rejected_config_text)
+        assert client.status() == {1: "AVAILABLE"}
+        file.write_text(config(films=(exported, ""), more=(exported, "")))
+        wait_until(lambda: server.names == ["films", "more"])
+        wait_until(lambda: client.status().get(2) == "AVAILABLE")
