@@ -18,6 +18,12 @@ from kerasrec.types import Array
 MAX_ELEMENTS = 2 * 1024 * 1024
 """Largest tensor in a request. A few bytes can declare a tensor of any size, so the size is checked before reading."""
 
+_VALUE_FIELDS: Mapping[int, str] = {
+    tf.int64.as_datatype_enum: "int64_val",
+    tf.int32.as_datatype_enum: "int_val",
+    tf.float32.as_datatype_enum: "float_val",
+}
+
 PADDING: Mapping[str, Any] = {"O": b"", "i": -1}
 """Numpy kind of item ids → their padding."""
 
@@ -60,7 +66,10 @@ def array_from_proto(name: str, proto: TensorProto, expected: Any) -> Array:
     try:
         if proto.tensor_content and expected.dtype != tf.string.as_datatype_enum:
             return np.frombuffer(proto.tensor_content, _numpy_dtype(expected.dtype)).reshape(shape)
-        return tf.make_ndarray(proto)
+        values = getattr(proto, _VALUE_FIELDS.get(expected.dtype, "string_val"))
+        if len(values) == math.prod(shape) and len(values):
+            return np.array(list(values), _numpy_dtype(expected.dtype)).reshape(shape)
+        return tf.make_ndarray(proto)  # slower; it repeats the last value if there are fewer
     except Exception as error:  # numpy and protobuf raise many types for bytes that are not a tensor
         raise RequestError(f"`{name}` is not a valid tensor of shape {shape}: {error}") from None
 
