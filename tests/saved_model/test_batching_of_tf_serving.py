@@ -48,6 +48,7 @@ def random_rows(rng, table, n_rows):
                 "exclude": random_ids(rng, table, 5),
                 "candidates": random_ids(rng, table, 9) if rng.random() < 0.5 else [],
                 "seed": int(rng.integers(100)),
+                "item_ids": rng.choice(table.item_ids).item(),
             }
         )
     return rows
