@@ -7,7 +7,7 @@ import scipy.sparse as sp
 
 from kerasrec.types import Array, BoolArray, FloatArray, IntArray
 
-BLOCK = 1 << 22
+BLOCK = 1 << 20
 """Number of entries that are processed at once, where temporary arrays would need much memory."""
 
 
@@ -62,22 +62,24 @@ def place_by_row(rows: IntArray, counts: IntArray) -> IntArray | None:
         rows: `(n,)` int32 row of each entry. If there are fewer than 2³¹ entries, it is overwritten with the result.
         counts: `(n_rows,)` int64 zeros, to which the number of entries of each row is added.
     """
-    n_rows, blocks = len(counts), range(0, len(rows), BLOCK)
+    n_rows = len(counts)
+    size = max(BLOCK, n_rows)  # each block needs arrays of that many rows
+    blocks = range(0, len(rows), size)
     for start in blocks:
-        counts += np.bincount(rows[start : start + BLOCK], minlength=n_rows)
-    if all((np.diff(rows[start : start + BLOCK + 1]) >= 0).all() for start in blocks):
+        counts += np.bincount(rows[start : start + size], minlength=n_rows)
+    if all((np.diff(rows[start : start + size + 1]) >= 0).all() for start in blocks):
         return None
     next_place = indptr_of(counts)[:-1]
     places = rows if len(rows) < np.iinfo(np.int32).max else np.empty(len(rows), np.int64)
     for start in blocks:
-        block = rows[start : start + BLOCK]
+        block = rows[start : start + size]
         order = order_by_row(block, n_rows)
         block_counts = np.bincount(block, minlength=n_rows)
         first = indptr_of(block_counts)[:-1]  # of each row, in the sorted block
         block_places = np.empty(len(block), np.int64)
         block_places[order] = np.arange(len(block)) + np.repeat(next_place - first, block_counts)
         next_place += block_counts
-        places[start : start + BLOCK] = block_places
+        places[start : start + size] = block_places
     return places
 
 

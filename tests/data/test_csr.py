@@ -1,6 +1,9 @@
 import numpy as np
+import pytest
 
+from kerasrec.data import Interactions, csr
 from kerasrec.data.csr import indptr_of, order_by_row, positions_of_rows
+from kerasrec.data.rows import DUPLICATES
 
 
 def test_row_boundaries_add_up_the_counts():
@@ -17,3 +20,32 @@ def test_positions_of_rows_in_any_order_with_repetitions():
 def test_order_by_row_is_the_stable_sort():
     rows = np.random.default_rng(0).integers(0, 7, 100)
     np.testing.assert_array_equal(order_by_row(rows, 9), np.argsort(rows, kind="stable"))
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+@pytest.mark.parametrize("how", DUPLICATES)
+@pytest.mark.parametrize("has_times", [False, True])
+def test_pairs_are_merged_as_by_a_dictionary(monkeypatch, block, how, has_times):
+    monkeypatch.setattr(csr, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    users, items, times = rng.integers(0, 6, 200), rng.integers(0, 9, 200), rng.integers(0, 50, 200)
+    values = rng.integers(1, 6, 200)
+    entries = {}
+    for user, item, value, time in zip(users, items, values, times, strict=True):
+        entries.setdefault((user, item), []).append((time if has_times else 0, value))
+    latest = {
+        pair: max(enumerate(group), key=lambda entry: (entry[1][0], entry[0]))[1] for pair, group in entries.items()
+    }
+    merge = {
+        "last": lambda pair, _: latest[pair][1],
+        "sum": lambda _, group: sum(value for _, value in group),
+        "count": lambda _, group: len(group),
+        "max": lambda _, group: max(value for _, value in group),
+    }[how]
+    table = Interactions.from_arrays(users, items, values, times if has_times else None, duplicates=how)
+    found = dict(zip(zip(table.users.tolist(), table.items.tolist(), strict=True), table.values.tolist(), strict=True))
+    assert found == {pair: merge(pair, group) for pair, group in entries.items()}
+    assert table.row_counts.merged == 200 - len(entries)
+    if has_times:
+        found_times = zip(table.users.tolist(), table.items.tolist(), table.times.tolist(), strict=True)
+        assert sorted(found_times) == sorted((*pair, time) for pair, (time, _) in latest.items())

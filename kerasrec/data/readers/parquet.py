@@ -96,7 +96,8 @@ class ParquetColumns(Mapping[str, Any]):
         parts = []
         for file in self.files:
             with _opened(file, [self.names[role]]) as reader:
-                parts.append(reader.read(columns=[self.names[role]]))
+                # The threads of pyarrow would keep memory for themselves.
+                parts.append(reader.read(columns=[self.names[role]], use_threads=False))
         pa.default_memory_pool().release_unused()
         return pa.concat_tables(parts, promote_options="permissive").column(0)
 
