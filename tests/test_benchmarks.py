@@ -31,6 +31,14 @@ def test_compare(job, contestants):
 
 
 @pytest.mark.slow
+def test_reading():
+    command = [sys.executable, ROOT / "benchmarks" / "reading.py", "csv", "2000", "--repetitions", "1"]
+    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert process.returncode == 0, process.stderr[-3000:]
+    assert [line.split()[3] for line in process.stdout.splitlines()] == ["kerasrec", "polars", "pandas"]
+
+
+@pytest.mark.slow
 def test_catalogue():
     table = rows("catalogue", "--items", "300", "--n-sampled", "20", "--steps", "5")
     assert [row[:3] for row in table] == [["mult_dae", "300", "full"], ["mult_dae", "300", "20 sampled"]]
