@@ -290,7 +290,7 @@ class Recommender(ItemLists, Training, Presets):
         Raises:
             ValueError: the model has no item vectors (`has_item_vectors` is False).
         """
-        raise ValueError(f"{type(self).__name__} has no item vectors. Fix: use a model with an output layer")
+        raise ValueError(f"{type(self).__name__} has no item vectors. Fix: use a model with `has_item_vectors`")
 
     @property
     def code_layer(self) -> str | None:

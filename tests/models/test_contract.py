@@ -53,16 +53,6 @@ def test_config_round_trip(case):
     assert arguments <= set(model.get_config())
 
 
-def test_linear_is_declared_exactly_if_scores_add_up(case):
-    model, table = trained(case), table_for(case)
-    if model.feedback == "ratings" or model.serving_inputs != ("history",):
-        assert not model.linear
-        return
-    single_items = Interactions.from_histories([[i] for i in table.item_ids.tolist()], table)
-    sums = table.matrix.toarray() @ scores(model, single_items)
-    assert np.allclose(sums, scores(model, table), atol=1e-4) == model.linear
-
-
 def test_a_saved_model_loaded_in_a_new_process_gives_the_same_scores(case, loader, tmp_path):
     model = trained(case)
     model.save(tmp_path / "model.keras")

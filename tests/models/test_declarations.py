@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import CASES, N_ITEMS, scores, table_for, trained, training
 
-from kerasrec import ZOO
+from kerasrec import ZOO, Interactions, Recommender
 
 pytestmark = pytest.mark.parametrize("case", CASES)
 ROOT = Path(__file__).parents[2]
@@ -40,6 +40,27 @@ def test_attributes_have_documented_values(case):
     unknown = set(model.serving_inputs) - {"history", "ratings", "user_id"}
     assert not unknown, f"{declared_in(case, 'serving_inputs')} names unknown inputs {unknown}"
     assert model.monitor in training(case).history, f"{declared_in(case, 'monitor')} is not computed by `fit`"
+
+
+def test_every_constructor_argument_is_stored_under_its_own_name(case):
+    model = trained(case)
+    names = [name for name in inspect.signature(type(model).__init__).parameters if name not in ("self", "kwargs")]
+    for name in names:
+        message = f"{declared_in(case, '__init__')} must set `self.{name}`, or the class must override `get_config`"
+        assert hasattr(model, name) or "get_config" in vars(type(model)), message
+
+
+def test_linear_is_declared_exactly_if_scores_add_up(case):
+    model, table = trained(case), table_for(case)
+    if model.feedback == "ratings" or model.serving_inputs != ("history",):
+        message = "must be False: the scores depend on ratings, or on the user"
+        assert not model.linear, f"{declared_in(case, 'linear')} {message}"
+        return
+    single_items = Interactions.from_histories([[i] for i in table.item_ids.tolist()], table)
+    sums = table.matrix.toarray() @ scores(model, single_items)
+    adds_up = np.allclose(sums, scores(model, table), atol=1e-4)
+    message = f"{declared_in(case, 'linear')} must be {adds_up}: the scores of a history are the sums over its items"
+    assert adds_up == model.linear, message if adds_up else message.replace(" are the", " are not the")
 
 
 def test_a_rating_model_declares_the_range_of_its_ratings(case):
@@ -73,8 +94,9 @@ def test_item_vectors(case):
         with pytest.raises(ValueError, match="item vectors"):
             model.item_vectors(table)
         return
-    vectors = model.item_vectors(table)
     message = f"{declared_in(case, 'item_vectors')} must return float32 (n_items, dim), or `has_item_vectors` be False"
+    assert type(model).item_vectors is not Recommender.item_vectors, message
+    vectors = model.item_vectors(table)
     assert vectors.dtype == np.float32 and vectors.ndim == 2 and len(vectors) == N_ITEMS, message
     assert np.isfinite(vectors).all() and vectors.std() > 0, message
 
