@@ -26,6 +26,7 @@ from kerasrec.models.dense_stack import (
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.item_rows import OutputLayer, UserModel
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Choice, Range
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
 
@@ -67,6 +68,12 @@ class AutoRec(Recommender):
     """
 
     feedback = "ratings"
+    search_space = {
+        "hidden_dims": Choice(((200,), (500,), (500, 250, 500))),
+        "reg": Range(1e-3, 1.0, log=True),
+        "dropout": Range(0.0, 0.6),
+        "learning_rate": Range(5e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,

@@ -18,6 +18,7 @@ from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.lists import ItemLists
 from kerasrec.models.presets import Presets
+from kerasrec.models.search_space import SearchSpace
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import EXCLUDED_SCORE
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
@@ -51,6 +52,8 @@ class Recommender(ItemLists, Training, Presets):
             for a table.
         default_batch_size: rows per batch, likewise.
         builds_at_construction: whether the weights exist before the first `fit`.
+        search_space: what `kerasrec tune` searches: argument of the constructor, `"learning_rate"` or `"batch_size"` →
+            the values to try. Empty if no setting changes the results.
     """
 
     feedback = "likes"
@@ -67,6 +70,7 @@ class Recommender(ItemLists, Training, Presets):
     default_epochs = 100
     default_batch_size = 500
     builds_at_construction = True
+    search_space: SearchSpace = {}
 
     def __init__(
         self,

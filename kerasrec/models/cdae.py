@@ -16,6 +16,7 @@ from kerasrec.losses import OBJECTIVES, PointwiseLoss, RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.entry_losses import EntryLosses
+from kerasrec.models.search_space import Range
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_at_least
 
@@ -81,6 +82,13 @@ class CDAE(Recommender):
 
     default_batch_size = 100
     default_learning_rate = 0.1
+    search_space = {
+        "latent_dim": Range(20, 400, log=True),
+        "dropout": Range(0.1, 0.9),
+        "negatives": Range(1, 20, log=True),
+        "reg": Range(1e-6, 1e-1, log=True),
+        "learning_rate": Range(5e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,

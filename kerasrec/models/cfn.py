@@ -16,6 +16,7 @@ from kerasrec.losses.ratings import squared_errors
 from kerasrec.models.auto_rec import AutoRec
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.item_rows import OutputLayer
+from kerasrec.models.search_space import Choice, Range
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
 from kerasrec.types import FloatArray, Tensor
 
@@ -81,6 +82,14 @@ class CFN(AutoRec):
     """
 
     accepts_side = True
+    search_space = {
+        "hidden_dims": Choice(((300,), (700,), (700, 500))),
+        "reg": Range(1e-3, 1.0, log=True),
+        "dropout": Range(0.0, 0.6),
+        "alpha": Range(0.5, 2.0),
+        "beta": Range(0.2, 1.5),
+        "learning_rate": Range(5e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from kerasrec.models.dense_stack import (
 )
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Choice, Range
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_at_least
@@ -75,6 +76,11 @@ class DeepRec(Recommender):
     loss_mean = "entries"
     default_batch_size = 128
     default_epochs = 30
+    search_space = {
+        "hidden_dims": Choice(((512,), (256, 128), (512, 512, 1024))),
+        "dropout": Range(0.0, 0.9),
+        "learning_rate": Range(1e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.models.search_space import Range
 from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.inverse import bytes_to_invert, gram_diagonal, penalised_inverse
 from kerasrec.ops.spectrum import largest_singular_value
@@ -70,6 +71,9 @@ class EASE(ClosedForm):
     linear = True
     validation_grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"reg": (20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)}
     reg_per_singular_value = 1.5
+    search_space = {
+        "reg": Range(5.0, 5000.0, log=True),
+    }
 
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)

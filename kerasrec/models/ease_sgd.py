@@ -13,6 +13,7 @@ from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.models.search_space import Range
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
 
@@ -53,6 +54,10 @@ class EASESGD(Recommender):
 
     linear = True
     default_epochs = 50
+    search_space = {
+        "reg": Range(1e-5, 1e-1, log=True),
+        "learning_rate": Range(1e-3, 1e-1, log=True),
+    }
 
     def __init__(self, n_items: int, reg: float = 0.004, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)

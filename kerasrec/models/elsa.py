@@ -16,6 +16,7 @@ from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Range
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
 from kerasrec.types import FloatArray, Tensor
 
@@ -68,6 +69,10 @@ class ELSA(Recommender):
     default_epochs = 20
     default_updates = 100
     default_learning_rate = 0.05
+    search_space = {
+        "latent_dim": Range(32, 1024, log=True),
+        "learning_rate": Range(1e-2, 3e-1, log=True),
+    }
 
     def __init__(self, n_items: int, latent_dim: int = 256, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)

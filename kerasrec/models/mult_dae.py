@@ -16,6 +16,7 @@ from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.dense_stack import build_in_sequence, input_axes, output_axes, output_vectors
 from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Range
 from kerasrec.ops.sampled_softmax import sampled_sum_of_squares
 from kerasrec.ops.sparse_rows import l2_normalize_rows, observed_rows
 from kerasrec.optimizers import Adam
@@ -76,6 +77,12 @@ class MultDAE(Recommender):
 
     default_epochs = 200
     default_learning_rate = 2e-3
+    search_space = {
+        "latent_dim": Range(50, 600, log=True),
+        "dropout": Range(0.2, 0.8),
+        "reg": Range(1e-7, 1e-3, log=True),
+        "learning_rate": Range(5e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from kerasrec.models.dense_stack import (
 from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Choice, Range
 from kerasrec.ops.sparse_rows import l2_normalize_rows
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
@@ -84,6 +85,13 @@ class MultVAE(AnnealedVAE):
     default_epochs = 200
     default_learning_rate = 4e-3
     default_beta = 0.2
+    search_space = {
+        "latent_dim": Range(50, 400, log=True),
+        "hidden_dims": Choice(((200,), (600,), (600, 400))),
+        "dropout": Range(0.2, 0.8),
+        "beta": Range(0.05, 1.0, log=True),
+        "learning_rate": Range(5e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,

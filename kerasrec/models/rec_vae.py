@@ -17,6 +17,7 @@ from kerasrec.models.dense_stack import input_axes, output_axes, output_vectors
 from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import VariationalRecommender
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Range
 from kerasrec.ops.gradients import duplicate
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, l2_normalize_rows
 from kerasrec.optimizers import Adam
@@ -85,6 +86,12 @@ class RecVAE(VariationalRecommender):
 
     default_epochs = 150
     default_learning_rate = 2e-3
+    search_space = {
+        "latent_dim": Range(50, 400, log=True),
+        "dropout": Range(0.2, 0.8),
+        "gamma": Range(1e-3, 3e-2, log=True),
+        "learning_rate": Range(2e-4, 1e-2, log=True),
+    }
 
     def __init__(
         self,

@@ -15,6 +15,7 @@ from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.dense_stack import output_axes, output_vectors
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.search_space import Range
 from kerasrec.optimizers import Adam
 from kerasrec.types import Batch, FloatArray, Tensor
 from kerasrec.validation import check_at_least
@@ -88,6 +89,15 @@ class SVAE(AnnealedVAE):
     @classmethod
     def batch_size_for(cls, n_rows: int) -> int:
         return cls.default_batch_size  # the learning rate was chosen with it
+
+    search_space = {
+        "embedding_dim": Range(64, 256, log=True),
+        "gru_units": Range(64, 400, log=True),
+        "latent_dim": Range(32, 128, log=True),
+        "beta": Range(0.005, 0.5, log=True),
+        "reg": Range(1e-4, 1e-1, log=True),
+        "learning_rate": Range(5e-4, 2e-2, log=True),
+    }
 
     def __init__(
         self,
