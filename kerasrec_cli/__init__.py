@@ -18,6 +18,8 @@ COMMANDS = {
     "models": ("kerasrec_cli.models", "List the models and the options that --set accepts."),
     "data": ("kerasrec_cli.data", "Inspect interaction data."),
     "train": ("kerasrec_cli.training", "Train MODEL, evaluate it by a published protocol, and store the run."),
+    "try": ("kerasrec_cli.leaderboard", "Train several models on DATA within a time limit, and rank them."),
+    "tune": ("kerasrec_cli.tuning", "Search the settings of MODEL on validation users, and store the best run."),
     "evaluate": (
         "kerasrec_cli.evaluation",
         "Evaluate the model of a RUN, or compare it with the deployed model.",
@@ -36,7 +38,7 @@ COMMANDS = {
     ),
     "similar": ("kerasrec_cli.similar", "Print the items that are most similar to an item."),
 }
-"""Command → module and summary. The command is the attribute of the same name."""
+"""Command → module and summary. The command is the attribute of the same name, with `_` after a Python keyword."""
 
 
 @click.group(
@@ -59,6 +61,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
     First steps:
       kerasrec demo                          all steps on generated data, about a minute
       kerasrec data describe ratings.csv     what a file contains
+      kerasrec try ratings.csv               a leaderboard of models
       kerasrec train mult_vae --data ratings.csv --out run
       kerasrec refit run --out final         train it on all rows
       kerasrec export final --to served

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import keyword
 import logging
 import os
 import re
@@ -113,7 +114,7 @@ class LazyGroup(OneLineErrors):
 
     Args:
         commands_by_module: command → module and summary for `--help`. The module has the command as the attribute of
-            the same name.
+            the same name, with `_` after a Python keyword.
         **options: as for `click.Group`.
     """
 
@@ -130,7 +131,8 @@ class LazyGroup(OneLineErrors):
         if cmd_name not in self.commands_by_module:
             return None
         module, _ = self.commands_by_module[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), cmd_name)
+        attribute = f"{cmd_name}_" if keyword.iskeyword(cmd_name) else cmd_name
+        command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

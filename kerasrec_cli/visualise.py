@@ -24,6 +24,7 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     history-length    Recall@20 by length of the history; several runs
     latent-map        items in two dimensions
     comparison        test metrics with standard errors; several runs
+    trials            validation results of the trials of `kerasrec tune`
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
 
     \b

@@ -5,7 +5,7 @@
     python zoo/search.py auto_rec_items_ml_1m REG=0.03,0.06 --validation 0.09     # more validation data
 
 A setting is a constant of the recipe, or a key of a constant that is a dictionary. A journal file stores each finished
-trial, so the same command resumes an interrupted search. Needs the extra `search`: `pip install '.[search]'`.
+trial, so the same command resumes an interrupted search. Needs the extra `tune`: `pip install '.[tune]'`.
 """
 
 from __future__ import annotations

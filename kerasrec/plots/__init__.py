@@ -7,11 +7,13 @@ In a notebook, `%matplotlib inline` displays a returned figure.
 """
 
 from kerasrec.plots.history import History, curves, train_validation
+from kerasrec.plots.leaderboard import leaderboard
 from kerasrec.plots.models import latent_map, reconstruction
 from kerasrec.plots.recall import recall_by_history_length, recall_by_popularity
 from kerasrec.plots.results import comparison, costs, read_costs
 from kerasrec.plots.runs import RUN_PLOTS, draw_all
 from kerasrec.plots.style import NotApplicableError
+from kerasrec.plots.tuning import trials
 
 __all__ = [
     "RUN_PLOTS",
@@ -22,9 +24,11 @@ __all__ = [
     "curves",
     "draw_all",
     "latent_map",
+    "leaderboard",
     "read_costs",
     "recall_by_history_length",
     "recall_by_popularity",
     "reconstruction",
     "train_validation",
+    "trials",
 ]

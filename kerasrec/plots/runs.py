@@ -16,6 +16,8 @@ from kerasrec.plots.models import latent_map, reconstruction
 from kerasrec.plots.recall import recall_by_history_length, recall_by_popularity
 from kerasrec.plots.results import comparison
 from kerasrec.plots.style import NotApplicableError
+from kerasrec.plots.tuning import trials
+from kerasrec.runs.trial_table import read_trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -67,6 +69,11 @@ def _comparison(runs: Sequence[_LoadedRun]) -> Figure:
     return comparison(_by_name(runs, lambda run: run.run.metrics["test"]))
 
 
+def _trials(runs: Sequence[_LoadedRun]) -> Figure:
+    run = _single(runs)
+    return trials(read_trials(run.run.folder), run.model.monitor.removeprefix("val_"))
+
+
 _PLOTS: dict[str, _Draw] = {
     "curves": _from_history(curves),
     "train-validation": _from_history(train_validation),
@@ -75,6 +82,7 @@ _PLOTS: dict[str, _Draw] = {
     "history-length": _from_models(recall_by_history_length),
     "latent-map": _from_model(latent_map),
     "comparison": _comparison,
+    "trials": _trials,
 }
 
 
@@ -94,7 +102,7 @@ def draw_figures(run: Run) -> dict[str, Figure]:
     """
     loaded, figures = [_LoadedRun(run)], {}
     for name, draw in _PLOTS.items():
-        if name == "comparison":
+        if name in ("comparison", "trials"):
             continue
         try:
             figures[name] = draw(loaded)

@@ -16,16 +16,21 @@ from kerasrec.runs.comparison import compare_runs
 from kerasrec.runs.config import RunConfig, build_model, read_config, settings_for
 from kerasrec.runs.exporting import export_run
 from kerasrec.runs.gate import GateResult, compare_on_newest
+from kerasrec.runs.leaderboard import Leaderboard
 from kerasrec.runs.newer_data import read_newer
 from kerasrec.runs.presets import preset_from_run
 from kerasrec.runs.refit import refit
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
 from kerasrec.runs.training import train
+from kerasrec.runs.trying import DEFAULT_MODELS, try_models
+from kerasrec.runs.tuning import tune
 from kerasrec.runs.warm_start import warm_started_model
 
 __all__ = [
+    "DEFAULT_MODELS",
     "GateResult",
+    "Leaderboard",
     "Run",
     "RunConfig",
     "blend",
@@ -41,6 +46,8 @@ __all__ = [
     "save_run",
     "settings_for",
     "train",
+    "try_models",
+    "tune",
     "versions",
     "warm_started_model",
 ]

@@ -7,7 +7,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,13 +29,24 @@ from kerasrec.runs.config import (
     settings_for,
 )
 from kerasrec.runs.data_state import FileStates, file_states, table_digest
+from kerasrec.runs.fitting import fit
 from kerasrec.runs.lock import LOCK_FILE, locked
 from kerasrec.runs.run import METRICS_FILE, Run
 from kerasrec.runs.saving import write_json, write_results
+from kerasrec.runs.trial_table import TUNING_FOLDER
 
 # In the order of removal. Without the first two, a folder that a killed process has half emptied counts as no run.
-REPLACED_FILES = (METRICS_FILE, CONFIG_FILE, "model.keras", "history.csv", "users.csv", "items.csv", "curves.png")
-REPLACED_FOLDERS = ("checkpoints", "split", "pictures")
+REPLACED_FILES = (
+    METRICS_FILE,
+    CONFIG_FILE,
+    "model.keras",
+    "history.csv",
+    "users.csv",
+    "items.csv",
+    "curves.png",
+    "mlflow.json",
+)
+REPLACED_FOLDERS = ("checkpoints", "split", "pictures", "tensorboard")
 
 
 def train(
@@ -45,6 +56,8 @@ def train(
     *,
     overwrite: bool = False,
     verbose: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    checkpoints: Path | None = None,
 ) -> Run:
     """Trains and evaluates a model, and stores the run in a folder.
 
@@ -59,6 +72,8 @@ def train(
         overwrite: if True, a run in `folder` with another configuration or on other data is replaced.
         verbose: 1 for progress bars, the sizes of the split, and a line on standard error if `folder` already contains
             all or part of the run.
+        callbacks: further callbacks of `fit`. One that ends the training early does not change the planned schedules.
+        checkpoints: checkpoints of the same configuration, from which a new run continues. They are moved to `folder`.
 
     Returns:
         The finished run.
@@ -88,11 +103,13 @@ def train(
         return split, _settings_of(config, split, verbose)
 
     with locked(folder):
-        prepare(asdict(config), functools.cache(read_data), split, folder, overwrite)
+        is_new = prepare(asdict(config), functools.cache(read_data), split, folder, overwrite)
+        if is_new and checkpoints is not None and checkpoints.exists():
+            checkpoints.rename(folder / "checkpoints")
         if (folder / METRICS_FILE).exists():
             note(verbose, f"nothing to do: the run in {folder} is finished, and its data have not changed")
         else:
-            _fit(folder, config, verbose)
+            _fit(folder, config, verbose, callbacks)
     return Run(folder)
 
 
@@ -108,7 +125,7 @@ def prepare(
     split: Callable[[Interactions], tuple[Split, ModelSettings]],
     folder: Path,
     overwrite: bool,
-) -> None:
+) -> bool:
     """Splits the data and writes `run.json`, unless the folder already contains this run.
 
     Args:
@@ -119,6 +136,9 @@ def prepare(
         folder: folder of the run.
         overwrite: whether to replace another run in the folder.
 
+    Returns:
+        Whether the run is new.
+
     Raises:
         FileExistsError: the folder contains another run, a run on other data, or other files.
     """
@@ -126,14 +146,15 @@ def prepare(
     if (folder / CONFIG_FILE).exists():
         conflict = _conflict(config, read_table, folder, files)
         if not conflict:
-            return
+            return False
         if _has_results(folder) and not overwrite:
             raise FileExistsError(f"{conflict}. Fix: replace that run with `overwrite`, or choose another folder")
-    elif not _is_empty(folder):
+    elif not is_empty(folder):
         raise FileExistsError(f"{folder} is not empty and contains no trained run. Fix: choose another folder")
     table = read_table()
     data_state: dict[str, Any] = {"data_files": files, "data_digest": table_digest(table)}
     _begin(folder, config, *split(table), data_state)
+    return True
 
 
 def _conflict(
@@ -158,20 +179,29 @@ def _has_results(folder: Path) -> bool:
     return any((folder / "checkpoints").glob("epoch-*")) or (folder / METRICS_FILE).exists()
 
 
-def _is_empty(folder: Path) -> bool:
+def is_empty(folder: Path) -> bool:
     """Whether a folder contains at most what a run leaves that is killed before it writes its configuration."""
     names = [path.name for path in folder.iterdir()]
-    return all(name in ("split", LOCK_FILE) or name.startswith(UNFINISHED) for name in names)
+    return all(name in ("split", TUNING_FOLDER, LOCK_FILE) or name.startswith(UNFINISHED) for name in names)
 
 
-def _settings_of(config: RunConfig, split: Split, verbose: int) -> ModelSettings:
-    """Completes the configuration from the data, and checks that training and evaluation can begin."""
+def check_held_out_parts(config: RunConfig, split: Split) -> None:
+    """Refuses a split without validation or test data.
+
+    Raises:
+        ValueError: nothing is held out for one of them.
+    """
     for name, held_out in (("validation", split.validation), ("test", split.test)):
         if held_out.targets is None or not len(held_out.targets):
             raise ValueError(
                 f"protocol {config.protocol} holds nothing out for {name}: the data have too few users or items. "
                 "Fix: give more data, or another `protocol`"
             )
+
+
+def _settings_of(config: RunConfig, split: Split, verbose: int) -> ModelSettings:
+    """Completes the configuration from the data, and checks that training and evaluation can begin."""
+    check_held_out_parts(config, split)
     settings = settings_for(config, split.train, split.validation)
     build_model(config, split.train, settings)
     if settings.trials:
@@ -191,27 +221,18 @@ def _begin(
     write_json(folder / CONFIG_FILE, {**config, "settings": asdict(settings), **data_state})
 
 
-def _fit(folder: Path, config: RunConfig, verbose: int) -> None:
+def _fit(folder: Path, config: RunConfig, verbose: int, callbacks: Sequence[keras.callbacks.Callback]) -> None:
     """Trains from the last checkpoint to the last epoch, and writes the results of the best epoch."""
     split = Split.load(folder / "split")
     settings = read_settings(folder)
     model = build_model(config, split.train, settings)
     checkpoints = Checkpoints(folder / "checkpoints", model.monitor)
-    early_stop = _EarlyStop(checkpoints, settings.patience)
     epochs_done = checkpoints.restore(model)
     if epochs_done:
         note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")
-    if epochs_done < settings.epochs and not early_stop.is_due():
-        training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if settings.epochs > 1 else []
-        model.fit(
-            split.train,
-            batch_size=settings.batch_size,
-            epochs=settings.epochs,
-            initial_epoch=epochs_done,
-            validation_data=split.validation,
-            callbacks=[*training_metrics, checkpoints, early_stop, *([EpochBar()] if verbose else [])],
-            verbose=0,
-        )
+    training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if settings.epochs > 1 else []
+    bar = [EpochBar()] if verbose else []
+    fit(model, settings, split, checkpoints, [*bar, *callbacks], training_metrics)
     best = checkpoints.best_epoch()
     loss = next(epoch.get("loss", 0.0) for epoch in checkpoints.history if epoch["epoch"] == best)
     if not math.isfinite(loss):
@@ -232,22 +253,3 @@ def _fit(folder: Path, config: RunConfig, verbose: int) -> None:
         "seconds": round(sum(epoch["seconds"] for epoch in checkpoints.history), 2),
     }
     write_results(folder, model, split, about, checkpoints.history, verbose)
-
-
-class _EarlyStop(keras.callbacks.Callback):
-    """Ends training `patience` epochs after the best one. Its state is that of the checkpoints, so it can resume."""
-
-    def __init__(self, checkpoints: Checkpoints, patience: int | None) -> None:
-        super().__init__()
-        self.checkpoints = checkpoints
-        self.patience = patience
-
-    def is_due(self) -> bool:
-        """Whether the last epoch is too far from the best one."""
-        history = self.checkpoints.history
-        if self.patience is None or not history:
-            return False
-        return int(history[-1]["epoch"]) - self.checkpoints.best_epoch() >= self.patience
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.model.stop_training = self.model.stop_training or self.is_due()
