@@ -104,6 +104,7 @@ class CatalogueWeights(PlannedRuns):
         )
         self._check_widths(model, kept, arguments, config)
         carry(self.variables, model.variables, axes_of(model.variables, model.weight_axes()), kept)
+        model.count_items(train)
         for old, new in zip(self.weights, model.weights, strict=True):
             new.trainable = old.trainable  # frozen layers stay frozen
         if self.compiled:

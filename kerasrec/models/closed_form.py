@@ -18,6 +18,7 @@ from kerasrec.data.popularity import ItemPopularity
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
+from kerasrec.models.fit_callbacks import set_modes
 from kerasrec.models.training import as_list
 from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.variables import assign_without_copy
@@ -97,14 +98,15 @@ class ClosedForm(Recommender):
             self.build()
         (weight,) = self.weights
         assign_without_copy(solution, weight)
+        if validation_data is not None and not self.compiled:
+            self.compile()
+        set_modes(as_list(callbacks), self.untracked.metrics)
         history = keras.callbacks.History()
         callback_list = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
         callback_list.on_train_begin()
         callback_list.on_epoch_begin(0)
         logs = {}
         if validation_data is not None:
-            if not self.compiled:
-                self.compile()
             result = self.evaluate(validation_data, return_dict=True, verbose=0)
             logs = {f"val_{name}": value for name, value in result.items()}
         callback_list.on_epoch_end(0, logs)

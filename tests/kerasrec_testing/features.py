@@ -201,28 +201,34 @@ def distributed_results() -> dict[str, dict[str, bool]]:
 
 
 def main() -> None:
+    """Runs all combinations, and writes the page if each has the expected result."""
     from tqdm import tqdm
 
     distributed = distributed_results()
-    features = [*HERE, *ELSEWHERE]
-    rows, failures = [], []
+    failures = []
     for model, case in tqdm(sorted(cases().items()), unit="model"):
-        cells = []
-        for feature in features:
-            note = note_of(case, feature)
+        for feature in [*HERE, *ELSEWHERE]:
             try:
-                if note is None and feature in HERE:
+                if note_of(case, feature) is not None:
+                    continue
+                if feature in HERE:
                     HERE[feature](case)
-                elif note is None:
+                else:
                     assert distributed[feature][case], "another loss than on one device"
             except Exception as error:  # every failure is listed at the end
                 failures.append(f"{model}, {feature}: {type(error).__name__}: {error}")
-            cells.append("yes" if note is None else f"[{note}](#notes)")
-        rows.append(f"| {model} | {' | '.join(cells)} |")
     if failures:
         sys.exit("\n".join(failures))
-    header = [f"| model | {' | '.join(features)} |", "|---" * (len(features) + 1) + "|"]
-    notes = [f"{number}. {note}" for number, note in enumerate(NOTES, 1)]
+    write_page(cases())
+
+
+def write_page(models: dict[str, str]) -> None:
+    """Writes the table, in which each combination that applies is a "yes"."""
+    features = [*HERE, *ELSEWHERE]
+    rows = []
+    for model, case in sorted(models.items()):
+        notes = [note_of(case, feature) for feature in features]
+        rows.append(f"| {model} | {' | '.join('yes' if note is None else f'[{note}](#notes)' for note in notes)} |")
     page = [
         "# Keras features by model",
         "",
@@ -230,12 +236,13 @@ def main() -> None:
         "that the model trained to a finite loss and the check of the feature passed. For the last four columns, the "
         "check is the loss and the weights of a single device.",
         "",
-        *header,
+        f"| model | {' | '.join(features)} |",
+        "|---" * (len(features) + 1) + "|",
         *rows,
         "",
         "## Notes",
         "",
-        *notes,
+        *(f"{number}. {note}" for number, note in enumerate(NOTES, 1)),
     ]
     (ROOT / "docs" / "features.md").write_text("\n".join(page) + "\n")
 

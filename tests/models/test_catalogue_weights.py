@@ -146,6 +146,7 @@ def test_training_continues_in_a_new_run():
     model.fit(older, epochs=4, batch_size=40, verbose=0)
     warm = model.warm_start(newer, older)
     assert warm.seed == model.seed
+    np.testing.assert_array_equal(warm.item_popularity.counts, newer.item_counts)
     warm.fit(newer, epochs=1, batch_size=45, verbose=0)
     assert warm.run_plan() == {"planned_steps": 2, "run_start": 8}
     assert int(warm.step) == 2
