@@ -30,7 +30,7 @@ COMMANDS = {
     "plot": ("kerasrec_cli.visualise", "Draw a PICTURE of RUN folders."),
     "explore": ("kerasrec_cli.visualise", "Show what the models of one or two RUN folders do, on a local web page."),
     "export": ("kerasrec_cli.serving", "Write the model of a RUN folder as a SavedModel for TF Serving."),
-    "preset": ("kerasrec_cli.presets", "Write the model of a RUN folder and its items as a preset."),
+    "preset": ("kerasrec_cli.presets", "Write the model of a RUN folder and its items as a preset, without user data."),
     "serve": ("kerasrec_cli.serving", "Serve an exported model with the protocols of TF Serving."),
     "recommend": (
         "kerasrec_cli.recommend",

@@ -1,10 +1,11 @@
 """Models that are solved in one step: before and after `fit`."""
 
+import keras
 import numpy as np
 import pytest
 from kerasrec_testing.models import CASES, blocks, held_out, make, scores, table_for
 
-from kerasrec import EASE, ZOO, HeldOut, Popularity, evaluate
+from kerasrec import EASE, ZOO, HeldOut, HeldOutUsers, Popularity, evaluate, generate
 
 CLOSED_FORM = [case for case, (name, _) in CASES.items() if ZOO[name].closed_form]
 
@@ -57,3 +58,11 @@ def test_sample_weight_is_refused():
 def test_dense_rows_of_another_width_are_refused():
     with pytest.raises(ValueError, match="expected rows with 5 columns, got 7"):
         EASE(5, reg=5.0).fit(np.ones((4, 7), np.float32), verbose=0)
+
+
+def test_callbacks_need_no_mode():
+    split = HeldOutUsers(held_out=20).split(generate(n_users=100, n_items=40, seed=1))
+    model = Popularity(split.train.n_items)
+    stop = keras.callbacks.EarlyStopping("val_ndcg_100")
+    model.fit(split.train, validation_data=split.validation, callbacks=[stop], verbose=0)
+    assert stop.mode == "max"
