@@ -37,7 +37,22 @@ LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 @click.option(
     "--bfloat16", is_flag=True, help="Store matrices in half the size, and print the share of equal top-100 items."
 )
-def export(run: Path, to: Path, top_k: int, keep: int | None, metadata_texts: tuple[str, ...], bfloat16: bool) -> None:
+@click.option(
+    "--diversify",
+    type=click.FloatRange(0, 1),
+    default=0,
+    show_default=True,
+    help="How much the similarity to better items lowers an item, in all lists.",
+)
+def export(
+    run: Path,
+    to: Path,
+    top_k: int,
+    keep: int | None,
+    metadata_texts: tuple[str, ...],
+    bfloat16: bool,
+    diversify: float,
+) -> None:
     """Write the model of a RUN folder as a SavedModel for TF Serving.
 
     The version appears in --to complete or not at all, so a server may watch the folder.
@@ -59,7 +74,8 @@ def export(run: Path, to: Path, top_k: int, keep: int | None, metadata_texts: tu
         )
     weights = "bfloat16" if bfloat16 else "float32"
     metadata = _parse_metadata(metadata_texts)
-    version = export_run(opened, to, top_k=top_k, metadata=metadata, weights=weights, keep=keep)
+    options: dict[str, Any] = {"top_k": top_k, "metadata": metadata, "weights": weights, "keep": keep}
+    version = export_run(opened, to, **options, diversify=diversify)
     click.echo(f"written: {version}")
     if bfloat16:
         about = json.loads((version / "assets.extra" / "kerasrec.json").read_text(encoding="utf-8"))

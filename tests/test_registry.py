@@ -146,6 +146,8 @@ def saved(tmp_path_factory):
     folder = tmp_path_factory.mktemp("saved")
     requests = {}
     for name in registry:
+        if name == "Blend":  # `tests/models/test_blend.py` saves and loads it
+            continue
         if name not in MODELS and name not in LAYERS + LOSSES + METRICS + OPTIMIZERS + SCHEDULES:
             requests[name] = {"config": as_json(example_of(name))}, as_json(example_of(name))
             continue

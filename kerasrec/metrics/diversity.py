@@ -108,11 +108,12 @@ class IntraListDiversity(RankingMetric):
         if vectors.ndim != 2:
             raise ValueError(f"`vectors`: expected shape (n_items, dim), got {vectors.shape}")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        self.vectors = vectors / np.where(norms > 0, norms, 1.0)
+        self.vectors = vectors
+        self.directions = vectors / np.where(norms > 0, norms, 1.0)
 
     def per_row(self, ranking: Ranking) -> Tensor:
         is_item = ops.cast(ops.convert_to_tensor(ranking.items) >= 0, "float32")
-        rows = ops.take(self.vectors, ops.maximum(ranking.items, 0), axis=0) * ops.expand_dims(is_item, -1)
+        rows = ops.take(self.directions, ops.maximum(ranking.items, 0), axis=0) * ops.expand_dims(is_item, -1)
         # Σ_{i, j} v_i · v_j = ‖Σ_i v_i‖²; without the pairs of an item with itself.
         total = ops.sum(ops.square(ops.sum(rows, axis=1)), axis=-1) - ops.sum(ops.square(rows), axis=(1, 2))
         n = ops.sum(is_item, axis=-1)

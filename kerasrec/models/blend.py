@@ -132,7 +132,8 @@ class Blend(Recommender):
             scores = ops.cast(member(inputs, training=False), "float32")
             centred = scores - ops.sum(scores * unseen, axis=1, keepdims=True) / n
             variance = ops.sum(ops.square(centred) * unseen, axis=1, keepdims=True) / n
-            result.append(centred * ops.rsqrt(ops.maximum(variance, 1e-12)))
+            # A member that gives all unseen items the same score adds nothing.
+            result.append(ops.where(variance > 1e-12, centred * ops.rsqrt(ops.maximum(variance, 1e-12)), 0.0))
         return result
 
     def compute_loss(
@@ -266,6 +267,9 @@ class Blend(Recommender):
         if self.compiled:
             model.compile_from_config(self.get_compile_config() or {})
         return model
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(**keras.saving.deserialize_keras_object(config))  # without slots of the optimizer, which is unused
 
     def get_config(self) -> dict[str, Any]:
         members = [keras.saving.serialize_keras_object(member) for member in self.members]

@@ -16,6 +16,7 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 import kerasrec
 from kerasrec.data import Interactions
 from kerasrec.data.catalogue import ids_digest
+from kerasrec.data.item_profiles import item_profiles
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.files import atomic_folder
 from kerasrec.inference.similar import unit_vectors
@@ -40,6 +41,7 @@ def export_saved_model(
     weights: str = "float32",
     keep: int | None = None,
     run: Mapping[str, Any] | None = None,
+    diversify: float = 0.0,
 ) -> Path:
     """Writes `model` as `path/<version>`, for TF Serving and `kerasrec serve`.
 
@@ -61,6 +63,8 @@ def export_saved_model(
             training users: `top_100_overlap`, the mean share of the best 100 items that stay the same.
         keep: how many versions remain in `path`; older ones are deleted. Default: all.
         run: description of the run of the model, for `kerasrec.json`; `kerasrec.runs.export_run` passes it.
+        diversify: 0 to 1: how much the similarity to better items lowers an item, in all lists; see
+            `Recommender.recommend`. The scores of a list then need not descend.
 
     Returns:
         `path/<version>`.
@@ -96,6 +100,10 @@ def export_saved_model(
     train = items if isinstance(items, Interactions) else None
     if train is None and (model.rows == "items" or "user_id" in model.serving_inputs):
         raise ValueError(f"`items`: expected the training table, because {type(model).__name__} needs the user ids")
+    if not 0 <= diversify <= 1:
+        raise ValueError(f"`diversify`: expected 0 to 1, got {diversify}")
+    if train is None and diversify:
+        raise ValueError("`items`: expected the training table, from which `diversify` compares items")
     if train is None and weights != "float32":
         raise ValueError(f"`items`: expected the training table, which the effect of {weights} is measured on")
     item_ids = check_ids(items if train is None else train.item_ids, "item")
@@ -112,6 +120,7 @@ def export_saved_model(
         "table": None if train is None else repr(train),
         "top_k": top_k,
         "weights": weights,
+        "diversify": diversify,
         **({} if train is None or weights == "float32" else top_k_overlap(user_model, exported_weights, train)),
         "kerasrec": kerasrec.__version__,
     }
@@ -125,7 +134,7 @@ def export_saved_model(
         with atomic_folder(folder) as unfinished:
             vectors = _item_vectors(model, train)
             name = path.resolve().name
-            _write_model(unfinished, user_model, exported_weights, item_ids, train, vectors, top_k, name)
+            _write_model(unfinished, user_model, exported_weights, item_ids, train, vectors, top_k, name, diversify)
             (unfinished / "assets.extra" / "kerasrec.json").write_text(about_json, encoding="utf-8")
     except FileExistsError:
         if folder.exists():  # another export has just written the same version
@@ -162,6 +171,7 @@ def _write_model(
     vectors: FloatArray | None,
     top_k: int,
     name: str,
+    diversify: float,
 ) -> None:
     """Writes the SavedModel and the warm-up requests of a model called `name`."""
     vocabularies = folder / "vocabularies"
@@ -171,7 +181,8 @@ def _write_model(
     if train is not None and "user_id" in model.serving_inputs:
         users = TrainingUsers(train, vocabularies / "user_ids.txt", "history" not in model.serving_inputs)
     popularity = ItemPopularity.of_rows(train) if model.item_popularity is None else model.item_popularity
-    signatures = Signatures(model, weights, catalogue, users, popularity, vectors, top_k)
+    profiles = item_profiles(train) if train is not None and diversify else None
+    signatures = Signatures(model, weights, catalogue, users, popularity, vectors, top_k, diversify, profiles)
     tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
     shutil.rmtree(vocabularies)  # TensorFlow has copied them to `assets`
     (folder / "assets.extra").mkdir()

@@ -35,6 +35,7 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.models import Recommender
+from kerasrec.ops.diversity import diverse_top_k
 from kerasrec.ops.ranking import EXCLUDED_SCORE, MISSING_SCORE, exclude, finite, popular_if_unknown, top_k
 from kerasrec.ops.sparse_rows import from_padded_ids
 from kerasrec.saved_model.inputs import checked, parse_examples, unique_items
@@ -55,6 +56,8 @@ class Signatures:
         item_vectors: `(n_items, dim)` of length 1, whose products are the similarities of items; `None` if the model is
             linear, so that its scores are the similarities, or has no item vectors.
         top_k: length of the lists of all signatures but `recommend`.
+        diversify: strength of the re-ranking by `diverse_top_k`.
+        profiles: a vector of length 1 per item, for `diversify`.
     """
 
     def __init__(
@@ -66,6 +69,8 @@ class Signatures:
         popularity: ItemPopularity | None,
         item_vectors: FloatArray | None,
         top_k: int,
+        diversify: float = 0.0,
+        profiles: FloatArray | None = None,
     ) -> None:
         self.model = model
         self.weights = weights
@@ -76,6 +81,8 @@ class Signatures:
             self.item_counts = tf.Variable(popularity.counts, trainable=False)
             self.places = tf.Variable(popularity.places, trainable=False)
         self.top_k = top_k
+        self.diversify = diversify
+        self.profiles = None if profiles is None else tf.Variable(profiles, trainable=False, name="item_profiles")
         ids = catalogue.dtype
         inputs = {}
         if "history" in model.serving_inputs:
@@ -115,7 +122,7 @@ class Signatures:
         module.weights = self.weights.as_module()
         module.catalogue = self.catalogue
         module.users = self.users
-        items = (self.item_counts, self.places, self.item_vectors)
+        items = (self.item_counts, self.places, self.item_vectors, self.profiles)
         module.items = [weight for weight in items if weight is not None]
         return module
 
@@ -229,7 +236,10 @@ class Signatures:
             length: width of the lists.
             k: `(batch,)`, most items in the list of each row; `length` if omitted.
         """
-        positions, best_scores = top_k(scores, length, self.places)
+        if self.profiles is None:
+            positions, best_scores = top_k(scores, length, self.places)
+        else:
+            positions, best_scores = diverse_top_k(scores, length, self.profiles, self.diversify, self.places)
         if k is not None:
             positions = tf.where(tf.range(length) < k[:, tf.newaxis], positions, -1)
         is_valid = positions >= 0

@@ -10,6 +10,8 @@ LIKES = (RNG.random((6, N_ITEMS)) < 0.4).astype(np.float32)
 RATINGS = np.where(LIKES > 0, RNG.integers(1, 6, LIKES.shape), np.nan).astype(np.float32)
 SCORES = RNG.normal(size=LIKES.shape).astype(np.float32)
 HIDDEN, MEAN, LOG_VAR = RNG.normal(size=(3, 6, 4)).astype(np.float32)
+VECTORS = RNG.normal(size=(N_ITEMS, 3)).astype(np.float32)
+POPULARITY = RNG.uniform(0.1, 1.0, N_ITEMS).astype(np.float32)
 IDS = np.array([np.append(np.flatnonzero(row), [-1] * int(N_ITEMS - row.sum())) for row in LIKES], np.int32)
 VALUES = np.where(IDS >= 0, 3.0, 0.0).astype(np.float32)
 
@@ -55,12 +57,12 @@ EXAMPLES = {
     # metrics
     "CatalogueCoverage": Example({"k": 1, "n_items": N_ITEMS}, (LIKES, SCORES)),
     "HitRate": Example({"k": 2}, (LIKES, SCORES)),
-    "IntraListDiversity": Example({"k": 3, "vectors": np.eye(N_ITEMS).tolist()}, (LIKES, SCORES)),
+    "IntraListDiversity": Example({"k": 3, "vectors": VECTORS.tolist()}, (LIKES, SCORES)),
     "MAE": Example({"value_range": (1.0, 5.0), "missing": -1.0}, (np.nan_to_num(RATINGS, nan=-1.0), SCORES)),
     "MAP": Example({"k": 3}, (LIKES, SCORES)),
     "MRR": Example({"k": 3}, (LIKES, SCORES)),
     "NDCG": Example({"k": 3}, (LIKES, SCORES)),
-    "Novelty": Example({"k": 3, "popularity": [0.5] * N_ITEMS}, (LIKES, SCORES)),
+    "Novelty": Example({"k": 3, "popularity": POPULARITY.tolist()}, (LIKES, SCORES)),
     "PlainRecall": Example({"k": 3}, (LIKES, SCORES)),
     "Precision": Example({"k": 3}, (LIKES, SCORES)),
     "RMSE": Example({"value_range": (1.0, 5.0), "missing": -1.0}, (np.nan_to_num(RATINGS, nan=-1.0), SCORES)),

@@ -25,7 +25,7 @@ def standardised(member, table):
     values, seen = scores(member, table).astype(np.float64), table.matrix.toarray() > 0
     unseen = np.where(seen, np.nan, values)
     mean, std = np.nanmean(unseen, axis=1, keepdims=True), np.nanstd(unseen, axis=1, keepdims=True)
-    return (values - mean) / std
+    return np.where(std > 1e-6, (values - mean) / np.maximum(std, 1e-6), 0.0)
 
 
 def test_scores_are_the_weighted_sum_of_standardised_scores(blend):

@@ -44,7 +44,7 @@ def test_the_export_of_a_blend_gives_the_lists_of_the_model(folder, tmp_path):
     path = export_saved_model(model, tmp_path / "served", split.train)
     histories = [split.test.inputs.item_ids[split.test.inputs.row(u)].tolist() for u in range(5)]
     width = max(map(len, histories))
-    padded = tf.constant([row + [-1] * (width - len(row)) for row in histories], tf.int64)
+    padded = tf.constant([[-1] * (1 + width - len(row)) + row for row in histories], tf.int64)
     served = tf.saved_model.load(path).signatures["serving_default"](history=padded)
     expected = model.recommend(split.test.inputs.take_users(range(5)), k=10)
     np.testing.assert_array_equal(served["item_ids"].numpy()[:, :10], expected.item_ids)

@@ -15,7 +15,7 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2 as wrappers
 from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 
-from kerasrec import EASE, generate
+from kerasrec import EASE, Interactions, generate
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Server
 
@@ -196,3 +196,24 @@ def test_saved_model_cli_runs_the_export(served):
     command = [tool, "run", "--dir", version, "--tag_set", "serve", "--signature_def", "serving_default"]
     process = subprocess.run([*command, "--input_exprs", history], capture_output=True, text=True, cwd=version)
     assert "Result for output key item_ids" in process.stdout, process.stderr
+
+
+def test_diversified_lists_are_those_of_recommend(tmp_path):
+    table = generate(n_users=200, n_items=80, seed=1)
+    model = EASE.for_interactions(table, reg=20.0)
+    model.fit(table, verbose=0)
+    version = export_saved_model(model, tmp_path / "diverse", table, top_k=10, diversify=0.6)
+    histories = [table.item_ids[table.row(user)][:5].tolist() for user in range(20)]
+    signature = tf.saved_model.load(version).signatures["serving_default"]
+    padded = tf.constant([[-1, *history] for history in histories], tf.int64)
+    served = signature(history=padded)["item_ids"].numpy()
+    inputs = Interactions.from_histories(histories, table)
+    expected = model.recommend(inputs, k=10, train=table, diversify=0.6).item_ids
+    np.testing.assert_array_equal(served, expected)
+    assert not np.array_equal(expected, model.recommend(inputs, k=10).item_ids)
+    for arguments, message in (
+        ({"items": table.item_ids, "diversify": 0.5}, "expected the training table, from which `diversify`"),
+        ({"items": table, "diversify": 2.0}, "`diversify`: expected 0 to 1, got 2.0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            export_saved_model(model, tmp_path / "no", **arguments)
