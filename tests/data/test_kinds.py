@@ -51,8 +51,9 @@ def test_positive_counts_are_likes(protocol, n_likes, caplog):
 
 @pytest.mark.parametrize("protocol, threshold", [(HeldOutUsers(), 4), (TemporalUsers(held_out=2), 3.5)])
 def test_the_published_threshold_is_that_of_stars(protocol, threshold):
-    stars = table(RNG.integers(1, 6, 1_000))
+    stars = table(RNG.integers(2, 11, 1_000) / 2)
     assert protocol.split(stars).protocol.min_value == threshold
+    assert len(protocol.training_rows(stars)) == int((stars.values >= threshold).sum())
     of_ten = table(RNG.integers(2, 11, 1_000))
     assert protocol.split(of_ten).protocol.min_value == 8
 

@@ -66,7 +66,7 @@ class TemporalUsers:
         Raises:
             DataError: The table has no likes.
         """
-        return likes_of(interactions, self.min_value).in_time_order()
+        return likes_of(interactions, like_threshold(interactions, self.min_value, 3.5)).in_time_order()
 
     def split(self, interactions: Interactions) -> Split:
         """Splits a table.
