@@ -13,13 +13,14 @@ FileStates = dict[str, list[int]]
 """File name → size in bytes and time of the last modification in ns."""
 
 
-def file_states(data: str) -> FileStates | None:
+def file_states(data: str, items: str | None = None) -> FileStates | None:
     """Sizes and times of the files that `kerasrec.read(data)` reads.
 
     Equal states mean equal data, so a finished run need not read the data to see that nothing changed.
 
     Args:
         data: file, folder or name of the data.
+        items: file of the titles of items.
 
     Returns:
         The states, or `None` if no files are known, as for generated data and for TensorFlow Datasets.
@@ -34,6 +35,8 @@ def file_states(data: str) -> FileStates | None:
         return None
     files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
     stats = {file.relative_to(path.parent).as_posix(): file.stat() for file in files}
+    if items is not None and (items_path := find_path(items)) is not None:
+        stats[str(items)] = items_path.stat()
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
 
 

@@ -142,7 +142,7 @@ def prepare(
     Raises:
         FileExistsError: the folder contains another run, a run on other data, or other files.
     """
-    files = file_states(config["data"])  # before the data are read
+    files = file_states(config["data"], config["read_options"].get("items"))  # before the data are read
     if (folder / CONFIG_FILE).exists():
         conflict = _conflict(config, read_table, folder, files)
         if not conflict:

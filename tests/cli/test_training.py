@@ -174,6 +174,8 @@ def test_features_and_titles_come_from_tables(tmp_path):
     assert Run(tmp_path / "run").model().side_shape == (12, 15)  # 12 titles and 3 genres
     items = invoke("recommend", tmp_path / "run", "--user", "3", "-k", 2).output.splitlines()
     assert "Tea" in items[0]
+    (tmp_path / "items.csv").write_text((tmp_path / "items.csv").read_text().replace("Tea", "Jam"))
+    assert "have changed since the run" in error_of(*command, *features, "--out", tmp_path / "run")
     ease = ["train", "ease", "--data", "generated", *features, "--out", tmp_path / "ease"]
     assert "ease does not read --item-features. Fix: leave it out, or choose cfn" in error_of(*ease)
 
