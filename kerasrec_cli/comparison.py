@@ -17,7 +17,7 @@ RUN_FOLDER = click.Path(path_type=Path)
     "--metric",
     "metrics",
     multiple=True,
-    help="Name of a metric, such as ndcg_10. Repeatable; the first sorts the table.  [default: the model's]",
+    help="Name of a metric, such as ndcg_10. Repeatable; the first sorts the table.  [default: those of the model]",
 )
 @click.option("--baseline", type=RUN_FOLDER, help="Compare with this RUN only.  [default: compare every pair]")
 @click.option("--to", type=click.Path(path_type=Path), help="Write the result to a file: .md or .csv.")

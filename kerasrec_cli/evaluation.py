@@ -15,7 +15,10 @@ RUN_FOLDER = click.Path(path_type=Path)
 @click.command(cls=Command)
 @click.argument("run", type=RUN_FOLDER)
 @click.option(
-    "--metric", "metrics", multiple=True, help="Name of a metric, such as ndcg_10. Repeatable.  [default: the model's]"
+    "--metric",
+    "metrics",
+    multiple=True,
+    help="Name of a metric, such as ndcg_10. Repeatable.  [default: those of the model]",
 )
 @click.option("--better-than", "deployed", type=RUN_FOLDER, help="The deployed run, for the deployment gate.")
 @click.option("--data", help="With --better-than: data that contain a period that neither run has seen.")

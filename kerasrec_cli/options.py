@@ -12,10 +12,10 @@ import click
 from kerasrec_cli.runtime import OPTION_NAMES
 
 READ_OPTIONS = {
-    "--user": "Name or number of the column of user ids.  [default: by its name]",
-    "--item": "Name or number of the column of item ids.  [default: by its name]",
-    "--value": "Name or number of the column of ratings or counts.  [default: by its name]",
-    "--time": "Name or number of the column of times.  [default: by its name]",
+    "--user": "Name or number of the column of user ids.  [default: recognised by its name]",
+    "--item": "Name or number of the column of item ids.  [default: recognised by its name]",
+    "--value": "Name or number of the column of ratings or counts.  [default: recognised by its name]",
+    "--time": "Name or number of the column of times.  [default: recognised by its name]",
     "--separator": "Character between columns.  [default: detected in the first line]",
     "--quote": "Character around fields, or '' if quotes are ordinary characters.  [default: \"]",
     "--encoding": "Encoding of a text file, such as cp1252.  [default: detected]",
@@ -24,7 +24,7 @@ READ_OPTIONS = {
     "--date-format": "Format of dates, such as '%d/%m/%Y %H:%M'.  [default: ISO 8601]",
     "--query": "Query of a database: a SQLite file or a URL of SQLAlchemy.",
     "--items": "File with a row for each item, whose titles are shown.",
-    "--item-title": "Column of titles in that file.  [default: by its name]",
+    "--item-title": "Column of titles in that file.  [default: recognised by its name]",
     "--layout": "Layout of a file with one user per line: user-items or count-items.  [default: detected]",
 }
 

@@ -157,7 +157,7 @@ def _parse_metadata(texts: tuple[str, ...]) -> dict[str, Any]:
     type=click.FloatRange(0),
     default=5,
     show_default=True,
-    help="Seconds after SIGTERM with the health NOT_SERVING in which requests are still answered.",
+    help="Seconds between SIGTERM and the end of new requests. Health checks report NOT_SERVING from SIGTERM on.",
 )
 @click.option(
     "--monitoring-config-file",
