@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -133,12 +134,25 @@ def recommend_batches(
             none = np.zeros((0, request.k), np.float32)
             item_ids = _encoded(np.zeros(0, np.int32), catalogue)
             yield list_table(request.histories.user_ids, none > 0, item_ids, none)
-        for part in request.lists(batch_size, verbose):
+        for part in _one_ahead(request.lists(batch_size, verbose)):
             valid = (part.columns >= 0) & (part.scores >= lowest)
             item_ids = _encoded(part.columns[valid], catalogue)
             yield list_table(request.histories.user_ids[part.rows], valid, item_ids, part.scores)
 
     return tables()
+
+
+def _one_ahead(lists: Iterator[_Lists]) -> Iterator[_Lists]:
+    """The same lists. The next ones are computed in a thread while the caller works on the present ones."""
+    first = next(lists, None)  # in this thread, which traces the graph
+    if first is None:
+        return
+    with ThreadPoolExecutor(1) as executor:
+        future = executor.submit(next, lists, None)
+        yield first
+        while (part := future.result()) is not None:
+            future = executor.submit(next, lists, None)
+            yield part
 
 
 def _encoded(columns: IntArray, catalogue: pa.Array) -> pa.DictionaryArray:

@@ -19,7 +19,7 @@ from kerasrec.runs.gate import GateResult, compare_on_newest
 from kerasrec.runs.leaderboard import Leaderboard
 from kerasrec.runs.newer_data import read_newer
 from kerasrec.runs.presets import preset_from_run
-from kerasrec.runs.refit import refit
+from kerasrec.runs.refitting import refit
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run, versions
 from kerasrec.runs.training import train

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kerasrec.data import Interactions, read
-from kerasrec.runs.refit import check_id_types
+from kerasrec.runs.refitting import check_id_types
 from kerasrec.runs.run import Run
 
 

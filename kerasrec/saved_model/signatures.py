@@ -108,7 +108,9 @@ class Signatures:
             "examples": self.examples,
             "score": self.score,
         }
-        self.item_vectors = None if item_vectors is None else tf.Variable(item_vectors, trainable=False)
+        self.item_vectors = None
+        if item_vectors is not None:
+            self.item_vectors = tf.Variable(tf.cast(item_vectors, weights.dtype), trainable=False)
         if model.linear or item_vectors is not None:
             self.inputs["similar"] = {"item_ids": tf.TensorSpec((None,), ids, "item_ids")}
             self.functions["similar"] = self.similar
@@ -175,8 +177,9 @@ class Signatures:
             with self.weights.in_use():
                 similarities = tf.cast(self.model(batch, training=False), tf.float32)
         else:
-            vectors = tf.gather(self.item_vectors, tf.maximum(positions[:, 0], 0))
-            similarities = tf.matmul(vectors, self.item_vectors, transpose_b=True)
+            vectors = tf.cast(self.item_vectors, tf.float32)
+            items = tf.gather(vectors, tf.maximum(positions[:, 0], 0))
+            similarities = tf.matmul(items, vectors, transpose_b=True)
         listed = tf.where(positions >= 0, exclude(similarities, positions), EXCLUDED_SCORE)
         return self._list(batch, listed, self.top_k)
 

@@ -27,6 +27,7 @@ class ExportedWeights:
     """
 
     def __init__(self, model: Recommender, dtype: str) -> None:
+        self.dtype = dtype
         halves = dtype != "float32"
         self.full, self.halved = [], []
         for weight in model.inference_weights:

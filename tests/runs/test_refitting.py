@@ -1,7 +1,6 @@
 """`refit`: the model of a run, trained on all rows."""
 
 import datetime
-import importlib
 import json
 
 import numpy as np
@@ -9,7 +8,7 @@ import pytest
 from kerasrec_testing.runs import config_of, read_never, read_small
 
 from kerasrec import Interactions, generate
-from kerasrec.runs import Run, RunConfig, refit, save_run, train
+from kerasrec.runs import Run, RunConfig, refit, refitting, save_run, train
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +84,11 @@ def test_the_same_call_does_nothing_and_changed_data_are_an_error(ease, final):
 
 
 def test_an_interrupted_refit_continues(vae, tmp_path, monkeypatch):
-    module = importlib.import_module("kerasrec.runs.refit")  # the package has the function under this name
-
     def fail(*_):
         raise KeyboardInterrupt
 
     whole = refit(vae, tmp_path / "whole", read_data=read_small)
-    monkeypatch.setattr(module, "write_results", fail)
+    monkeypatch.setattr(refitting, "write_results", fail)
     with pytest.raises(KeyboardInterrupt):
         refit(vae, tmp_path / "run", read_data=read_small)
     monkeypatch.undo()
