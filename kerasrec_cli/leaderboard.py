@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 @click.command("try", cls=Command)
 @click.argument("source", metavar="DATA")
-@click.option("--models", help="Names of models, such as popularity,ease,elsa.  [default: popularity, linear and variational models]")
+@click.option(
+    "--models", help="Names, such as popularity,ease,elsa.  [default: linear and variational models, popularity]"
+)
 @click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
