@@ -12,6 +12,7 @@ TRAIN_PAGE = Path(__file__).parents[1] / "docs" / "howto" / "train.md"
 
 @pytest.mark.slow
 @pytest.mark.realdata
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:keras_tuner", "ignore:currentThread")
 def test_the_example_of_keras_tuner_improves_mult_vae(data_dir, tmp_path, monkeypatch):
     pytest.importorskip("keras_tuner")
     (example,) = re.findall(r"```python\n(import keras_tuner.*?)```", TRAIN_PAGE.read_text(), re.DOTALL)

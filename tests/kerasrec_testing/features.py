@@ -232,9 +232,10 @@ def write_page(models: dict[str, str]) -> None:
     page = [
         "# Keras features by model",
         "",
-        '`tests/kerasrec_testing/features.py` ran each combination on small data and wrote this table. A "yes" means '
-        "that the model trained to a finite loss and the check of the feature passed. For the last four columns, the "
-        "check is the loss and the weights of a single device.",
+        "`tests/kerasrec_testing/features.py` ran each combination on small data on a CPU and wrote this table. A "
+        '"yes" means that the model trained to a finite loss and the check of the feature passed. In the last four '
+        "columns, models without random draws are compared with a single device: the weights for `MirroredStrategy` "
+        "(TensorFlow), the weights and the loss for the others (JAX).",
         "",
         f"| model | {' | '.join(features)} |",
         "|---" * (len(features) + 1) + "|",
