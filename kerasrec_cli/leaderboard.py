@@ -47,7 +47,7 @@ def try_(
     overwrite: bool,
     **options: Any,
 ) -> None:
-    """Train several models on DATA within a time limit, and rank them on validation users.
+    """Train several models on DATA within a time limit, and rank them.
 
     All models have their default settings and the same split. The models share the time. A model
     that does not fit into it, or into memory, is listed with the reason. Each model is stored as
