@@ -21,6 +21,7 @@ from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
 from kerasrec.models.fit_callbacks import set_modes
 from kerasrec.models.training import as_list
 from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
+from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.variables import assign_without_copy
 from kerasrec.types import Batch, FloatArray, Tensor
 
@@ -29,32 +30,44 @@ class ClosedForm(Recommender):
     """Base of the models whose weights follow from the data in one step.
 
     `fit` has the arguments of every model's `fit` and ignores those without a meaning here (epochs, batch size,
-    optimizer). A subclass implements `build`, which creates one weight, `solve`, which computes it, and `call`. The
-    weight is created in `fit` or by `load_weights`, because it is as large as the memory that `solve` needs.
+    optimizer). A subclass implements `build`, which creates the weights, `solve`, which computes them, and `call`. The
+    weights are created in `fit` or by `load_weights`, because they are as large as the memory that `solve` needs.
     """
 
     closed_form = True
     default_epochs = 1
     builds_at_construction = False
+    memory_fix = "keep the items with more users (`Interactions.core`), or use ELSA"
+    """What the error of `check_memory` suggests."""
 
-    def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
-        """The weight, from the binary matrix of likes.
+    def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray | tuple[FloatArray, ...]:
+        """The weights, from the matrix of the training table.
 
         Args:
-            rows: float32 `(n_users, n_items)`.
+            rows: float32 `(n_users, n_items)`: 1 for a like, or the ratings, of which 0 can be one.
             progress: a bar of 100 steps, to advance with `update`.
 
         Returns:
-            float32, of the weight's shape.
+            float32, of the shape of the weight; a tuple in the order of `weights` if there are several.
         """
         raise NotImplementedError
 
-    def check_memory(self) -> None:
-        """Refuses to solve a problem that does not fit into memory; override it in models with large problems.
+    def bytes_to_solve(self, n_users: int) -> float:
+        """Memory that `solve` needs for a table of `n_users` users; override it in models with large problems."""
+        return 0.0
+
+    def check_memory(self, n_users: int) -> None:
+        """Refuses to solve a problem that does not fit into memory.
 
         Raises:
-            MemoryError: the problem does not fit into memory.
+            MemoryError: `bytes_to_solve` is more than the memory of this machine.
         """
+        needed, available = self.bytes_to_solve(n_users), memory_limit()
+        if needed > available:
+            raise MemoryError(
+                f"{type(self).__name__} needs {needed / 1e9:,.0f} GB for {self.n_columns:,} items and {n_users:,} "
+                f"users, and this machine has {available / 1e9:,.0f} GB. Fix: {self.memory_fix}"
+            )
 
     def fit(  # type: ignore[override]  # the arguments that it ignores are in `kwargs`
         self,
@@ -86,18 +99,19 @@ class ClosedForm(Recommender):
             self.untracked.train_table = weakref.ref(x)
             if not isinstance(x, MatrixTable):
                 self.columns_digest = ids_digest(x.item_ids)
-            rows = x.likes().matrix
+            rows = x.matrix if self.feedback == "ratings" else x.likes().matrix
         else:
-            rows = _sparse_matrix(x, self.n_columns)
-        self.item_popularity = ItemPopularity(rows.sum(axis=0))
-        self.check_memory()
+            rows = _sparse_matrix(x, self.n_columns, use_values=self.feedback == "ratings")
+        self.item_popularity = ItemPopularity(np.bincount(rows.indices, minlength=self.n_columns))
+        self.check_memory(rows.shape[0])
         style = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
         with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **style) as progress:
             solution = self.solve(rows, progress)
         if not self.built:
             self.build()
-        (weight,) = self.weights
-        assign_without_copy(solution, weight)
+        arrays = solution if isinstance(solution, tuple) else (solution,)
+        for array, weight in zip(arrays, self.weights, strict=True):
+            assign_without_copy(array, weight)
         if validation_data is not None and not self.compiled:
             self.compile()
         set_modes(as_list(callbacks), self.untracked.metrics)
@@ -129,7 +143,7 @@ class ClosedForm(Recommender):
         return model
 
     def load_weights(self, filepath: Any, **kwargs: Any) -> None:
-        """Creates the weight and loads it; see `keras.Model.load_weights`."""
+        """Creates the weights and loads them; see `keras.Model.load_weights`."""
         if not self.built:
             self.build()
         super().load_weights(filepath, **kwargs)
@@ -158,8 +172,8 @@ class ClosedForm(Recommender):
         return RowMean()(rows, rows, sample_weight)
 
 
-def _sparse_matrix(batches: Any, n_columns: int) -> sp.csr_array:
-    """The likes of batches, dense or of padded ids, as one sparse matrix."""
+def _sparse_matrix(batches: Any, n_columns: int, use_values: bool) -> sp.csr_array:
+    """The likes or the ratings of batches, dense or of padded ids, as one sparse matrix."""
     if isinstance(batches, (np.ndarray, Mapping)) or keras.ops.is_tensor(batches):
         batches = [batches]
     if isinstance(batches, keras.utils.PyDataset):
@@ -172,11 +186,12 @@ def _sparse_matrix(batches: Any, n_columns: int) -> sp.csr_array:
             dense = np.asarray(rows)
             if dense.shape[1] != n_columns:
                 raise ValueError(f"expected rows with {n_columns} columns, got {dense.shape[1]}")
-            matrices.append(sp.csr_array((dense != 0).astype(np.float32)))
+            matrices.append(sp.csr_array((dense if use_values else dense != 0).astype(np.float32)))
             continue
         ids = np.asarray(rows["ids"])
         observed = ids >= 0
         indptr = np.concatenate([[0], np.cumsum(observed.sum(1))])
-        ones = np.ones(indptr[-1], np.float32)
-        matrices.append(sp.csr_array((ones, ids[observed], indptr), shape=(len(ids), n_columns)))
+        is_rated = use_values and "values" in rows
+        values = np.asarray(rows["values"])[observed] if is_rated else np.ones(indptr[-1], np.float32)
+        matrices.append(sp.csr_array((values, ids[observed], indptr), shape=(len(ids), n_columns)))
     return sp.vstack(matrices, format="csr")

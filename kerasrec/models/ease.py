@@ -7,22 +7,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
-from keras import ops
 from tqdm.auto import tqdm
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.models.closed_form import ClosedForm
-from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.models.item_weights import ItemWeights
 from kerasrec.models.search_space import Range
-from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.inverse import bytes_to_invert, gram_diagonal, penalised_inverse
 from kerasrec.ops.spectrum import largest_singular_value
-from kerasrec.types import FloatArray, IntArray, Tensor
+from kerasrec.types import FloatArray
 
 
 @public
-class EASE(ClosedForm):
+class EASE(ItemWeights):
     """Embarrassingly shallow autoencoder: item-item weights with a zero diagonal, solved exactly.
 
         minimise ‖X - X B‖² + reg · ‖B‖²  subject to diag(B) = 0
@@ -68,41 +65,36 @@ class EASE(ClosedForm):
     Source: Steck, Embarrassingly Shallow Autoencoders for Sparse Data, WWW 2019.
     """
 
-    linear = True
     validation_grid: ClassVar[Mapping[str, tuple[float, ...]]] = {"reg": (20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)}
     reg_per_singular_value = 1.5
     search_space = {
         "reg": Range(5.0, 5000.0, log=True),
     }
+    max_diagonal: float = 0.0
+    """The largest diagonal entry of B, which `RLAE` and `RDLAE` raise."""
 
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         if not reg > 0:
             raise ValueError(f"`reg`: expected a number above 0, got {reg:g}. XᵀX alone cannot be inverted")
-        self.n_items = n_items
         self.reg = reg
 
-    def build(self, input_shape: Any = None) -> None:
-        shape = (self.n_items, self.n_items)
-        self.kernel = self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name="kernel")
-
-    def check_memory(self) -> None:
-        needed, available = bytes_to_invert(self.n_items), memory_limit()
-        if needed > available:
-            raise MemoryError(
-                f"{type(self).__name__} of {self.n_items:,} items needs {needed / 1e9:,.0f} GB, and this machine has "
-                f"{available / 1e9:,.0f} GB. Fix: keep the items with more users (`Interactions.core`), or use ELSA"
-            )
+    def bytes_to_solve(self, n_users: int) -> float:
+        return bytes_to_invert(self.n_items)
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
+        penalty = self.penalty(gram_diagonal(rows))
         try:
-            weights = penalised_inverse(rows, self.penalty(gram_diagonal(rows)), progress)
+            weights = penalised_inverse(rows, penalty, progress)
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"`reg` = {self.reg:g} is too small: the matrix cannot be inverted in float32. Fix: raise `reg`"
             ) from None
-        weights /= -np.diagonal(weights)
-        np.fill_diagonal(weights, 0.0)
+        # B = I - P · diag(κ) with κ_j = (1 - B_jj) / P_jj. Without a constraint B_jj is 1 - Λ_jj P_jj.
+        of_inverse = np.diagonal(weights).copy()
+        diagonal = np.clip(1.0 - penalty * of_inverse, 0.0, self.max_diagonal)
+        weights /= of_inverse / (diagonal - 1.0)
+        np.fill_diagonal(weights, diagonal)
         return weights
 
     def penalty(self, item_counts: FloatArray) -> FloatArray:
@@ -117,11 +109,13 @@ class EASE(ClosedForm):
         reg = cls.reg_per_singular_value * largest_singular_value(train.likes().matrix)
         return {"reg": float(np.clip(reg, 1.0, 1000.0))}
 
-    def call(self, inputs: Any, training: bool = False) -> Tensor:
-        return self.observed(inputs).matmul(ops.convert_to_tensor(self.kernel))
 
-    def item_vectors(self, train: Any) -> FloatArray:
-        return np.ascontiguousarray(ops.convert_to_numpy(self.kernel).T, np.float32)
+def check_max_diagonal(max_diagonal: float) -> float:
+    """Returns the largest diagonal entry of B if it is valid.
 
-    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
-        return squared_error(scores, columns, np.ones(len(columns), np.float32))
+    Raises:
+        ValueError: it is not in [0, 1).
+    """
+    if not 0 <= max_diagonal < 1:
+        raise ValueError(f"`max_diagonal`: expected a number in [0, 1), got {max_diagonal:g}")
+    return max_diagonal
