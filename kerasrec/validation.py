@@ -23,6 +23,17 @@ def check_at_least(lowest: float, **arguments: float | None) -> None:
             raise ValueError(f"`{name}`: expected at least {lowest}, got {value}. Fix: pass {lowest} or more")
 
 
+def check_above(lowest: float, **arguments: float) -> None:
+    """Checks that each argument is more than `lowest`; NaN is not.
+
+    Raises:
+        ValueError: an argument is `lowest` or less.
+    """
+    for name, value in arguments.items():
+        if not value > lowest:
+            raise ValueError(f"`{name}`: expected a number above {lowest:g}, got {value:g}. Fix: pass more")
+
+
 def as_int_at_least(lowest: int, **arguments: Any) -> int:
     """One argument as a Python integer of `lowest` or more; integers of numpy pass, booleans and floats do not.
 

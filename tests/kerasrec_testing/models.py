@@ -35,13 +35,18 @@ CASES = {
     "elsa": ("elsa", {"latent_dim": 6}),
     "cfn": ("cfn", {"rows": "users", "hidden_dims": (12,), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
     "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
+    "bias": ("bias", {"reg_users": 2.0, "reg_items": 3.0}),
     "cdae": ("cdae", {"latent_dim": 8, "dropout": 0.2, "reg": 1e-4}),
     "cdae untied": (
         "cdae",
         {"latent_dim": 8, "activation": None, "objective": "square", "dropout": 0.1, "tied": False, "reg": 1e-4},
     ),
     "cdae without users": ("cdae", {"latent_dim": 8, "user_node": False, "negatives": None, "reg": 1e-4}),
+    "dan": ("dan", {"user_power": 0.4, "item_power": 0.1, "dropout": 0.3, "reg": 5.0, "max_diagonal": 0.3}),
     "ease": ("ease", {"reg": 5.0}),
+    "ials": ("ials", {"latent_dim": 6, "iterations": 4}),
+    "inf_ae": ("inf_ae", {"reg": 2.0}),
+    "item_knn": ("item_knn", {"n_neighbours": 12, "shrinkage": 2.0}),
     "mult_dae": ("mult_dae", {"latent_dim": 12}),
     "mult_dae deep": ("mult_dae", {"hidden_dims": (24,), "latent_dim": 8}),
     "mult_dae sampled": ("mult_dae", {"latent_dim": 12, "n_sampled": 12}),
@@ -50,7 +55,10 @@ CASES = {
     "mult_vae gaussian": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "gaussian", "beta": 0.0}),
     "mult_vae logistic": ("mult_vae", {"hidden_dims": (24,), "latent_dim": 6, "likelihood": "logistic"}),
     "popularity": ("popularity", {}),
+    "rdlae": ("rdlae", {"dropout": 0.3, "reg": 5.0, "max_diagonal": 0.3}),
     "rec_vae": ("rec_vae", {"hidden_dim": 16, "depth": 3, "latent_dim": 6, "refresh_steps": 6}),
+    "rlae": ("rlae", {"reg": 5.0, "max_diagonal": 0.3}),
+    "slim": ("slim", {"reg": 2.0, "l1_reg": 1.0}),
     "svae": (
         "svae",
         {"embedding_dim": 16, "gru_units": 12, "hidden_dims": (10,), "latent_dim": 6, "anneal_steps": 2000},
@@ -61,6 +69,8 @@ FIRST_OF_MODEL = set({name: case for case, (name, _) in reversed(CASES.items())}
 
 TRAINED = [case for case, (name, _) in CASES.items() if not ZOO[name].closed_form]
 """The cases that learn by gradient descent."""
+IMPERSONAL = ("bias", "popularity")
+"""The cases that rank the items of all users in one order."""
 
 
 def blocks(feedback: str = "likes", seed: int = 0) -> Interactions:
