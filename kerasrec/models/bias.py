@@ -15,6 +15,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.losses import MaskedMeanSquaredError
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.models.search_space import Range
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_above
 
@@ -64,6 +65,10 @@ class Bias(ClosedForm):
     feedback = "ratings"
     serving_inputs = ("history", "ratings")
     has_item_vectors = False
+    search_space = {
+        "reg_users": Range(0.5, 100.0, log=True),
+        "reg_items": Range(0.5, 100.0, log=True),
+    }
 
     def __init__(
         self,

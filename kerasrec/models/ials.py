@@ -13,6 +13,7 @@ from tqdm.auto import tqdm
 from kerasrec._registry import public
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.models.search_space import Range
 from kerasrec.ops.alternating_least_squares import row_factors
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least, check_above, check_at_least
@@ -64,6 +65,13 @@ class IALS(ClosedForm):
     RecSys 2022, and the authors' code (google-research/ials); Hu, Koren and Volinsky, Collaborative Filtering for
     Implicit Feedback Datasets, ICDM 2008.
     """
+
+    search_space = {
+        "latent_dim": Range(32, 512, log=True),
+        "unobserved_weight": Range(0.005, 2.0, log=True),
+        "reg": Range(1e-4, 1e-1, log=True),
+        "reg_exponent": Range(0.0, 1.0),
+    }
 
     def __init__(
         self,

@@ -14,6 +14,7 @@ from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.models.search_space import Range
 from kerasrec.ops.inverse import for_each_block, gram_matrix, invert
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_above
@@ -62,6 +63,9 @@ class InfAE(ClosedForm):
     """
 
     memory_fix = "fit on fewer users (`Interactions.take_users`), or use EASE"
+    search_space = {
+        "reg": Range(0.1, 1000.0, log=True),
+    }
 
     def __init__(
         self,

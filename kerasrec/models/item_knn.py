@@ -11,6 +11,7 @@ from tqdm.auto import tqdm
 from kerasrec._registry import public
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.item_weights import ItemWeights
+from kerasrec.models.search_space import Range
 from kerasrec.ops.inverse import aligned_matrix, for_each_block, gram_diagonal
 from kerasrec.types import FloatArray, IntArray
 from kerasrec.validation import as_int_at_least, check_at_least
@@ -55,6 +56,11 @@ class ItemKNN(ItemWeights):
     Source: Deshpande and Karypis, Item-based Top-N Recommendation Algorithms, ACM Transactions on Information Systems
     2004.
     """
+
+    search_space = {
+        "n_neighbours": Range(5, 500, log=True),
+        "shrinkage": Range(0.0, 200.0),
+    }
 
     def __init__(
         self,

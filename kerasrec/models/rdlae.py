@@ -7,6 +7,7 @@ from typing import Any
 from kerasrec._registry import public
 from kerasrec.models.ease import check_max_diagonal
 from kerasrec.models.edlae import EDLAE
+from kerasrec.models.search_space import Range
 
 
 @public
@@ -49,6 +50,12 @@ class RDLAE(EDLAE):
     Source: Moon, Kim and Lee, It's Enough: Relaxing Diagonal Constraints in Linear Autoencoders for Recommendation,
     SIGIR 2023, and the authors' code.
     """
+
+    search_space = {
+        "reg": Range(5.0, 5000.0, log=True),
+        "dropout": Range(0.05, 0.8),
+        "max_diagonal": Range(0.0, 0.9),
+    }
 
     def __init__(
         self,

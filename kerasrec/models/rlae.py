@@ -6,6 +6,7 @@ from typing import Any
 
 from kerasrec._registry import public
 from kerasrec.models.ease import EASE, check_max_diagonal
+from kerasrec.models.search_space import Range
 
 
 @public
@@ -47,6 +48,11 @@ class RLAE(EASE):
     Source: Moon, Kim and Lee, It's Enough: Relaxing Diagonal Constraints in Linear Autoencoders for Recommendation,
     SIGIR 2023, and the authors' code.
     """
+
+    search_space = {
+        "reg": Range(5.0, 5000.0, log=True),
+        "max_diagonal": Range(0.0, 0.9),
+    }
 
     def __init__(
         self, n_items: int, reg: float = 1000.0, max_diagonal: float = 0.6, seed: int | None = None, **kwargs: Any

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from kerasrec._registry import public
 from kerasrec.models.item_weights import ItemWeights
+from kerasrec.models.search_space import Range
 from kerasrec.ops.elastic_net import non_negative_elastic_net
 from kerasrec.ops.inverse import gram_matrix
 from kerasrec.types import FloatArray
@@ -52,6 +53,11 @@ class SLIM(ItemWeights):
 
     Source: Ning and Karypis, SLIM: Sparse Linear Methods for Top-N Recommender Systems, ICDM 2011.
     """
+
+    search_space = {
+        "reg": Range(0.1, 1000.0, log=True),
+        "l1_reg": Range(0.01, 20.0, log=True),
+    }
 
     def __init__(
         self, n_items: int, reg: float = 1.0, l1_reg: float = 2.0, seed: int | None = None, **kwargs: Any

@@ -190,7 +190,7 @@ def _fit_into(config: RunConfig, split: Split, seconds: float) -> tuple[RunConfi
     without_validation = settings_for(config, split.train)
     model = build_model(config, split.train, without_validation)
     if isinstance(model, ClosedForm):
-        model.check_memory()
+        model.check_memory(split.train.n_users)
     solve = closed_form_seconds(model_class, split.train, without_validation.arguments)
     if solve > seconds:
         raise TooSlowError(solve)
