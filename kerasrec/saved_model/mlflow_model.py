@@ -24,7 +24,7 @@ def saved_model_predictor() -> Any:
             self.loaded = tf.saved_model.load(context.artifacts["saved_model"])
             self.recommend = self.loaded.signatures["serving_default"]
 
-        def predict(self, context: Any, model_input: Any, params: Any = None) -> Any:
+        def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # MLflow reads the hints
             import pandas as pd
             import tensorflow as tf
 
@@ -36,7 +36,8 @@ def saved_model_predictor() -> Any:
                     continue
                 padding = "" if spec.dtype == tf.string else -1
                 length = max([len(cell) for cell in cells] + [1])
-                rows = [[*cell, *[padding] * (length - len(cell))] for cell in cells]
+                # The graph requires padding at the start of a row, see `kerasrec.saved_model.signatures`.
+                rows = [[padding, *cell, *[padding] * (length - len(cell))] for cell in cells]
                 inputs[name] = tf.constant(rows, spec.dtype)
             outputs = self.recommend(**inputs)
             ids, scores = outputs["item_ids"].numpy(), outputs["scores"].numpy()
