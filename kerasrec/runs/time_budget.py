@@ -110,11 +110,16 @@ def closed_form_seconds(model_class: type[Recommender], table: Interactions, arg
     """Estimated seconds to solve a closed-form model once.
 
     The model is solved for the 2,000 and the 4,000 most popular items. The growth between the two is extrapolated to
-    the catalogue. 0 for a catalogue of at most 4,000 items.
+    the catalogue: up to the number of users, which is the size of EASE's inverse if there are more items, and with the
+    square of the items beyond it. 0 for a catalogue of at most 4,000 items.
     """
     if table.n_items <= 2 * FIRST_SIZE:
         return 0.0
     order = np.argsort(-table.item_counts, kind="stable")
+
+    def growth(size: int, exponent: float) -> float:
+        rank = max(size, min(table.n_items, table.n_users))
+        return (rank / size) ** exponent * (table.n_items / rank) ** 2
 
     def seconds_for(size: int) -> float:
         reduced = table.with_catalogue(table.item_ids[np.sort(order[:size])])
@@ -126,11 +131,11 @@ def closed_form_seconds(model_class: type[Recommender], table: Interactions, arg
     seconds_for(FIRST_SIZE // 4)  # starts threads
     first = seconds_for(FIRST_SIZE)
     if first > SLOW:
-        return first * (table.n_items / FIRST_SIZE) ** 3
+        return first * growth(FIRST_SIZE, 3.0)
     second = seconds_for(2 * FIRST_SIZE)
     # Small matrices are dominated by what grows more slowly than the inverse, whose exponent is 3.
     exponent = float(np.clip(np.log2(second / first) + 0.3, 1.0, 3.0))
-    return second * (table.n_items / (2 * FIRST_SIZE)) ** exponent
+    return second * growth(2 * FIRST_SIZE, exponent)
 
 
 def as_minutes(seconds: float) -> str:
