@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,8 +78,7 @@ def _acquire(path: Path) -> IO[str]:
         except FileNotFoundError:
             pass
         except (BlockingIOError, PermissionError):
-            file.seek(0)
-            owner = file.read() or "of unknown number"
+            owner = _owner(file) or "of unknown number"
             file.close()
             raise BlockingIOError(
                 f"process {owner} trains in {path.parent}. Fix: wait until it ends, or choose another folder"
@@ -86,3 +86,13 @@ def _acquire(path: Path) -> IO[str]:
         except OSError:
             return file  # the file system has no locks
         file.close()
+
+
+def _owner(file: IO[str]) -> str:
+    """The content of a lock file, which its process writes a moment after it has locked it."""
+    for _ in range(20):
+        file.seek(0)
+        if owner := file.read():
+            return owner
+        time.sleep(0.1)
+    return ""

@@ -110,7 +110,7 @@ def test_a_run_with_other_options_is_replaced_only_with_overwrite(tmp_path, rati
 
 @pytest.mark.slow
 def test_of_two_trainings_in_one_folder_one_ends_and_the_other_names_it(tmp_path):
-    command = [*COMMAND, "train", "mult_vae", "--epochs", "200", *SMALL_VAE, "--out", str(tmp_path / "run")]
+    command = [*COMMAND, "train", "mult_vae", "--epochs", "60", *SMALL_VAE, "--out", str(tmp_path / "run")]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": user_environment()}
     with subprocess.Popen(command, **options) as first, subprocess.Popen(command, **options) as second:
         errors = {process: process.communicate()[1] for process in (first, second)}
@@ -211,7 +211,7 @@ def test_curves_and_pictures_are_drawn_once(tmp_path):
 
 def test_a_picture_that_the_model_does_not_have_is_left_out(tmp_path):
     options = "--epochs", "1", "--set", "latent_dim=1", "--held-out", "20"
-    assert "next step: kerasrec export" in invoke("train", "mult_dae", *options, "--out", tmp_path / "out").output
+    assert "next step: kerasrec refit" in invoke("train", "mult_dae", *options, "--out", tmp_path / "out").output
     assert not (tmp_path / "out" / "pictures" / "latent-map.png").exists()
     assert "at least two dimensions" in error_of("plot", "latent-map", tmp_path / "out", "--to", tmp_path / "x.png")
 
