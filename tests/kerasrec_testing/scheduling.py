@@ -4,8 +4,12 @@ from xdist.scheduler.loadscope import LoadScopeScheduling
 
 BY_CASE = (
     "tests/explorer/test_every_model.py",
+    "tests/inference/test_explain.py",
+    "tests/inference/test_similar.py",
     "tests/models/test_contract.py",
     "tests/models/test_declarations.py",
+    "tests/models/test_presets.py",
+    "tests/models/test_training.py",
     "tests/saved_model/test_without_kerasrec.py",
 )
 
