@@ -122,6 +122,15 @@ class ComparisonTable:
     Attributes:
         results: name → evaluation, the best model first.
         tests: the paired tests, grouped by metric.
+
+    Example:
+        >>> from kerasrec import EASE, HeldOutUsers, Popularity, compare_all, evaluate, generate
+        >>> split = HeldOutUsers(held_out=50).split(generate(n_users=400, n_items=60, seed=1))
+        >>> models = {"EASE": EASE(60, reg=20.0), "popularity": Popularity(60)}
+        >>> histories = [model.fit(split.train, verbose=0) for model in models.values()]
+        >>> table = compare_all({name: evaluate(model, split.test, ["ndcg_10"]) for name, model in models.items()})
+        >>> list(table.results), table.metrics
+        (['EASE', 'popularity'], ['ndcg_10'])
     """
 
     results: dict[str, Evaluation]
