@@ -46,6 +46,7 @@ class Recommender(ItemLists, Training, Presets):
         closed_form: whether `fit` solves for the weights in one step.
         variational: whether the model has a posterior of its code; see `VariationalRecommender`.
         has_item_vectors: whether `item_vectors` returns vectors.
+        stores_histories: whether weights contain the histories of the training users.
         value_range: (lowest, highest) rating of a rating model, or None.
         accepts_side: whether `for_interactions` has an argument `side`: features of the rows.
         default_epochs: epochs of the paper, or of our recipe if the paper states none. `config_for` chooses them
@@ -65,6 +66,7 @@ class Recommender(ItemLists, Training, Presets):
     closed_form = False
     variational = False
     has_item_vectors = True
+    stores_histories = False
     value_range: tuple[float, float] | None = None
     accepts_side = False
     default_epochs = 100

@@ -95,6 +95,7 @@ class Blend(Recommender):
         self.item_popularity = next((popularity for popularity in popularities if popularity is not None), None)
         self.n_items = self.n_columns
         self.ordered = any(member.ordered for member in members)
+        self.stores_histories = any(member.stores_histories for member in members)
         self.default_batch_size = min(member.default_batch_size for member in members)
         initial = np.asarray([1.0] * len(members) if shares is None else shares, np.float32)
         if initial.shape != (len(members),) or initial.min() < 0 or not initial.sum() > 0:

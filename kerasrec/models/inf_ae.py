@@ -63,6 +63,7 @@ class InfAE(ClosedForm):
     """
 
     memory_fix = "fit on fewer users (`Interactions.take_users`), or use EASE"
+    stores_histories = True
     search_space = {
         "reg": Range(0.1, 1000.0, log=True),
     }

@@ -135,10 +135,13 @@ def _check_no_user_data(model: Any) -> None:
         reason = "a weight per user in each row"
     elif model.n_known_rows is not None:
         reason = "weights or side information per user"
+    elif model.stores_histories:
+        reason = "the histories of the training users in its weights"
     if reason:
         raise ValueError(
             f"expected a model without user data, got a {type(model).__name__} with {reason}. "
-            'Fix: train with `user_node=False`, `rows="users"` or without `side`, or store the model with `save`'
+            'Fix: train with `user_node=False`, `rows="users"` or without `side`, choose another model, or store this '
+            "one with `save`"
         )
 
 

@@ -24,7 +24,8 @@ def preset(elsa, tmp_path_factory):
     return elsa.save_to_preset(tmp_path_factory.mktemp("presets") / "elsa", TABLE, {"licence": "CC0-1.0"})
 
 
-WITHOUT_USERS = [case for case in CASES if not case.endswith("items") and case not in ("cfn", "cdae", "cdae untied")]
+WITH_USERS = ("cdae", "cdae untied", "cfn", "inf_ae")
+WITHOUT_USERS = [case for case in CASES if not case.endswith("items") and case not in WITH_USERS]
 
 
 @pytest.mark.parametrize("case", WITHOUT_USERS)
