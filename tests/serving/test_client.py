@@ -228,6 +228,8 @@ def test_a_batch_merged_by_tf_serving_returns_the_separate_answers(rated, monkey
             if array.ndim == 2:
                 array = np.pad(array, [(0, 0), (0, padding_columns)], constant_values=array.flat[0])
             other_row = np.full((1, *array.shape[1:]), other_user[name], array.dtype)
+            if array.ndim == 2:
+                other_row[:, 0] = array.flat[0]  # padding, with which each row starts
             batch[name] = np.concatenate([array, other_row])
         return batch
 
