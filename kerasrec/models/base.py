@@ -45,7 +45,7 @@ class Recommender(ItemLists, Training, Presets):
         linear: whether scores are x B for some matrix B.
         closed_form: whether `fit` solves for the weights in one step.
         variational: whether the model has a posterior of its code; see `VariationalRecommender`.
-        has_item_vectors: whether `item_vectors` returns vectors.
+        has_item_vectors: whether the class implements `item_vectors`; set when the class is defined.
         stores_histories: whether weights contain the histories of the training users.
         value_range: (lowest, highest) rating of a rating model, or None.
         accepts_side: whether `for_interactions` has an argument `side`: features of the rows.
@@ -65,7 +65,7 @@ class Recommender(ItemLists, Training, Presets):
     linear = False
     closed_form = False
     variational = False
-    has_item_vectors = True
+    has_item_vectors = False
     stores_histories = False
     value_range: tuple[float, float] | None = None
     accepts_side = False
@@ -100,6 +100,8 @@ class Recommender(ItemLists, Training, Presets):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "item_vectors" in cls.__dict__:
+            cls.has_item_vectors = True
         if "build" in cls.__dict__:
             cls.build = once(cls.build)
         if "__init__" in cls.__dict__:
@@ -296,7 +298,9 @@ class Recommender(ItemLists, Training, Presets):
         Raises:
             ValueError: the model has no item vectors (`has_item_vectors` is False).
         """
-        raise ValueError(f"{type(self).__name__} has no item vectors. Fix: use a model with `has_item_vectors`")
+        raise ValueError(
+            f"{type(self).__name__} has no item vectors. Fix: implement `item_vectors`, or use another model"
+        )
 
     @property
     def code_layer(self) -> str | None:

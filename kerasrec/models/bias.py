@@ -64,7 +64,6 @@ class Bias(ClosedForm):
 
     feedback = "ratings"
     serving_inputs = ("history", "ratings")
-    has_item_vectors = False
     search_space = {
         "reg_users": Range(0.5, 100.0, log=True),
         "reg_items": Range(0.5, 100.0, log=True),

@@ -76,7 +76,6 @@ class Blend(Recommender):
     """
 
     closed_form = True
-    has_item_vectors = False
     default_epochs = 1
 
     def __init__(

@@ -27,8 +27,6 @@ class Popularity(ClosedForm):
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`.
     """
 
-    has_item_vectors = False
-
     def __init__(self, n_items: int, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         self.n_items = n_items
