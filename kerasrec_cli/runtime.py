@@ -64,8 +64,9 @@ class _StderrHandler(logging.Handler):
     """Prints what the readers log."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        context = click.get_current_context(silent=True)
-        click.echo(with_option_names(self.format(record), context.meta[OPTION_NAMES] if context else {}), err=True)
+        context = click.get_current_context(silent=True)  # of kerasrec, of a caller's own command, or None
+        names = context.meta.get(OPTION_NAMES, {}) if context else {}
+        click.echo(with_option_names(self.format(record), names), err=True)
 
 
 @contextlib.contextmanager

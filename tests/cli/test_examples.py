@@ -41,7 +41,8 @@ def folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         invoke("train", "ease", "--data", "ratings.csv", "--out", "run")
-        shutil.copytree("run", "other-run")
+        for name in ("other-run", "ease-run", "rec-vae-run"):
+            shutil.copytree("run", name)
     return folder
 
 
