@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
-from kerasrec_testing.models import CASES, arguments_for
+from kerasrec_testing.models import CASES, FIRST_OF_MODEL, arguments_for
 from kerasrec_testing.served import TIMEOUT, client_of, wait_until
 from tensorflow_serving.apis.predict_pb2 import PredictResponse
 
@@ -38,7 +38,11 @@ def questions(model, table):
     return dict(argument_of_input[name] for name in model.as_user_model(table).serving_inputs)
 
 
-@pytest.fixture(scope="module", params=CASES)
+# The inputs of a model's other cases are the same, but those of "cdae without users", "auto_rec items" and "cfn items".
+SERVED = [case for case in CASES if case in FIRST_OF_MODEL or case.endswith(("without users", "items"))]
+
+
+@pytest.fixture(scope="module", params=SERVED)
 def served(request, tmp_path_factory):
     """A model, its table, a client, the folder of the version and the REST address."""
     case = request.param
