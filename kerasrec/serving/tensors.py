@@ -67,7 +67,7 @@ def array_from_proto(name: str, proto: TensorProto, expected: Any) -> Array:
         if proto.tensor_content and expected.dtype != tf.string.as_datatype_enum:
             return np.frombuffer(proto.tensor_content, _numpy_dtype(expected.dtype)).reshape(shape)
         values = getattr(proto, _VALUE_FIELDS.get(expected.dtype, "string_val"))
-        if len(values) == math.prod(shape) and len(values):
+        if len(values) == math.prod(shape) and len(values) and not proto.tensor_content:
             return np.array(list(values), _numpy_dtype(expected.dtype)).reshape(shape)
         return tf.make_ndarray(proto)  # slower; it repeats the last value if there are fewer
     except Exception as error:  # numpy and protobuf raise many types for bytes that are not a tensor

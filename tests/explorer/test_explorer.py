@@ -10,7 +10,7 @@ from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
 
 
-@pytest.mark.parametrize("name", ["vae", "ease", "elsa", "svae", "ratings", "items", "cdae"])
+@pytest.mark.parametrize("name", ["vae", "svae", "ratings", "items", "cdae"])
 def test_the_list_is_that_of_a_server(explorer_of, name, tmp_path):
     explorer = explorer_of(name)
     question = explorer.example_question()
