@@ -34,7 +34,7 @@ def test_a_run_returns_its_configuration_model_split_and_history(popularity):
     [
         ("metrics.json", "{}", "metrics.json lacks model, data, .*: damaged, or of another version"),
         ("metrics.json", "nonsense", "metrics.json is damaged .*Fix: remove the folder"),
-        ("run.json", "{}", "run.json lacks .*data_digest: damaged, or of another version"),
+        ("run.json", "{}", "run.json lacks .*: damaged, or of another version"),
         ("run.json", "[1", "run.json is damaged"),
         ("model.keras", "PK", "model.keras is damaged. Fix: remove the folder"),
     ],
