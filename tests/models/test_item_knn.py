@@ -16,17 +16,17 @@ def similarities(x, shrinkage):
     return s
 
 
-def test_scores_are_sums_of_the_largest_similarities_of_each_row():
+def test_the_score_of_an_item_is_a_sum_over_its_nearest_neighbours():
     table = blocks()
     model = ItemKNN(table.n_items, n_neighbours=4, shrinkage=3.0)
     model.fit(table, verbose=0)
     x = table.matrix.toarray().astype(np.float64)
     s = similarities(x, 3.0)
-    for row in s:
-        row[np.argsort(-row, kind="stable")[4:]] = 0.0
+    for column in s.T:
+        column[np.argsort(-column, kind="stable")[4:]] = 0.0
     kernel = keras.ops.convert_to_numpy(model.kernel)
-    assert ((kernel > 0).sum(axis=1) == 4).all()
-    np.testing.assert_allclose(np.sort(kernel, axis=1), np.sort(s, axis=1), atol=1e-6)  # ties may fall either way
+    assert ((kernel > 0).sum(axis=0) == 4).all()
+    np.testing.assert_allclose(np.sort(kernel, axis=0), np.sort(s, axis=0), atol=1e-6)  # ties may fall either way
     np.testing.assert_allclose(scores(model, table), x @ kernel, atol=1e-5)
 
 
