@@ -30,8 +30,12 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.hookimpl(tryfirst=True)  # before pytest leaves out tests by their marks
 def pytest_collection_modifyitems(config, items):
-    from kerasrec_testing.scheduling import mark_slow_cases, order_for_processes
+    from kerasrec_testing.scheduling import mark_cases, order_for_processes
 
-    mark_slow_cases(items)
+    mark_cases(items)
+    if not os.environ.get("KERASREC_LONG_TESTS"):
+        for item in items:
+            if item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.skip(reason="`KERASREC_LONG_TESTS` is not set"))
     if hasattr(config, "workerinput"):  # in a process of `pytest -n`
         order_for_processes(items)

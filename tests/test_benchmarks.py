@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 ROOT = Path(__file__).parents[1]
 
 
@@ -23,14 +24,12 @@ def rows(script, *options):
 @pytest.mark.parametrize(
     ("job", "contestants"), [("train", ["bare", "kerasrec"]), ("solve", ["kerasrec"]), ("rank", ["bare", "kerasrec"])]
 )
-@pytest.mark.slow
 def test_compare(job, contestants):
     table = rows("compare", job, "--data", "generated", "--rounds", "1", "--epochs", "2")
     assert [row[0] for row in table] == contestants
     assert all(float(row[1]) >= 0 and float(row[3].replace(",", "")) > 100 for row in table)
 
 
-@pytest.mark.slow
 def test_reading():
     command = [sys.executable, ROOT / "benchmarks" / "reading.py", "csv", "2000", "--repetitions", "1"]
     process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
@@ -38,14 +37,12 @@ def test_reading():
     assert [line.split()[3] for line in process.stdout.splitlines()] == ["kerasrec", "polars", "pandas"]
 
 
-@pytest.mark.slow
 def test_catalogue():
     table = rows("catalogue", "--items", "300", "--n-sampled", "20", "--steps", "5")
     assert [row[:3] for row in table] == [["mult_dae", "300", "full"], ["mult_dae", "300", "20 sampled"]]
     assert all(float(row[4]) >= 0 and float(row[5]) > 0.1 for row in table)
 
 
-@pytest.mark.slow
 def test_sparse_matmul():
     table = rows("sparse_matmul", "--rows", "20", "--columns", "500", "--units", "8", "--rounds", "1")
     constants = ["EQUAL_ENTRY_COST_FLOAT32", "EQUAL_ENTRY_COST_BFLOAT16", "ENTRY_COST", "ENTRY_COST", "MIN_DENSE_ROWS"]
@@ -53,7 +50,6 @@ def test_sparse_matmul():
     assert [row[2] for row in table] == ["40", "110", "150", "150", "8"]
 
 
-@pytest.mark.slow
 def test_serving():
     options = ("--items", "50", "--length", "5", "--k", "5", "--seconds", "0.3", "--clients", "1", "4", "--rates", "20")
     table = rows("serving", *options)
@@ -65,14 +61,12 @@ def test_serving():
     assert all(float(row[3]) > 0 and float(row[4]) > 0 for row in table)
 
 
-@pytest.mark.slow
 def test_gpu():
     table = rows("gpu", "--any-device", "--users", "300", "--batch", "100", "--epochs", "3")
     assert [row[0] for row in table] == ["100"]
     assert float(table[0][1].replace(",", "")) > 0
 
 
-@pytest.mark.slow
 def test_batch_scoring():
     options = ("--users", "1200", "--items", "300", "--length", "5", "--dim", "8", "--k", "10", "--seconds", "1")
     table = rows("batch_scoring", *options)

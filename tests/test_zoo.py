@@ -84,6 +84,7 @@ def test_recipes_are_short():
         assert len((ZOO / f"{recipe}.py").read_text().splitlines()) <= 90, recipe
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("page", ["article", "diversity", "refeeding"])
 def test_script_prints_the_text_and_the_rows_of_its_page(page, monkeypatch, capsys):

@@ -97,7 +97,8 @@ def test_an_impossible_rule_is_an_error(read_events, options, message):
 @pytest.mark.parametrize("rules, message", [
     ({"where": {"event": "view"}}, "expected a list of values of column 'event' as `where`, got 'view'"),
     ({"event_weights": {"a": {"b": 1}, "c": {"d": 1}}}, "expected one column of events and the weight of each event"),
-    ({"event_weights": {"a": {"b": "1"}}}, "expected numbers as `event_weights`"),
+    ({"event_weights": {"a": {"b": "1"}}}, "expected numbers above 0 as `event_weights`"),
+    ({"event_weights": {"event": {"view": -1, "addtocart": 0}}}, "expected numbers above 0 as `event_weights`"),
 ])  # fmt: skip
 def test_an_invalid_rule_is_an_error(rules, message):
     with pytest.raises(DataError, match=message):

@@ -38,7 +38,17 @@ class GroupScheduling(LoadScopeScheduling):
         return group_of(nodeid)
 
 
-def mark_slow_cases(items: list) -> None:
+ONE_CASE_OF_MODEL = (
+    "tests/explorer/test_every_model.py",
+    "tests/models/test_backends.py::test_weights_learned",
+    "tests/models/test_distribution.py",
+    "tests/models/test_presets.py",
+    "tests/saved_model/test_without_kerasrec.py",
+)
+"""Tests that start a process, a browser or a device for each case: further cases of a model are marked `long`."""
+
+
+def mark_cases(items: list) -> None:
     """Marks the tests of a model's second and further cases as slow: the fast check runs one case of each model."""
     from kerasrec_testing.models import CASES, FIRST_OF_MODEL
 
@@ -46,6 +56,8 @@ def mark_slow_cases(items: list) -> None:
         case = getattr(item, "callspec", None) and item.callspec.params.get("case", item.callspec.params.get("served"))
         if isinstance(case, str) and case in CASES and case not in FIRST_OF_MODEL:
             item.add_marker("slow")
+            if item.nodeid.startswith(ONE_CASE_OF_MODEL) and not case.endswith(("items", "without users")):
+                item.add_marker("long")
 
 
 def order_for_processes(items: list) -> None:

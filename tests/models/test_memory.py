@@ -61,6 +61,7 @@ def last_line(script):
         ("auto_rec", {"rows": "users", "hidden_dims": (8,)}),
     ],
 )
+@pytest.mark.long
 @pytest.mark.slow
 def test_the_peak_stays_far_below_a_dense_matrix(name, arguments):
     script = PEAK.replace("{name}", name).replace("{arguments}", repr(arguments))

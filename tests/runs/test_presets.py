@@ -6,7 +6,7 @@ from kerasrec_testing.runs import config_of, read_small
 
 from kerasrec import Recommender
 from kerasrec.models.presets import catalogue_from_preset, preset_metadata
-from kerasrec.runs import preset_from_run, train
+from kerasrec.runs import preset_from_run, refit, train
 
 
 @pytest.fixture(scope="module")
@@ -33,3 +33,10 @@ def test_the_command_writes_a_preset(finished_run, tmp_path):
     assert result.output == f"written: {tmp_path / 'preset'}\n"
     assert preset_metadata(tmp_path / "preset")["licence"] == "CC0-1.0"
     assert "exists" in error_of("preset", finished_run.folder, "--to", tmp_path / "preset")
+
+
+def test_the_preset_of_a_refitted_run_names_the_run_that_has_the_metrics(finished_run, tmp_path):
+    final = refit(finished_run, tmp_path / "final", read_data=read_small)
+    about = preset_metadata(preset_from_run(final.folder, tmp_path / "preset"))
+    assert about["metrics"] == {}
+    assert about["chosen_by"] == finished_run.id
