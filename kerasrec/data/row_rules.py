@@ -48,9 +48,10 @@ class RowRules:
                 "expected one column of events and the weight of each event as `event_weights`, got "
                 f"{dict(self.event_weights)!r}. Fix: write {{'event': {{'view': 1, 'purchase': 10}}}}"
             )
-        if not all(isinstance(weight, (int, float)) for weight in weights):
+        if not all(isinstance(weight, (int, float)) and weight > 0 for weight in weights):
             raise DataError(
-                f"expected numbers as `event_weights`, got {weights}. Fix: write {{'event': {{'view': 1}}}}"
+                f"expected numbers above 0 as `event_weights`, got {weights}. Fix: write {{'event': {{'view': 1}}}} "
+                "and leave out the events that do not count"
             )
 
     @property

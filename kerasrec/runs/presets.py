@@ -46,6 +46,8 @@ def preset_from_run(folder: str | os.PathLike[str], to: str | os.PathLike[str], 
         "model": metrics["model"],
         "protocol": metrics["protocol"],
         "protocol_settings": metrics.get("protocol_settings"),
-        "metrics": {"validation": metrics["validation"], "test": metrics["test"]},
+        "metrics": {part: metrics[part] for part in ("validation", "test") if part in metrics},
     }
+    if run.was_refitted:
+        about["chosen_by"] = metrics["refit"]["chosen_by"]  # the run that has the metrics
     return write_preset(run.model(), to, run.split().train, about)

@@ -121,7 +121,7 @@ class Servable:
     def _check_answer_size(self, inputs: Mapping[str, Array], outputs: Mapping[str, Any]) -> None:
         n_rows = merging.n_rows(inputs)
         k = min(merging.largest_k(inputs, self.top_k) or 1, self.n_items)
-        for name, info in outputs.items():
+        for name, info in sorted(outputs.items()):  # the map of a message has no order
             widths = [k if dim.size < 0 else dim.size for dim in info.tensor_shape.dim[1:]]
             n_elements = n_rows * max(widths, default=1)
             if n_elements > MAX_ANSWER_ELEMENTS:
