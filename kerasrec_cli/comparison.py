@@ -24,7 +24,7 @@ RUN_FOLDER = click.Path(path_type=Path)
 def compare(folders: tuple[Path, ...], metrics: tuple[str, ...], baseline: Path | None, to: Path | None) -> None:
     """Compare the models of RUN folders on the same test users.
 
-    The runs must have the same data, protocol and seed. p is the p-value of a paired t-test over
+    The runs must have the same data, protocol and split seed. p is the p-value of a paired t-test over
     users. p (Holm) is corrected for the number of tests on the metric.
 
     \b

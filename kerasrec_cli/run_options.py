@@ -64,7 +64,7 @@ MODEL_OPTIONS = (
     click.option(
         "--learning-rate",
         type=click.FloatRange(0, min_open=True),
-        help="Initial learning rate, which falls to 0 as a cosine over the run.  [default: the optimizer's]",
+        help="Initial learning rate, which falls to 0 as a cosine over the run.  [default: that of the model]",
     ),
     click.option(
         "--set",

@@ -102,14 +102,11 @@ class RowDense(keras.layers.Dense):
 
     def compute_output_spec(self, inputs: Any, training: bool = False) -> keras.KerasTensor:
         """The output as a symbolic tensor."""
-        tensor = (
-            inputs["ids"]
-            if isinstance(inputs, Mapping)
-            else inputs.counts
-            if isinstance(inputs, (SparseRows, DenseRows))
-            else inputs
-        )
-        return keras.KerasTensor((tensor.shape[0], self.units), self.compute_dtype)
+        if isinstance(inputs, (SparseRows, DenseRows)):
+            rows = inputs.counts.shape
+        else:
+            rows = (inputs["ids"] if isinstance(inputs, Mapping) else inputs).shape[:-1]
+        return keras.KerasTensor((*rows, self.units), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, ...]:
         shape = input_shape["ids"] if isinstance(input_shape, Mapping) else input_shape

@@ -52,8 +52,8 @@ class Bias(ClosedForm):
         >>> model = Bias.for_interactions(table, reg_users=1.0, reg_items=1.0)
         >>> _ = model.fit(table, verbose=0)
         >>> model.predict(table, verbose=0).round(1)
-        array([[4.4, 3.5, 2.8],
-               [3.7, 2.9, 2.1]], dtype=float32)
+        array([[4.4, 3.3, 2.7],
+               [3.6, 2.5, 1.9]], dtype=float32)
 
     Differs from the paper in: both biases minimise one objective. The paper computes the items' biases first and the
     users' biases from the rest.

@@ -39,7 +39,7 @@ class IALS(ClosedForm):
     Args:
         n_items: size of the catalogue.
         latent_dim: length of a vector (authors' example for ML-20M: 256; larger is better in the paper).
-        unobserved_weight: α₀, the weight of an entry that is no like (authors' example: 0.1).
+        unobserved_weight: α₀, the weight of an entry that is not a like (authors' example: 0.1).
         reg: λ (authors' example: 0.003).
         reg_exponent: ν, by which the penalty grows with the number of likes (authors' example: 1).
         iterations: number of iterations (paper: 16).

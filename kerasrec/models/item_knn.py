@@ -25,7 +25,7 @@ class ItemKNN(ItemWeights):
         scores = x S,   S_ij = s_ij if s_ij is among the `n_neighbours` largest of column j, else 0
 
     n_i is the number of users who like item i, and n_ij the number of those who like both. With `shrinkage=0` s is the
-    cosine similarity. Shrinkage lowers the similarity of items with few users in common. It is no autoencoder, but the
+    cosine similarity. Shrinkage lowers the similarity of items with few users in common. It is a baseline and the
     oldest baseline of the linear models.
 
     Needs likes and a history only. Memory: n_items² float32. Time: one sparse product XᵀX.

@@ -15,7 +15,7 @@ def compare_runs(
     """Evaluates the models of runs on their common test users, and compares them with paired tests.
 
     Args:
-        runs: two or more runs on the same data, protocol and seed.
+        runs: two or more runs on the same data, protocol and split seed.
         metrics: names of metrics, the first of which sorts the models. Default: those of the first model.
         baseline: one of `runs`, the only one that the others are compared with. Default: every pair is compared.
         verbose: 1 for progress bars.

@@ -23,7 +23,7 @@ NOTES = [
     "The solution is computed at once on the host, so there is no optimizer, gradient or step.",
     "The model has weights or side information per user. A preset contains no user data, so `save_to_preset` raises an "
     "error. The model without them can be a preset.",
-    "The model has weights per user, so the users cannot be divided among processes.",
+    "The model has weights or side information per user, so the users cannot be divided among processes.",
 ]
 CLOSED_FORM, USER_DATA, USER_WEIGHTS = 1, 2, 3
 
