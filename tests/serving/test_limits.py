@@ -73,9 +73,9 @@ def test_a_request_beyond_a_limit_is_rejected_with_the_limit(servable, signature
 def test_an_answer_beyond_the_limit_is_rejected_before_it_is_computed(servable, monkeypatch):
     monkeypatch.setattr("kerasrec.serving.servable.MAX_ANSWER_ELEMENTS", 23)
     arrays = {"history": np.full((2, 1), b"i1", object), "ratings": np.ones((2, 1), np.float32)}
-    with pytest.raises(RequestError, match="at most 23 elements of the output `item_ids`, got 24 for 2 rows. Fix"):
+    with pytest.raises(RequestError, match="at most 23 elements of the output `scores`, got 24 for 2 rows. Fix"):
         servable.check("score", arrays)
-    servable.check("score", arrays, ["n_known"])
+    servable.check("score", arrays, ["item_ids"])
     blank = {name: np.full((2, 1), b"", object) for name in ("exclude", "candidates")}
     servable.check("recommend", {**arrays, **blank, "k": np.array([11, 1])})
     with pytest.raises(RequestError, match="at most 23 elements of the output `item_ids`, got 24"):
