@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 
-from kerasrec_cli.runtime import INTERRUPTED, Command
+from kerasrec_cli.runtime import Command, resumable
 
 
 @click.command(cls=Command)
@@ -21,8 +20,8 @@ def refit(run: Path, data: str | None, until: str | None, warm_start: bool, out:
     """Train the model of a RUN again on all rows, with nothing held out.
 
     The new run has the settings and the best epoch of RUN. Its model contains every user and every
-    item of the data, so it is the one to export. It has no metrics; metrics.json names the run that
-    it was chosen by. The same command resumes an interrupted run. If the run is finished and its
+    item of the data, so it is the one to export. It has no metrics; metrics.json names the run
+    whose settings it has. The same command resumes an interrupted run. If the run is finished and its
     data have not changed, the command trains nothing and exits with code 0. If its data have
     changed, it exits with code 2; --overwrite trains again.
 
@@ -32,13 +31,8 @@ def refit(run: Path, data: str | None, until: str | None, warm_start: bool, out:
     """  # noqa: D301 - click reads the character \b
     from kerasrec.runs import refit as refit_run
 
-    try:
+    with resumable(out / "run.json", "after the last complete epoch"):
         final = refit_run(run, out, data=data, until=until, warm_start=warm_start, overwrite=overwrite, verbose=1)
-    except KeyboardInterrupt:
-        if not (out / "run.json").exists():
-            raise  # nothing is stored yet
-        click.echo("\ninterrupted: the same command continues after the last complete epoch", err=True)
-        sys.exit(INTERRUPTED)
     metrics = final.metrics
     click.echo(
         f"{metrics['model']} trained on all rows of {metrics['data']}: {metrics['best_epoch']} epochs, "

@@ -84,6 +84,23 @@ def _stderr_silenced() -> Iterator[None]:
         os.close(null)
 
 
+@contextlib.contextmanager
+def resumable(stored: Path, place: str) -> Iterator[None]:
+    """Ends an interrupted command with exit code 130 and the place where the same command continues.
+
+    Args:
+        stored: a file or folder. If it does not exist, nothing can be continued.
+        place: "after the last complete epoch", for example.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not stored.exists():
+            raise
+        click.echo(f"\ninterrupted: the same command continues {place}", err=True)
+        sys.exit(INTERRUPTED)
+
+
 class OneLineErrors(click.Group):
     """A command group that prints a user's mistake as one line, with exit code 2."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import as_text, keyword_arguments, read_options
 from kerasrec_cli.run_options import DATA_OPTION, RUN_FOLDER, model_options, run_config, split_options
-from kerasrec_cli.runtime import INTERRUPTED, Command
+from kerasrec_cli.runtime import Command, resumable
 
 if TYPE_CHECKING:
     from kerasrec.runs import Run
@@ -39,7 +38,7 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
     its data have changed, it exits with code 2; --overwrite trains again.
 
     Options that are left out follow from the data. The result ends with a list of the settings
-    that were not chosen on them.
+    that were not chosen on validation data.
 
     \b
     Example:
@@ -50,7 +49,7 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
 
     config = run_config(model, source, **options)
     trackers = [] if track is None else [tracker_for(track, out)]
-    try:
+    with resumable(out / "run.json", "after the last complete epoch"):
         run = train_run(
             config,
             lambda: read_and_report(source, **config.read_options),
@@ -59,11 +58,6 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
             verbose=1,
             callbacks=[tracker.callback for tracker in trackers],
         )
-    except KeyboardInterrupt:
-        if not (out / "run.json").exists():
-            raise  # nothing is stored yet
-        click.echo("\ninterrupted: the same command continues after the last complete epoch", err=True)
-        sys.exit(INTERRUPTED)
     print_metrics(run)
     _print_settings(run)
     _draw_pictures(run)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import read_options
 from kerasrec_cli.run_options import DATA_OPTION, RUN_FOLDER, model_options, run_config, split_options
-from kerasrec_cli.runtime import INTERRUPTED, Command
+from kerasrec_cli.runtime import Command, resumable
 from kerasrec_cli.training import print_metrics
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ def tune(
     from kerasrec.runs import tune as tune_run
 
     config = run_config(model, source, **options)
-    try:
+    with resumable(out / "tuning", "the search"):
         run = tune_run(
             config,
             lambda: read_and_report(source, **config.read_options),
@@ -58,11 +57,6 @@ def tune(
             overwrite=overwrite,
             verbose=1,
         )
-    except KeyboardInterrupt:
-        if not (out / "tuning").exists():
-            raise  # nothing is stored yet
-        click.echo("\ninterrupted: the same command continues the search", err=True)
-        sys.exit(INTERRUPTED)
     print_metrics(run)
     _draw_trials(run)
     click.echo(f"\nstored in {out}; next step: kerasrec refit {out} --out final")

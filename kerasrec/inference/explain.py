@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.padding import padded_length
 from kerasrec.inference.batch_predictor import BatchPredictor
@@ -67,10 +68,9 @@ def explain(
     shape = (histories.n_users, k, n_reasons)
     reason_ids = np.full(shape, padding, histories.item_ids.dtype)
     contributions = np.zeros(shape, np.float32)
-    column_of = {item: column for column, item in enumerate(histories.item_ids.tolist())}
+    columns = np.maximum(lookup(histories.item_ids, lists.item_ids.ravel()), 0).reshape(-1, k).astype(np.int32)
     for user in range(histories.n_users):
-        columns = np.array([column_of.get(item, 0) for item in lists.item_ids[user].tolist()], np.int32)
-        history, changes = _changes(model, histories, user, int(training_rows[user]), columns)
+        history, changes = _changes(model, histories, user, int(training_rows[user]), columns[user])
         for place, item in enumerate(lists.item_ids[user].tolist()):
             if item == padding:
                 break

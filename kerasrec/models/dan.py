@@ -59,12 +59,7 @@ class DAN(RDLAE):
     Source: Park, Yoon, Choi and Lee, Why is Normalization Necessary for Linear Recommenders?, SIGIR 2025.
     """
 
-    search_space = {
-        "reg": Range(5.0, 5000.0, log=True),
-        "dropout": Range(0.05, 0.8),
-        "user_power": Range(0.0, 1.0),
-        "item_power": Range(0.0, 0.5),
-    }
+    search_space = {**RDLAE.search_space, "user_power": Range(0.0, 1.0), "item_power": Range(0.0, 0.5)}
 
     def __init__(
         self,

@@ -50,10 +50,7 @@ class EDLAE(EASE):
     """
 
     reg_per_singular_value = 0.75
-    search_space = {
-        "reg": Range(5.0, 5000.0, log=True),
-        "dropout": Range(0.05, 0.8),
-    }
+    search_space = {**EASE.search_space, "dropout": Range(0.05, 0.8)}
 
     def __init__(
         self, n_items: int, dropout: float = 0.33, reg: float = 300.0, seed: int | None = None, **kwargs: Any

@@ -51,11 +51,7 @@ class RDLAE(EDLAE):
     SIGIR 2023, and the authors' code.
     """
 
-    search_space = {
-        "reg": Range(5.0, 5000.0, log=True),
-        "dropout": Range(0.05, 0.8),
-        "max_diagonal": Range(0.0, 0.9),
-    }
+    search_space = {**EDLAE.search_space, "max_diagonal": Range(0.0, 0.9)}
 
     def __init__(
         self,

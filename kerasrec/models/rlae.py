@@ -49,10 +49,7 @@ class RLAE(EASE):
     SIGIR 2023, and the authors' code.
     """
 
-    search_space = {
-        "reg": Range(5.0, 5000.0, log=True),
-        "max_diagonal": Range(0.0, 0.9),
-    }
+    search_space = {**EASE.search_space, "max_diagonal": Range(0.0, 0.9)}
 
     def __init__(
         self, n_items: int, reg: float = 1000.0, max_diagonal: float = 0.6, seed: int | None = None, **kwargs: Any

@@ -21,7 +21,7 @@ from kerasrec.runs.config import RunConfig, build_model
 from kerasrec.runs.lock import locked
 from kerasrec.runs.run import METRICS_FILE, Run
 from kerasrec.runs.saving import write_results
-from kerasrec.runs.training import note, prepare
+from kerasrec.runs.training import describe_training, note, prepare
 from kerasrec.runs.warm_start import warm_started_model
 
 
@@ -190,16 +190,5 @@ def _fit(
                 callbacks=callbacks,
                 verbose=0,
             )
-    results = {
-        "model": config.model,
-        "data": config.data,
-        "model_options": settings.arguments,
-        "epochs": settings.epochs,
-        "batch_size": settings.batch_size,
-        "learning_rate": settings.learning_rate,
-        "seed": config.seed,
-        "best_epoch": about["epochs"],
-        "refit": about,
-        "seconds": round(sum(epoch["seconds"] for epoch in checkpoints.history), 2),
-    }
+    results = {**describe_training(config, settings, about["epochs"], checkpoints.history), "refit": about}
     write_results(folder, model, split, results, checkpoints.history, verbose)

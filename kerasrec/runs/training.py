@@ -241,7 +241,15 @@ def _fit(folder: Path, config: RunConfig, verbose: int, callbacks: Sequence[kera
             "Fix: train again with a lower `learning_rate` and with `overwrite`"
         )
     checkpoints.restore(model, best)
-    about = {
+    about = describe_training(config, settings, best, checkpoints.history)
+    write_results(folder, model, split, about, checkpoints.history, verbose)
+
+
+def describe_training(
+    config: RunConfig, settings: ModelSettings, best_epoch: int, history: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The part of `metrics.json` that states how a model was trained."""
+    return {
         "model": config.model,
         "data": config.data,
         "model_options": settings.arguments,
@@ -249,7 +257,6 @@ def _fit(folder: Path, config: RunConfig, verbose: int, callbacks: Sequence[kera
         "batch_size": settings.batch_size,
         "learning_rate": settings.learning_rate,
         "seed": config.seed,
-        "best_epoch": best,
-        "seconds": round(sum(epoch["seconds"] for epoch in checkpoints.history), 2),
+        "best_epoch": best_epoch,
+        "seconds": round(sum(epoch["seconds"] for epoch in history), 2),
     }
-    write_results(folder, model, split, about, checkpoints.history, verbose)
