@@ -52,10 +52,12 @@ def as_int_at_least(lowest: int, **arguments: Any) -> int:
 
 
 def check_columns(y_true: Any, y_pred: Any) -> None:
-    """Checks that rows have equally many columns; backends would broadcast, truncate or compute NaN.
+    """Checks that `y_true` and `y_pred` have the same number of columns.
+
+    Without the check, backends broadcast, truncate or compute NaN.
 
     Args:
-        y_true: `(batch, n)`. Anything else passes.
+        y_true: `(batch, n)`. Other ranks are not checked.
         y_pred: likewise.
 
     Raises:

@@ -21,7 +21,7 @@ RUN_FOLDER = click.Path(path_type=Path)
     help="Name of a metric, such as ndcg_10. Repeatable.  [default: those of the model]",
 )
 @click.option("--better-than", "deployed", type=RUN_FOLDER, help="The deployed run, for the deployment gate.")
-@click.option("--data", help="With --better-than: data that contain a period that neither run has seen.")
+@click.option("--data", help="With --better-than: data that contain interactions newer than those of both runs.")
 @click.option(
     "--margin",
     type=click.FloatRange(0),

@@ -26,7 +26,9 @@ LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="Folder of numbered versions.")
 @click.option("--top-k", type=click.IntRange(1), default=100, show_default=True, help="Items per list by default.")
-@click.option("--keep", type=click.IntRange(1), help="Delete all but the newest versions.  [default: keep all]")
+@click.option(
+    "--keep", type=click.IntRange(1), help="Number of newest versions to keep; older ones are deleted.  [default: all]"
+)
 @click.option(
     "--metadata",
     "metadata_texts",
@@ -42,7 +44,7 @@ LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
     type=click.FloatRange(0, 1),
     default=0,
     show_default=True,
-    help="How much the similarity to better items lowers an item, in all lists.",
+    help="Weight of the diversity of a list (MMR): 0 ranks by score only.",
 )
 def export(
     run: Path,

@@ -79,7 +79,7 @@ class RowRules:
         return roles
 
     def accepts(self, fields: Mapping[str, str]) -> bool:
-        """Returns whether a row stays, given role or `RULE` + column → text."""
+        """Returns whether the rules keep a row. Keys of `fields`: a role, or `RULE` + column; values: the text."""
         for name, values in [*self.where.items(), *self.event_weights.items()]:
             text = fields[RULE + name].strip()
             if text not in _texts(values) and not (NUMBER.fullmatch(text) and float(text) in _numbers(values)):

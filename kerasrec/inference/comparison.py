@@ -200,8 +200,8 @@ def compare_all(results: Mapping[str, Evaluation], baseline: str | None = None) 
 
     Raises:
         TypeError: a result is not an `Evaluation`.
-        ValueError: there are fewer than two results, they were measured on different users, items or ratings, they have
-            no metric in common, or `baseline` is unknown.
+        ValueError: `results` has fewer than two entries, the users, items or ratings of two results differ, no metric
+            is in all results, or `baseline` is unknown.
 
     Example:
         >>> from kerasrec import EASE, HeldOutUsers, Popularity, compare_all, evaluate, generate

@@ -226,13 +226,16 @@ class Recommender(ItemLists, Training, Presets):
         return super().compute_loss() if self.losses else 0.0
 
     def refuse_targets(self, y: Any) -> None:
-        """Refuses targets in `compute_loss` of a model whose rows are their own targets.
+        """Raises an error for targets in `compute_loss` of a model whose rows are their own targets.
 
         Raises:
             ValueError: `y` is given.
         """
         if y is not None:
-            raise ValueError(f"`y`: expected None, because each row is its own target in {type(self).__name__}")
+            raise ValueError(
+                f"`y`: expected None, because each row is its own target in {type(self).__name__}, got a "
+                f"{type(y).__name__}. Fix: call `fit` without `y`"
+            )
 
     # ---- inference --------------------------------------------------------------------------------
 

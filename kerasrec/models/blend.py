@@ -55,7 +55,7 @@ class Blend(Recommender):
         `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: there are fewer than two members, a member is a rating model, or members were trained on other
+        ValueError: `members` has fewer than two entries, a member is a rating model, or members were trained on other
             items or other numbers of users; `shares` are not one non-negative number per member with a positive sum.
 
     Example:
@@ -290,7 +290,7 @@ def _check_members(members: Sequence[Recommender]) -> None:
     """Checks that models can be blended.
 
     Raises:
-        ValueError: there are fewer than two, or they predict ratings, or they were trained on different tables.
+        ValueError: `members` has fewer than two entries, a member predicts ratings, or two have different catalogues.
     """
     if len(members) < 2:
         raise ValueError(f"`members`: expected at least two fitted models, got {len(members)}")

@@ -197,7 +197,7 @@ class CDAE(Recommender):
     ) -> dict[str, Any]:
         tests_unknown_users = validation is not None and validation.rows is not None and (validation.rows < 0).all()
         node = {"user_node": False} if tests_unknown_users else {}
-        # The loss of an item falls with its share of users, and with it the decay that it bears.
+        # The loss of an item falls with its share of users, so its decay is scaled accordingly.
         return {"latent_dim": 200, "reg": 0.01 * train.density, **node}
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:

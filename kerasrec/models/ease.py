@@ -114,7 +114,7 @@ def check_max_diagonal(max_diagonal: float) -> float:
     """Returns the largest diagonal entry of B if it is valid.
 
     Raises:
-        ValueError: it is not in [0, 1).
+        ValueError: `max_diagonal` is not in [0, 1).
     """
     if not 0 <= max_diagonal < 1:
         raise ValueError(f"`max_diagonal`: expected a number in [0, 1), got {max_diagonal:g}")

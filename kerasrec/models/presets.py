@@ -78,7 +78,7 @@ class Presets:
                 preset that kerasrec contains: `"elsa_generated"`.
 
         Raises:
-            FileNotFoundError: there is no such preset.
+            FileNotFoundError: the preset does not exist.
             ImportError: the client library of the hub is not installed.
             ValueError: the preset contains a model of another class, or of another library.
 
@@ -199,7 +199,7 @@ def preset_folder(handle: str | os.PathLike[str]) -> Path:
         handle: as for `Recommender.from_preset`.
 
     Raises:
-        FileNotFoundError: there is no such folder, or a file of the preset is missing.
+        FileNotFoundError: the folder or a file of the preset does not exist.
         ImportError: the client library of the hub is not installed.
     """
     text = os.fspath(handle)

@@ -41,7 +41,7 @@ def as_table(x: Any) -> Any:
 
 
 def check_held_out(data: Any, argument: str) -> None:
-    """Refuses a table where a held-out part is needed.
+    """Raises an error for a table where a held-out part is needed.
 
     Raises:
         TypeError: `data` is a table, a sparse matrix or a split.
@@ -49,7 +49,7 @@ def check_held_out(data: Any, argument: str) -> None:
     if isinstance(data, (Interactions, Split)) or sp.issparse(data):
         raise TypeError(
             f"`{argument}`: expected a held-out part, for example `split.validation`, `split.test` or "
-            f"`HeldOut(inputs, targets)`, got {type(data).__name__}"
+            f"`HeldOut(inputs, targets)`, got {type(data).__name__}. Fix: split the table with a protocol"
         )
 
 

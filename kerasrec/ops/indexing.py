@@ -29,7 +29,7 @@ def add_to_entries(dense: Tensor, rows: Tensor, columns: Tensor, values: Tensor)
 def dense_from_entries(
     rows: Tensor, columns: Tensor, values: Tensor, n_rows: Tensor, n_columns: int, fill: float
 ) -> Tensor:
-    """A dense `(n_rows, n_columns)` of `fill`, with `values` `(n,)` at `[rows, columns]`, int32 `(n,)` each.
+    """A dense matrix `(n_rows, n_columns)`: `values` `(n,)` at `[rows, columns]`, int32 `(n,)` each, `fill` elsewhere.
 
     Only on TensorFlow and outside XLA. If an entry occurs twice, one of its values remains.
     """

@@ -25,7 +25,7 @@ def blend(runs: Sequence[Run], folder: str | os.PathLike[str], verbose: int = 0)
 
     Raises:
         FileExistsError: `folder` is not empty.
-        ValueError: there are fewer than two runs, they have different splits, or a model predicts ratings.
+        ValueError: `runs` has fewer than two entries, they have different splits, or a model predicts ratings.
 
     Example:
         >>> import tempfile

@@ -24,8 +24,8 @@ def compare_runs(
         The table; see `compare_all`. A run has the name of its folder, or its path if two folders have the same name.
 
     Raises:
-        ValueError: there are fewer than two runs, one is given twice or was refitted on all rows, or their test users
-            or held-out items differ.
+        ValueError: `runs` has fewer than two entries, a run is given twice or was refitted on all rows, or the test
+            users or held-out items of two runs differ.
 
     Example:
         >>> import tempfile

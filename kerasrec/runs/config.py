@@ -186,7 +186,7 @@ def read_json(path: Path, required: Sequence[str]) -> dict[str, Any]:
         required: names that the file must contain.
 
     Raises:
-        ValueError: the file is no JSON object or lacks a required name.
+        ValueError: the file is not a JSON object or lacks a required name.
     """
     fix = f"Fix: remove the folder {path.parent} and train again"
     try:

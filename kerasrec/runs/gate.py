@@ -71,8 +71,8 @@ def compare_on_newest(
     """Compares two runs on the interactions that are newer than both.
 
     A user's history is all that is not newer. The lists are those that the models would return to these users: unknown
-    users get popular items, and an item that only one of the models knows counts for both. RMSE is computed over the
-    ratings of items that both know.
+    users get popular items, and an item that is in only one catalogue counts for both. RMSE is computed over the
+    ratings of items in both catalogues.
 
     Args:
         candidate: the run that may be deployed.
@@ -112,7 +112,7 @@ def compare_on_newest(
     known = [run.histories() for run in (candidate, deployed)]
     trains = [run.split().train for run in (candidate, deployed)]
     is_newer, newer_than = _newer(table, known)
-    # Items that neither model knows would lower both metrics equally.
+    # Items in neither catalogue would lower both metrics equally.
     is_newer &= np.isin(table.item_ids, np.concatenate([train.item_ids for train in trains]))[table.items]
     if not is_newer.any():
         limit = "that are not in one of the runs" if newer_than is None else "after the latest of both runs"
@@ -182,7 +182,7 @@ def _list_metric(
 def _rating_errors(
     model: Any, train: Interactions, trains: list[Interactions], inputs: Interactions, targets: Interactions, name: str
 ) -> Evaluation:
-    """The RMSE of a model over the ratings of items that both models know."""
+    """The RMSE of a model over the ratings of items in both catalogues."""
     is_common = np.logical_and.reduce([np.isin(targets.item_ids, part.item_ids) for part in trains])
     targets = targets.select(is_common[targets.items], compact=False)
     rows = user_rows(train, inputs.user_ids)

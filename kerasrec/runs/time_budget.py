@@ -19,14 +19,14 @@ SLOW = 5.0
 """Seconds for the smaller catalogue above which the larger one is not solved: the time is then estimated as cubic."""
 
 MIN_EPOCHS = 5
-"""A model that has time for fewer epochs is skipped: its result would say little about it."""
+"""A model that has time for fewer epochs is skipped: its result would not be representative."""
 
 
 OnEpoch = Callable[[int, int, dict[str, float]], None]
 
 
 class TooSlowError(Exception):
-    """A model does not fit into its share of the time.
+    """Raised if a model does not fit into its share of the time.
 
     Attributes:
         seconds: estimated seconds of the training.

@@ -80,7 +80,7 @@ class Vocabulary(tf.Module):
         return tf.cast(self.position_table.lookup(ids), tf.int32)
 
     def ids(self, positions: Tensor) -> Tensor:
-        """The original ids, the padding for position -1."""
+        """Returns the original ids; position -1 gives the padding."""
         return self.id_table.lookup(tf.cast(positions, tf.int64))
 
 

@@ -28,7 +28,7 @@ class CountingStream(io.RawIOBase):
 
     @property
     def n_lines(self) -> int:
-        """Number of lines; the last one may have no line end."""
+        """Number of lines, including a last line without a line end."""
         return self._n_line_ends + (self._last not in b"\r\n")
 
     def readable(self) -> bool:

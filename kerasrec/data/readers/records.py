@@ -41,7 +41,7 @@ def read_excel(file: SourceFile, options: ReadOptions) -> Interactions:
             f"{file}: expected openpyxl, which reads Excel files, got an import error ({error}). "
             "Fix: pip install 'kerasrec[excel]'"
         ) from None
-    with file.open() as stream, warnings.catch_warnings(action="ignore"):  # of styles that it does not know
+    with file.open() as stream, warnings.catch_warnings(action="ignore"):  # of unsupported styles
         try:
             workbook = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         except (
