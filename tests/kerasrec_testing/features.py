@@ -21,8 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 NOTES = [
     "The solution is computed at once on the host, so there is no optimizer, gradient or step.",
-    "The model has weights or side information per user. A preset contains no user data, so `save_to_preset` raises an "
-    "error. The model without them can be a preset.",
+    "The model has weights or side information per user, or stores the histories of the training users. A preset "
+    "contains no user data, so `save_to_preset` raises an error.",
     "The model has weights or side information per user, so the users cannot be divided among processes.",
 ]
 CLOSED_FORM, USER_DATA, USER_WEIGHTS = 1, 2, 3
@@ -162,7 +162,9 @@ def note_of(case: str, feature: str) -> int | None:
     has_users = model.n_known_rows is not None or model.rows == "items"
     if model.closed_form and feature in OF_AN_OPTIMIZER:
         return CLOSED_FORM
-    return {"preset": USER_DATA, "two processes": USER_WEIGHTS}.get(feature) if has_users else None
+    if feature == "preset" and (has_users or model.stores_histories):
+        return USER_DATA
+    return USER_WEIGHTS if feature == "two processes" and has_users else None
 
 
 def in_process(*arguments: str) -> subprocess.Popen:
@@ -204,6 +206,7 @@ def main() -> None:
     """Runs all combinations, and writes the page if each has the expected result."""
     from tqdm import tqdm
 
+    os.environ["KERASREC_PRECISION"] = "float32"  # as in the tests: bfloat16 products would differ between devices
     distributed = distributed_results()
     failures = []
     for model, case in tqdm(sorted(cases().items()), unit="model"):
