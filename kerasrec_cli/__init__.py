@@ -69,7 +69,8 @@ def main(ctx: click.Context, config: Path | None) -> None:
       kerasrec recommend 127.0.0.1:8500 --history 1,50,260
 
     \b
-    Exit codes: 0 done, or nothing to do; 2 error; 3 evaluate --better-than rejects; 130 interrupted.
+    Exit codes: 0 done, or nothing to do; 2 error; 3 evaluate --better-than rejects; 130 interrupted by
+    Ctrl-C (serve and explore: 0).
     KERASREC_DEBUG=1 shows the traceback of an error.
     Environment variables set options: KERASREC_EXPORT_TOP_K=50 is the default of export --top-k.
     """  # noqa: D301 - click reads the character \b

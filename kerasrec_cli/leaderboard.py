@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 @click.command("try", cls=Command)
 @click.argument("source", metavar="DATA")
 @click.option(
-    "--models", help="Names, such as popularity,ease,elsa.  [default: linear and variational models, popularity]"
+    "--models",
+    help="Names, separated by commas.  [default: popularity,item_knn,ease,edlae,elsa,ials,mult_vae,rec_vae]",
 )
 @click.option(
     "--minutes",

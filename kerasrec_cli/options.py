@@ -123,7 +123,7 @@ def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
 def keyword_arguments(cls: type) -> dict[str, inspect.Parameter]:
     """The arguments of a constructor that `--set` and `--split` accept: those with a default.
 
-    The seed has its own option. No option reads side information, so its shape is excluded.
+    The seed has its own option. `side_shape` is excluded: it follows from `--item-features` or `--user-features`.
     """
     parameters = inspect.signature(cls.__init__).parameters  # type: ignore[misc]
     excluded = ("seed", "side_shape")
@@ -213,7 +213,7 @@ def default_protocol(model_class: Any) -> str:
 
 
 def name_arguments(classes: Mapping[str, type]) -> None:
-    """From now on, messages of the library name arguments of these classes as options, such as `--set reg`.
+    """Lets later messages of the library name arguments of these classes as options, such as `--set reg`.
 
     Args:
         classes: option → model or protocol.

@@ -86,7 +86,7 @@ def _stderr_silenced() -> Iterator[None]:
 
 @contextlib.contextmanager
 def resumable(stored: Path, place: str) -> Iterator[None]:
-    """Ends an interrupted command with exit code 130 and the place where the same command continues.
+    """Ends an interrupted command with exit code 130, and prints where the same command will continue.
 
     Args:
         stored: a file or folder. If it does not exist, nothing can be continued.

@@ -37,7 +37,9 @@ LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
     help="Further content of assets.extra/kerasrec.json. Repeatable.",
 )
 @click.option(
-    "--bfloat16", is_flag=True, help="Store matrices in half the size, and print the share of equal top-100 items."
+    "--bfloat16",
+    is_flag=True,
+    help="Store matrices in half the size, and print the share of top-100 items that stay the same.",
 )
 @click.option(
     "--diversify",
@@ -159,7 +161,7 @@ def _parse_metadata(texts: tuple[str, ...]) -> dict[str, Any]:
     type=click.FloatRange(0),
     default=5,
     show_default=True,
-    help="Seconds between SIGTERM and the end of new requests. Health checks report NOT_SERVING from SIGTERM on.",
+    help="Seconds after SIGTERM in which the server accepts new requests. Its health is NOT_SERVING at once.",
 )
 @click.option(
     "--monitoring-config-file",

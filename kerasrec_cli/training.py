@@ -37,8 +37,8 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
     finished and its data have not changed, the command trains nothing and exits with code 0. If
     its data have changed, it exits with code 2; --overwrite trains again.
 
-    Options that are left out follow from the data. The result ends with a list of the settings
-    that were not chosen on validation data.
+    Options that are left out follow from the data. The result ends with a list of the
+    defaults that were not chosen on validation data.
 
     \b
     Example:

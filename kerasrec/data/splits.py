@@ -99,7 +99,7 @@ class Split:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Sizes of the training table; users with targets, inputs and targets of validation and test."""
+        """Sizes of the training table; for validation and test: users with targets, inputs, targets."""
         sizes = {"users": self.train.n_users, "items": self.train.n_items, "interactions": len(self.train)}
         for name, inputs, targets in self.held_out():
             sizes[f"{name}_users"] = _n_users_with(targets)

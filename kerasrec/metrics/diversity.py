@@ -54,12 +54,12 @@ class CatalogueCoverage(TopKMetric):
 class Novelty(RankingMetric):
     """Mean self-information of the items of a list: Σ_j -log2(popularity of the item at rank j) / (items in the list).
 
-    The popularity of an item is the share of the training users who liked it; an item without users counts as one with
-    one user. An item that one of 1,000 users likes has a novelty of 10 bits.
+    The popularity of an item is the share of the training users who liked it. An item that no training user liked is
+    treated as if one user liked it. An item that one of 1,000 users likes has a novelty of 10 bits.
 
     Args:
         k: length of the list.
-        popularity: `(n_items,)` the share of the training users of each item, above 0.
+        popularity: `(n_items,)`, for each item the share of the training users who liked it, above 0.
         name: default: `novelty_` and k.
         dtype: as in `keras.metrics.Metric`.
 

@@ -121,10 +121,10 @@ def solve_on_supports(gram: FloatArray, solution: FloatArray, targets: IntArray,
 
 
 def solve_on_support(matrix: FloatArray, right: FloatArray, weights: FloatArray) -> FloatArray:
-    """Minimises ½ wᵀ matrix w - right · w from `weights` on, without a step to negative weights.
+    """Minimises ½ wᵀ matrix w - right · w over weights that are not negative, beginning with `weights`.
 
-    A step goes to the minimum of the weights that are still positive, or, if one of them would become negative, as far
-    as the first that becomes 0. The objective never rises.
+    Each step moves the positive weights towards their joint minimum. It stops where the first of them becomes 0, and
+    that weight stays 0. The objective never rises.
     """
     positive = np.arange(len(weights))
     weights = weights.copy()

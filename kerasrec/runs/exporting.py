@@ -14,7 +14,7 @@ def export_run(run: Run, path: str | os.PathLike[str], **options: Any) -> Path:
     """Exports the model of a run with `kerasrec.export_saved_model`.
 
     `kerasrec.json` describes the run: its id, data, protocol and seed; the digest of the data; its test metrics, or
-    the run that it was chosen by.
+    the id of the run whose metrics led to its choice.
 
     Args:
         run: the run.

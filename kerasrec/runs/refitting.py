@@ -57,7 +57,7 @@ def refit(
         verbose: 1 for progress bars and lines on standard error.
 
     Returns:
-        The new run. Its `metrics.json` contains no metrics; it names the run that it was chosen by.
+        The new run. Its `metrics.json` contains no metrics, but the id of the run whose metrics led to its choice.
 
     Raises:
         BlockingIOError: another process trains in `folder`.

@@ -37,7 +37,7 @@ def reject_multi_inference(models: Models, request: MultiInferenceRequest) -> No
     """Rejects a request for several classifications and regressions.
 
     Raises:
-        RequestError: Always. The message names the first part of the request that does not match.
+        RequestError: Always. The message states the first fault; a request without faults is UNIMPLEMENTED.
     """
     first = request.tasks[0].model_spec if request.tasks else ModelSpec()
     with models.acquire(first) as servable:
