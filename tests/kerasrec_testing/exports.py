@@ -1,20 +1,26 @@
 """Small exported models, requests to them and their answers."""
 
+import atexit
 import functools
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from kerasrec import ZOO, Interactions
+from kerasrec import ZOO, Interactions, Recommender
+from kerasrec.saved_model import export_saved_model
 from kerasrec_testing.models import CASES, arguments_for
 
 N_USERS, N_ITEMS = 60, 40
 
 
-def interactions(text=False):
+def interactions(text=False, n_users=N_USERS):
     """A table with ratings, and with integer or string ids."""
     rng = np.random.default_rng(0)
-    user, item = np.nonzero(rng.random((N_USERS, N_ITEMS)) < 0.3)
+    user, item = np.nonzero(rng.random((n_users, N_ITEMS)) < 0.3)
     rating = rng.integers(1, 6, len(user))
     if text:
         return Interactions.from_arrays(np.char.add("u", user.astype(str)), np.char.add("é ", item.astype(str)), rating)
@@ -27,6 +33,27 @@ def fitted(case, table):
     model.compile()
     model.fit(table, epochs=1, batch_size=20, verbose=0)
     return model
+
+
+class Exported(NamedTuple):
+    """A fitted model, its training table, and its exported version."""
+
+    model: Recommender
+    table: Interactions
+    version: Path
+
+
+@functools.cache
+def exported(case):
+    """The export of a case, shared by the tests that read it. Half of the cases have string ids.
+
+    The server answers the requests for all users of the table in several parts.
+    """
+    table = interactions(text=list(CASES).index(case) % 2 == 0, n_users=150)
+    folder = Path(tempfile.mkdtemp(prefix="kerasrec-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    model = fitted(case, table)
+    return Exported(model, table, export_saved_model(model, folder / "m", table, top_k=10))
 
 
 def requests(model, table):

@@ -11,6 +11,7 @@ BY_CASE = (
     "tests/models/test_presets.py",
     "tests/models/test_training.py",
     "tests/saved_model/test_without_kerasrec.py",
+    "tests/serving/test_every_model.py",
 )
 
 
@@ -53,7 +54,7 @@ def mark_cases(items: list) -> None:
     from kerasrec_testing.models import CASES, FIRST_OF_MODEL
 
     for item in items:
-        case = getattr(item, "callspec", None) and item.callspec.params.get("case", item.callspec.params.get("served"))
+        case = getattr(item, "callspec", None) and item.callspec.params.get("case")
         if isinstance(case, str) and case in CASES and case not in FIRST_OF_MODEL:
             item.add_marker("slow")
             if item.nodeid.startswith(ONE_CASE_OF_MODEL) and not case.endswith(("items", "without users")):
