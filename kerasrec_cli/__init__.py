@@ -72,7 +72,7 @@ def main(ctx: click.Context, config: Path | None) -> None:
     Exit codes: 0 done, or nothing to do; 2 error; 3 evaluate --better-than rejects; 130 interrupted by
     Ctrl-C (serve and explore: 0).
     KERASREC_DEBUG=1 shows the traceback of an error.
-    Environment variables set options: KERASREC_EXPORT_TOP_K=50 is the default of export --top-k.
+    Environment variables set options: KERASREC_EXPORT_TOP_K=50 has the effect of export --top-k 50.
     """  # noqa: D301 - click reads the character \b
     if config is not None:
         ctx.default_map = read_settings(config, COMMANDS)

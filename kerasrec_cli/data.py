@@ -27,8 +27,9 @@ def data() -> None:
 def describe(data: str, **options: Any) -> None:
     """Print a summary of DATA: rows, columns, meaning of the values, counts.
 
-    DATA is a file or folder (MovieLens folder or zip, CSV, TSV, Parquet, lists with one user per
-    line), a name in $KERASREC_DATA, a name of TensorFlow Datasets, or "generated".
+    DATA is a file or folder (MovieLens folder or zip, CSV, TSV, JSON, Excel, Parquet, lists with one
+    user per line, and others), a database, a name in $KERASREC_DATA, a name of TensorFlow Datasets,
+    or "generated".
 
     \b
     Example:

@@ -22,8 +22,8 @@ READ_OPTIONS = {
     "--decimal": "Decimal mark of values: . or ,  [default: detected in the first lines]",
     "--time-unit": "Unit of numeric times since 1970: s, ms, us or ns.  [default: detected]",
     "--date-format": "Format of dates, such as '%d/%m/%Y %H:%M'.  [default: ISO 8601]",
-    "--query": "Query of a database: a SQLite file or a URL of SQLAlchemy.",
-    "--items": "File with a row for each item, whose titles are shown.",
+    "--query": "SQL query, if the data are a SQLite file or a database URL.",
+    "--items": "Table of items. Recommendations, the explorer and plots show its titles.",
     "--item-title": "Column of titles in that file.  [default: recognised by its name]",
     "--layout": "Layout of a file with one user per line: user-items or count-items.  [default: detected]",
 }

@@ -19,11 +19,12 @@ from kerasrec_cli.runtime import Command, resumable
 def refit(run: Path, data: str | None, until: str | None, warm_start: bool, out: Path, overwrite: bool) -> None:
     """Train the model of a RUN again on all rows, with nothing held out.
 
-    The new run has the settings and the best epoch of RUN. Its model contains every user and every
-    item of the data, so it is the one to export. It has no metrics; metrics.json names the run
-    whose settings it has. The same command resumes an interrupted run. If the run is finished and its
-    data have not changed, the command trains nothing and exits with code 0. If its data have
-    changed, it exits with code 2; --overwrite trains again.
+    The new run has the settings and the best epoch of RUN. Its model contains every user and
+    every item with a like (for rating models: with a rating), so it is the one to export. It has no
+    metrics; metrics.json names the run whose settings it has. The same command resumes an
+    interrupted run. If the run is finished and its data have not changed, the command trains
+    nothing and exits with code 0. If its data have changed, it exits with code 2; --overwrite
+    trains again.
 
     \b
     Example:

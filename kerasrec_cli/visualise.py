@@ -20,10 +20,10 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     curves            loss, β and validation metric by epoch
     train-validation  metric on training rows and on validation, by epoch
     reconstruction    scores for the row of one user
-    popularity        recall in the top 20 by popularity of the item; several runs
-    history-length    Recall@20 by length of the history; several runs
+    popularity        recall in the top 20 by popularity of the item; one or more runs
+    history-length    Recall@20 by length of the history; one or more runs
     latent-map        items in two dimensions
-    comparison        test metrics with standard errors; several runs
+    comparison        test metrics with standard errors; one or more runs
     trials            validation results of the trials of `kerasrec tune`
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -66,12 +67,12 @@ def table_features(
     for position, column in zip(positions, fields, strict=True):
         name = table.header[position]
         texts = ["" if row < 0 or column[row] is None else column[row] for row in chosen]
-        block, features = _features(name, texts)
-        if columns is None and len(features) > MAX_TOKENS:
+        features = _features(name, texts, MAX_TOKENS if columns is None else math.inf)
+        if features is None:
             skipped.append(name)
             continue
-        blocks.append(block)
-        names += features
+        blocks.append(features[0])
+        names += features[1]
     if not blocks:
         raise DataError(f"{file}: expected columns of features, got none. Fix: pass the names of the columns")
     LOG.info(
@@ -91,8 +92,8 @@ def _position(table: NamedTable, name: str) -> int:
     return position
 
 
-def _features(name: str, fields: Sequence[Any]) -> tuple[FloatArray, list[str]]:
-    """Returns the features of one column."""
+def _features(name: str, fields: Sequence[Any], max_tokens: float) -> tuple[FloatArray, list[str]] | None:
+    """Returns the features of one column, or None if it has more than `max_tokens` distinct tokens."""
     texts = [str(field).strip() for field in fields]
     if all(not text or NUMBER.fullmatch(text) for text in texts) and len(set(texts)) > 2:
         numbers = np.array([float(text) if text else np.nan for text in texts])
@@ -100,9 +101,10 @@ def _features(name: str, fields: Sequence[Any]) -> tuple[FloatArray, list[str]]:
         return np.nan_to_num((numbers - np.nanmean(numbers)) / deviation).astype(np.float32)[:, None], [name]
     tokens = [[token.strip() for token in text.split(TOKEN_SEPARATOR) if token.strip()] for text in texts]
     names = sorted({token for row in tokens for token in row})
-    features = np.zeros((len(texts), min(len(names), MAX_TOKENS + 1)), np.float32)
-    if len(names) <= MAX_TOKENS:
-        columns = {token: column for column, token in enumerate(names)}
-        for row, row_tokens in enumerate(tokens):
-            features[row, [columns[token] for token in row_tokens]] = 1.0
+    if len(names) > max_tokens:
+        return None
+    columns = {token: column for column, token in enumerate(names)}
+    features = np.zeros((len(texts), len(names)), np.float32)
+    for row, row_tokens in enumerate(tokens):
+        features[row, [columns[token] for token in row_tokens]] = 1.0
     return features, [f"{name} {token}" for token in names]

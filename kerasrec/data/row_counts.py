@@ -12,7 +12,7 @@ class RowCounts:
 
     Attributes:
         kept: rows that became interactions.
-        merged: rows whose (user, item) pair another row repeats.
+        merged: rows that were merged into another row of the same (user, item) pair.
         dropped: reason → rows dropped for that reason.
 
     Example:

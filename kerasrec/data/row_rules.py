@@ -21,7 +21,8 @@ class RowRules:
 
     Attributes:
         where: column → its accepted values. Other rows are dropped.
-        event_weights: column → event → value of its rows. Rows with other events are dropped. Empty, or one column.
+        event_weights: column → event → value of its rows. Rows with other events are dropped. At most one
+            column.
         duplicates: how to merge rows of the same user and item; see `kerasrec.data.rows.DUPLICATES`.
         drop_missing: whether to drop the rows in which a field is missing.
 

@@ -55,7 +55,7 @@ class Catalogue:
         return self.item(int(self.columns([item_id])[0]))
 
     def search(self, text: str) -> list[dict[str, Any]]:
-        """The most popular items whose title or id contains `text`, in any case."""
+        """The most popular items whose title or id contains `text`; upper and lower case are equal."""
         text = text.strip().casefold()
         columns = [column for column in self.by_popularity if text in self._searched[column]][:MAX_RESULTS]
         return [{**self.item(column), "users": int(self.user_counts[column])} for column in columns]

@@ -17,7 +17,8 @@ class BatchPredictor(keras.Model):
     """A recommender followed by an operation on its scores, in one compiled function.
 
     Only the result of the operation leaves the backend, not the scores `(batch, n_items)`. A subclass implements
-    `call(inputs)` with `{"x": batch, "y": targets}` (`"y"` only where there are targets) and further arrays.
+    `call(inputs)`. `inputs` is a dictionary of the batch (`"x"`), the targets if there are any (`"y"`), and further
+    arrays.
 
     Args:
         model: the recommender.

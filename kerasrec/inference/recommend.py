@@ -257,7 +257,7 @@ def _rounded_up(k: int, n_items: int) -> int:
 
 
 def user_rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
-    """Rows of users in a table, in any order; -1 for users that it does not contain."""
+    """Row in `table` of each of `user_ids`, -1 for a user that it does not contain. The table may have any order."""
     order = np.argsort(table.user_ids, kind="stable")
     return np.append(order, -1)[lookup(table.user_ids[order], np.asarray(user_ids))]
 

@@ -31,7 +31,8 @@ class IALS(ClosedForm):
 
     n_u and n_i are the numbers of likes of a user and of an item. Each of the `iterations` solves for all users and
     then for all items. Only the items' vectors are weights: the vector of a user is the solution for the history of the
-    request, so unknown users are scored as well as those of the training table.
+    request, so unknown users are scored in the same way
+    as users of the training table.
 
     Needs likes and a history only. Memory: n_items · latent_dim for the weights. Time of an iteration: likes ·
     latent_dim² + (users + items) · latent_dim³.

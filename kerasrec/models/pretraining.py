@@ -27,7 +27,7 @@ def pretrain(
         verbose: as in `keras.Model.fit`.
 
     Raises:
-        ValueError: the model has no such pairs.
+        ValueError: the layers of the model do not form pairs of equal widths.
 
     Example:
         >>> from kerasrec import AutoRec, generate

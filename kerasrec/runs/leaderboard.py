@@ -52,8 +52,8 @@ class Leaderboard:
         metric: name of the validation metric; higher is better.
 
     Attributes:
-        folder: likewise.
-        metric: likewise.
+        folder: as in the arguments.
+        metric: as in the arguments.
         entries: the rows, in the order of the training.
 
     Example:

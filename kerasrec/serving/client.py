@@ -65,7 +65,7 @@ class Client:
         timeout: seconds for each request, retries included.
         version: number of the requested version; if omitted, the server selects its highest one.
         label: label of the requested version, such as `"stable"`; not together with `version`.
-        retries: most retries of a request at each server, if the server cannot be reached, is not ready
+        retries: maximum number of retries of a request at each server, if the server cannot be reached, is not ready
             (UNAVAILABLE), or stops (CANCELLED). Other errors are not retried. With several servers, a
             request is retried at the next server at once.
         tls: authority that must have signed the server's certificate, and for mutual TLS the client's

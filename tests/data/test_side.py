@@ -51,6 +51,9 @@ def test_text_with_many_distinct_values_is_no_feature(tmp_path, caplog):
         _, names = side_information(tmp_path / "x.csv", Interactions.from_arrays(ids, ids), of="users")
     assert names == ["kind k0", "kind k1"]
     assert "too many distinct values: text" in caplog.text
+    table = Interactions.from_arrays(ids, ids)
+    features, _ = side_information(tmp_path / "x.csv", table, of="users", columns=["text"])  # chosen by name
+    assert features.shape == (600, 600) and (features.sum(axis=1) == 1).all()
 
 
 @pytest.mark.parametrize("text, message", [

@@ -52,7 +52,7 @@ class RunTracker(Tracker):
         self.mlflow.log_metrics(dict(metrics), step=epoch, run_id=self._start())
 
     def finish(self, run: Run, pictures: Sequence[Path]) -> None:
-        """Sends settings, results, digest and plots, and registers the model. Only the first call does."""
+        """Sends settings, results, digest and plots, and registers the model. Later calls send nothing."""
         run_id = self._start()
         if self.mlflow.get_run(run_id).data.tags.get("data_digest"):
             return

@@ -42,7 +42,7 @@ class RunTracker(Tracker):
             add(Summary(value=values), epoch)
 
     def finish(self, run: Run, pictures: Sequence[Path]) -> None:
-        """Writes results, settings, digest and plots. Only the first call does."""
+        """Writes results, settings, digest and plots. Later calls write nothing."""
         from tensorboard.compat.proto.summary_pb2 import Summary
         from tensorboard.plugins.hparams import summary as hparams
 
