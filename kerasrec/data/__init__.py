@@ -4,6 +4,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.item_profiles import item_profiles
+from kerasrec.data.packed_folder import pack
 from kerasrec.data.protocols import (
     PROTOCOLS,
     GlobalTime,
@@ -32,6 +33,7 @@ __all__ = [
     "generate",
     "item_profiles",
     "multi_hot",
+    "pack",
     "read",
     "side_information",
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.sparse as sp
 
@@ -24,6 +26,22 @@ def positions_of_rows(indptr: IntArray, rows: IntArray) -> tuple[IntArray, IntAr
     new_indptr = indptr_of(counts)
     positions = np.arange(new_indptr[-1]) + np.repeat(indptr[rows] - new_indptr[:-1], counts)
     return positions, new_indptr
+
+
+def row_blocks(indptr: IntArray, size: int = BLOCK) -> Iterator[tuple[int, int]]:
+    """Yields the first row and the end of each block of whole rows, of up to about `size` entries.
+
+    Example:
+        >>> import numpy as np
+        >>> from kerasrec.data.csr import row_blocks
+        >>> list(row_blocks(np.array([0, 2, 3, 9, 10]), size=3))
+        [(0, 2), (2, 3), (3, 4)]
+    """
+    n_rows, row = len(indptr) - 1, 0
+    while row < n_rows:
+        end = max(row + 1, int(np.searchsorted(indptr, indptr[row] + size, side="right")) - 1)
+        yield row, end
+        row = end
 
 
 def order_by_row(rows: IntArray, n_rows: int) -> IntArray:
@@ -100,12 +118,9 @@ def merge_pairs(
         Which entries `(n,)` stay, or `None` if all of them do.
     """
     keep: BoolArray | None = None
-    n_rows, row = len(indptr) - 1, 0
-    while row < n_rows:  # whole rows, up to about BLOCK entries
-        end = max(row + 1, int(np.searchsorted(indptr, indptr[row] + BLOCK, side="right")) - 1)
+    for row, end in row_blocks(indptr, BLOCK):
         part = slice(int(indptr[row]), int(indptr[end]))
         pairs = np.repeat(np.arange(end - row) * n_items, np.diff(indptr[row : end + 1])) + items[part]
-        row = end
         ascending = np.sort(pairs)
         repeated = ascending[1:][ascending[1:] == ascending[:-1]]
         if how == "count":

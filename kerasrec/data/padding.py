@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from kerasrec.data.csr import positions_of_rows
 from kerasrec.data.interactions import Interactions
 from kerasrec.types import Array, IntArray
 
@@ -17,18 +16,18 @@ def padded_rows(table: Interactions, rows: IntArray) -> dict[str, Array]:
 
     If every value of the table is 1, there are no `"values"`.
     """
-    positions, indptr = positions_of_rows(table.indptr, rows)
+    indptr, items, values = table.entries_of(rows)
     counts = np.diff(indptr)
     length = padded_length(int(counts.max(initial=0)))
     # Flat position of each entry in the padded array: the start of its row, plus its place in the row.
-    padded = np.arange(len(positions)) + np.repeat(np.arange(len(rows)) * length - indptr[:-1], counts)
+    padded = np.arange(len(items)) + np.repeat(np.arange(len(rows)) * length - indptr[:-1], counts)
     ids = np.full(len(rows) * length, -1, np.int32)
-    ids[padded] = table.items[positions]
+    ids[padded] = items
     batch: dict[str, Array] = {"ids": ids.reshape(-1, length)}
-    if not table.is_binary:
-        values = np.zeros(len(rows) * length, np.float32)
-        values[padded] = table.values[positions]
-        batch["values"] = values.reshape(-1, length)
+    if values is not None:
+        padded_values = np.zeros(len(rows) * length, np.float32)
+        padded_values[padded] = values
+        batch["values"] = padded_values.reshape(-1, length)
     return batch
 
 

@@ -13,6 +13,8 @@ import numpy as np
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.packed import PackedInteractions
+from kerasrec.data.packed_folder import reference, referenced
 from kerasrec.data.protocols import PROTOCOLS
 from kerasrec.data.splits import HeldOut, Split, SplitProtocol
 from kerasrec.files import atomic_file
@@ -50,7 +52,10 @@ class UnknownProtocol:
 
 
 def save_split(split: Split, folder: str | Path) -> None:
-    """Writes a split. A table that several parts share is stored once."""
+    """Writes a split. A table that several parts share is stored once.
+
+    A table that reads from a packed folder is stored as the place of the folder and the numbers of its rows.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"train": split.train}
@@ -60,10 +65,16 @@ def save_split(split: Split, folder: str | Path) -> None:
     numbers = {part: next(n for n, other in enumerate(tables) if other is table) for part, table in parts.items()}
     arrays: dict[str, Any] = {"validation.rows": split.validation.rows, "test.rows": split.test.rows}
     arrays |= {field: getattr(split.train, field) for field in CATALOGUE_FIELDS}
+    packed = {}
     for number, table in enumerate(tables):
-        arrays |= {f"{number}.{field}": getattr(table, field) for field in TABLE_FIELDS}
+        if isinstance(table, PackedInteractions):
+            packed[number] = reference(table)
+            stored = {"rows": table.selection.rows, "columns": table.selection.columns, "counts": table.counts}
+        else:
+            stored = {field: getattr(table, field) for field in TABLE_FIELDS}
+        arrays |= {f"{number}.{field}": array for field, array in stored.items()}
     protocol = {"name": split.protocol.name, **dataclasses.asdict(split.protocol)}
-    about = {"protocol": protocol, "tables": numbers, "column_names": split.train.column_names}
+    about = {"protocol": protocol, "tables": numbers, "column_names": split.train.column_names, "packed": packed}
     arrays["about"] = np.array(json.dumps(about, default=_python_number))
     with atomic_file(folder / "split.npz") as file:
         np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
@@ -75,7 +86,8 @@ def load_split(folder: str | Path) -> Split:
     """Reads a split.
 
     Raises:
-        DataError: The folder contains no split, or a damaged one.
+        DataError: The folder contains no split, or a damaged one; or a packed folder that it refers to is missing,
+            damaged, or has other content.
     """
     path = Path(folder) / "split.npz"
     try:
@@ -88,7 +100,12 @@ def load_split(folder: str | Path) -> Split:
         raise DataError(f"{path}: expected a split, got a damaged file ({error}). Fix: split the data again") from None
     catalogue: dict[str, Any] = {field: arrays.get(field) for field in CATALOGUE_FIELDS}
     tables: dict[int, Interactions] = {}
+    packed = {int(number): place for number, place in about.get("packed", {}).items()}
     for number in set(about["tables"].values()):
+        if number in packed:
+            rows, columns, counts = (arrays.get(f"{number}.{field}") for field in ("rows", "columns", "counts"))
+            tables[number] = referenced(packed[number], rows, columns, counts, arrays["item_ids"])
+            continue
         fields: dict[str, Any] = {field: arrays.get(f"{number}.{field}") for field in TABLE_FIELDS}
         tables[number] = Interactions(**fields, **catalogue, column_names=about.get("column_names"))
     parts = {part: tables[number] for part, number in about["tables"].items()}

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.packed import PackedInteractions
 from kerasrec.types import IntArray
 
 
@@ -88,6 +89,8 @@ class Split:
         tables = list({id(table): table for table in parts}.values())
         if len(tables) == 1:
             return self.train
+        if isinstance(self.train, PackedInteractions):
+            return self.train.take_known_users(np.unique(np.concatenate([table.user_ids for table in tables])))
         has_times = all(table.times is not None for table in tables)
         joined = Interactions.from_arrays(
             np.concatenate([table.user_ids[table.users] for table in tables]),

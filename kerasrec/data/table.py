@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
 
 from kerasrec.data.arrays import read_only
-from kerasrec.data.csr import sorted_matrix
+from kerasrec.data.csr import positions_of_rows, sorted_matrix
 from kerasrec.data.kinds import ValueKind, value_kind
 from kerasrec.data.row_counts import RowCounts
 from kerasrec.data.summary import summary
@@ -17,6 +18,20 @@ from kerasrec.types import Array, IntArray
 
 CONTENT = ("indptr", "items", "values", "times", "user_ids", "item_ids")
 """The attributes that two equal tables share."""
+
+
+class RowEntries(NamedTuple):
+    """The entries of some rows, row after row.
+
+    Attributes:
+        indptr: `(n_rows + 1,)` int64, boundaries of the rows.
+        items: `(n,)` int32, column of each entry.
+        values: `(n,)` float32, or `None` if every value of the table is 1.
+    """
+
+    indptr: IntArray
+    items: IntArray
+    values: Array | None
 
 
 class Table:
@@ -35,14 +50,34 @@ class Table:
         column_names: Mapping[str, str] | None = None,
     ) -> None:
         self.indptr = read_only(indptr, np.int64)
-        self.items = read_only(items, np.int32)
-        self.values = read_only(values, np.float32)
-        self.times = None if times is None else read_only(times, np.int64)
+        self._items = read_only(items, np.int32)
+        self._values = read_only(values, np.float32)
+        self._times = None if times is None else read_only(times, np.int64)
         self.user_ids = read_only(user_ids)
         self.item_ids = read_only(item_ids)
         self.item_titles = None if item_titles is None else read_only(item_titles)
         self.row_counts = row_counts
         self.column_names = dict(column_names or {})
+
+    @property
+    def items(self) -> IntArray:
+        """`(n,)` int32, the column of each interaction."""
+        return self._items
+
+    @property
+    def values(self) -> Array:
+        """`(n,)` float32, the value of each interaction."""
+        return self._values
+
+    @property
+    def times(self) -> IntArray | None:
+        """`(n,)` int64, seconds since 1970, or `None`."""
+        return self._times
+
+    @property
+    def known_digest(self) -> str | None:
+        """The digest of the table, if it is known without reading the table; see `kerasrec.data.digest`."""
+        return None
 
     @property
     def n_users(self) -> int:
@@ -60,7 +95,7 @@ class Table:
         return self.n_users, self.n_items
 
     def __len__(self) -> int:
-        return len(self.items)
+        return int(self.indptr[-1])
 
     @property
     def counts(self) -> IntArray:
@@ -105,6 +140,11 @@ class Table:
     def row(self, user: int) -> IntArray:
         """Returns the columns of the interactions of row `user`, in the order of the input."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
+
+    def entries_of(self, rows: IntArray) -> RowEntries:
+        """Returns the entries of `rows` `(n_rows,)`, in the order of the input within each row."""
+        positions, indptr = positions_of_rows(self.indptr, rows)
+        return RowEntries(indptr, self.items[positions], None if self.is_binary else self.values[positions])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Table):

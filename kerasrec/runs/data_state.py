@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-
-import numpy as np
-
-from kerasrec.data import DataError, Interactions
+from kerasrec.data import DataError
 from kerasrec.data.readers.source import find_path
 
 FileStates = dict[str, list[int]]
@@ -38,16 +34,3 @@ def file_states(data: str, items: str | None = None) -> FileStates | None:
     if items is not None and (items_path := find_path(items)) is not None:
         stats[str(items)] = items_path.stat()
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
-
-
-def table_digest(table: Interactions) -> str:
-    """SHA-256 of everything in a table: ids, titles, values, times and the order of each history."""
-    digest = hashlib.sha256()
-    columns = (table.indptr, table.items, table.values, table.times, table.user_ids, table.item_ids, table.item_titles)
-    for column in columns:
-        if column is None:
-            digest.update(b"absent")
-        else:
-            digest.update(f"{column.dtype} {column.shape}".encode())
-            digest.update(np.ascontiguousarray(column).view(np.uint8).data)
-    return digest.hexdigest()

@@ -16,6 +16,7 @@ import keras
 
 from kerasrec.callbacks import Checkpoints, EpochBar, TrainingMetrics
 from kerasrec.data import Interactions, Split
+from kerasrec.data.digest import table_digest
 from kerasrec.files import UNFINISHED
 from kerasrec.models.model_settings import ModelSettings
 from kerasrec.runs.config import (
@@ -28,7 +29,7 @@ from kerasrec.runs.config import (
     read_settings,
     settings_for,
 )
-from kerasrec.runs.data_state import FileStates, file_states, table_digest
+from kerasrec.runs.data_state import FileStates, file_states
 from kerasrec.runs.fitting import fit
 from kerasrec.runs.lock import LOCK_FILE, locked
 from kerasrec.runs.run import METRICS_FILE, Run

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from kerasrec.data import Interactions, Split
+from kerasrec.data.digest import table_digest
 from kerasrec.models import ZOO
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.table_defaults import MAX_EXTENSIONS, MAX_ITEMS_OF_TRIALS
 from kerasrec.runs.config import RunConfig, build_model, protocol_of, settings_for
-from kerasrec.runs.data_state import table_digest
 from kerasrec.runs.leaderboard import Entry, Leaderboard, Status
 from kerasrec.runs.lock import locked
 from kerasrec.runs.run import METRICS_FILE, Run

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from tqdm.auto import tqdm
 
 from kerasrec.data import Interactions, Split
+from kerasrec.data.digest import table_digest
 from kerasrec.metrics import lower_is_better
 from kerasrec.models import ZOO
 from kerasrec.models.search_space import SearchSpace
 from kerasrec.runs.config import RunConfig, protocol_of
-from kerasrec.runs.data_state import table_digest
 from kerasrec.runs.lock import locked
 from kerasrec.runs.run import Run
 from kerasrec.runs.search_state import begin_or_continue

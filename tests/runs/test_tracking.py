@@ -12,8 +12,8 @@ from kerasrec_testing.command import COMMAND, user_environment
 from kerasrec_testing.runs import config_of, read_small
 
 from kerasrec.data import Interactions
+from kerasrec.data.digest import table_digest
 from kerasrec.runs import Run, train
-from kerasrec.runs.data_state import table_digest
 from kerasrec.runs.tracking import tracker_for
 
 CONFIG = config_of("elsa", epochs=2, model_options={"latent_dim": 8})

@@ -82,7 +82,7 @@ class TemporalUsers:
         if self.max_items is not None:
             in_limits &= likes.counts <= self.max_items
             thresholds += f", or raise `max_items` ({self.max_items})"
-        likes = likes.select(in_limits[likes.users])
+        likes = likes.take_users(np.flatnonzero(in_limits)).without_bare_items()
         held_out = min(750, max(1, likes.n_users // 10)) if self.held_out is None else self.held_out
         check_enough_users(self.name, likes.n_users, held_out, thresholds)
         parts = split_users(likes, held_out, self.seed, self._targets)

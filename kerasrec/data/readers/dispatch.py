@@ -16,6 +16,7 @@ from typing import Any
 from kerasrec.data.errors import DataError, EncodingError
 from kerasrec.data.generated import generate
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.packed_folder import is_packed, open_packed
 from kerasrec.data.readers import arrow, json_records, npz, parquet, records
 from kerasrec.data.readers.delimited import DelimitedFile
 from kerasrec.data.readers.folders import read_tables
@@ -82,6 +83,8 @@ def read(
       of ids, for example the orders and the products of the orders
     - text tables without a header: `user item [value [time]]`
     - lists with one user in each line: `user item item …` or `count item item …`
+    - folders that `kerasrec.data.pack` wrote, which are opened without being read into memory. The options below were
+      applied when the data were packed; others are refused.
 
     Text can be compressed (gzip, bzip2, xz, Zstandard).
 
@@ -135,6 +138,11 @@ def read(
         >>> read("generated").n_users
         2000
     """
+    arguments = {name: argument for name, argument in locals().items() if name != "data" and argument is not None}
+    packed = _packed_folder(data)
+    if packed is not None:
+        given = {name: argument for name, argument in arguments.items() if argument or name != "drop_missing"}
+        return open_packed(packed, read_options=given)
     columns = {"user": user, "item": item, "value": value, "time": time}
     options = ReadOptions(
         {role: str(name) for role, name in columns.items() if name is not None},
@@ -154,6 +162,14 @@ def read(
     if item_title is not None:
         raise DataError("expected `items`, the file of the titles, got only `item_title`. Fix: pass both")
     return table
+
+
+def _packed_folder(data: str | Path) -> Path | None:
+    """Returns the packed folder that a path or name denotes, or `None` for other data."""
+    if not isinstance(data, (str, os.PathLike)) or data == "generated" or "://" in str(data):
+        return None
+    path = find_path(data)
+    return path if path is not None and path.is_dir() and is_packed(path) else None
 
 
 def _read(data: str | Path, options: ReadOptions) -> Interactions:
