@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Self
 
 import keras
@@ -52,6 +53,15 @@ class ClosedForm(Recommender):
         """
         raise NotImplementedError
 
+    def solve_table(self, table: Interactions, progress: tqdm) -> FloatArray | tuple[FloatArray, ...]:
+        """The weights, from the training table. Override it in a model that needs no matrix.
+
+        Args:
+            table: the training table.
+            progress: as for `solve`.
+        """
+        return self.solve(table.matrix if self.feedback == "ratings" else table.likes().matrix, progress)
+
     def bytes_to_solve(self, n_users: int) -> float:
         """Memory that `solve` needs for a table of `n_users` users; override it in models with large problems."""
         return 0.0
@@ -99,14 +109,16 @@ class ClosedForm(Recommender):
             self.untracked.train_table = weakref.ref(x)
             if not isinstance(x, MatrixTable):
                 self.columns_digest = ids_digest(x.item_ids)
-            rows = x.matrix if self.feedback == "ratings" else x.likes().matrix
+            self.item_popularity = ItemPopularity(x.item_counts)
+            n_users, solve = x.n_users, partial(self.solve_table, x)
         else:
             rows = _sparse_matrix(x, self.n_columns, use_values=self.feedback == "ratings")
-        self.item_popularity = ItemPopularity(np.bincount(rows.indices, minlength=self.n_columns))
-        self.check_memory(rows.shape[0])
+            self.item_popularity = ItemPopularity(np.bincount(rows.indices, minlength=self.n_columns))
+            n_users, solve = rows.shape[0], partial(self.solve, rows)
+        self.check_memory(n_users)
         style = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
         with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **style) as progress:
-            solution = self.solve(rows, progress)
+            solution = solve(progress)
         if not self.built:
             self.build()
         arrays = solution if isinstance(solution, tuple) else (solution,)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import scipy.sparse as sp
 from keras import ops
 from tqdm.auto import tqdm
 
 from kerasrec._registry import public
+from kerasrec.data.interactions import Interactions
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.types import FloatArray, Tensor
 
@@ -36,6 +38,9 @@ class Popularity(ClosedForm):
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         return rows.sum(axis=0)
+
+    def solve_table(self, table: Interactions, progress: tqdm) -> FloatArray:
+        return table.item_counts.astype(np.float32)
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         counts = ops.convert_to_tensor(self.popularity, "float32")
