@@ -16,7 +16,7 @@ from kerasrec_cli.settings import read_settings
 COMMANDS = {
     "demo": ("kerasrec_cli.demo", "Run every step on generated data: train, evaluate, export, serve, recommend."),
     "models": ("kerasrec_cli.models", "List the models and the options that --set accepts."),
-    "data": ("kerasrec_cli.data", "Inspect interaction data."),
+    "data": ("kerasrec_cli.data", "Inspect interaction data, or pack them for use without a copy in memory."),
     "train": ("kerasrec_cli.training", "Train MODEL, evaluate it by a published protocol, and store the run."),
     "try": ("kerasrec_cli.leaderboard", "Train several models on DATA within a time limit, and rank them."),
     "tune": ("kerasrec_cli.tuning", "Search the settings of MODEL on validation users, and store the best run."),

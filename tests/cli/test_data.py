@@ -1,7 +1,12 @@
 """`kerasrec data describe`."""
 
+import json
+
+import pandas as pd
 import pytest
 from kerasrec_testing.command import error_of, invoke
+
+from kerasrec import generate
 
 
 def test_describe_prints_counts_ranges_and_the_most_popular_item():
@@ -90,3 +95,33 @@ def test_a_date_format_is_used(tmp_path):
     (tmp_path / "dates.csv").write_text("user,item,time\n1,2,13/02/2001\n")
     result = invoke("data", "describe", tmp_path / "dates.csv", "--date-format", "%d/%m/%Y")
     assert "2001-02-13" in result.output
+
+
+def test_packed_data_are_accepted_wherever_data_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    table = generate(n_users=90, n_items=40, mean_items=10, seed=2)
+    columns = (table.user_ids[table.users], table.item_ids[table.items], table.values, table.times)
+    pd.DataFrame(dict(zip(("user", "item", "rating", "timestamp"), columns, strict=True))).to_csv("a.csv", index=False)
+    output = invoke("data", "pack", "a.csv", "--min-value", 4, "--out", "packed").output
+    n_likes = int((table.values >= 4).sum())
+    assert f"{n_likes:,} kept + {len(table) - n_likes:,} dropped ({len(table) - n_likes:,} value below 4)" in output
+    assert f"written: packed, {n_likes:,} interactions" in output
+    assert f"{n_likes:,} interactions" in invoke("data", "describe", "packed").output
+    for data in ("a.csv", "packed"):
+        options = ("--held-out", 10, "--split", "min_items=2", "--set", "reg=5")
+        assert invoke("train", "ease", "--data", data, *options, "--out", f"{data}-run").exit_code == 0
+        assert invoke("refit", f"{data}-run", "--out", f"{data}-final").exit_code == 0
+        for run, to in ((f"{data}-run", f"{data}.csv"), (f"{data}-final", f"{data}-final.csv")):
+            result = invoke("recommend", run, "--all", "-k", 5, "--to", to if data == "packed" else f"memory-{to}")
+            assert result.exit_code == 0, result.output
+    in_memory, packed = (
+        json.loads((tmp_path / f"{data}-run" / "metrics.json").read_text()) for data in ("a.csv", "packed")
+    )
+    assert (in_memory["test"], in_memory["baseline"]) == (packed["test"], packed["baseline"])
+    for suffix in ("", "-final"):
+        lists = pd.read_csv(f"packed{suffix}.csv").sort_values(["user_id", "rank"], ignore_index=True)
+        expected = pd.read_csv(f"memory-a.csv{suffix}.csv").sort_values(["user_id", "rank"], ignore_index=True)
+        pd.testing.assert_frame_equal(lists, expected, rtol=1e-5)
+    assert "nothing to do" in invoke("train", "ease", "--data", "packed", *options, "--out", "packed-run").output
+    assert "Fix: pass them to `kerasrec data pack`" in error_of("data", "describe", "packed", "--user", "who")
+    assert "expected a free name" in error_of("data", "pack", "a.csv", "--out", "packed")
