@@ -67,6 +67,16 @@ def test_gpu():
     assert float(table[0][1].replace(",", "")) > 0
 
 
+def test_scale(tmp_path):
+    options = ("--users", "2500", "--items", "400", "--length", "20", "--score", "300")
+    table = rows("scale", *options, "--folder", tmp_path / "packed", "--plot", tmp_path / "memory.png")
+    assert [row[0] for row in table] == ["popularity", "elsa", "mult_vae"]
+    assert all(0.05 < float(row[6]) < 6 for row in table)
+    assert (tmp_path / "memory.png").exists()
+    equal = rows("scale", "--folder", tmp_path / "packed", "--compare", "2400")
+    assert [row[3] for row in equal] == ["yes"] * 3
+
+
 def test_batch_scoring():
     options = ("--users", "1200", "--items", "300", "--length", "5", "--dim", "8", "--k", "10", "--seconds", "1")
     table = rows("batch_scoring", *options)
