@@ -27,8 +27,8 @@ class Bias(ClosedForm):
         minimise Σ_{(u,i) observed} (r_ui - μ - b_u - b_i)² + reg_users · Σ_u b_u² + reg_items · Σ_i b_i²
 
     The items' biases are weights. The user's bias follows from the ratings of the request,
-    b_u = Σ_i (r_ui - μ - b_i) / (n_u + reg_users), so unknown users are predicted as well as those of the training
-    table. The order of the items is the same for all users. It is the baseline that every rating model must beat.
+    b_u = Σ_i (r_ui - μ - b_i) / (n_u + reg_users), so unknown users are predicted in the same way as users of the
+    training table. The order of the items is the same for all users. Every rating model must beat this baseline.
 
     Needs ratings.
 

@@ -74,7 +74,7 @@ def save_run(
     return Run(folder)
 
 
-BASELINES = {"likes": "popularity"}
+BASELINES = {"likes": "popularity", "ratings": "bias"}
 """Feedback → model that every run is compared with."""
 
 
@@ -86,11 +86,11 @@ def baseline_metrics(model: Recommender, split: Split) -> dict[str, Any] | None:
         split: its split.
 
     Returns:
-        The name of the baseline as `"model"`, and its metrics as in `Evaluation.as_dict`. `None` if there is no
-        baseline for the feedback of the model, or if the model is itself the baseline.
+        The name of the baseline as `"model"`, and its metrics as in `Evaluation.as_dict`. `None` if the model is
+        itself the baseline.
     """
-    name = BASELINES.get(model.feedback)
-    if name is None or type(model) is ZOO[name]:
+    name = BASELINES[model.feedback]
+    if type(model) is ZOO[name]:
         return None
     baseline = ZOO[name].for_interactions(split.train)
     baseline.fit(split.train, verbose=0)

@@ -237,6 +237,9 @@ def test_rating_models_report_rmse(tmp_path):
         run = train(config, read_small, tmp_path / rows)
         assert 0.2 < run.metrics["test"]["rmse"] < 3
         assert "ndcg_100" not in run.metrics["test"]
+        baseline = run.metrics["baseline"]
+        assert baseline["model"] == "bias" and baseline["n"] == run.metrics["test"]["n"]
+        assert 0.2 < baseline["rmse"] < run.metrics["test"]["rmse"] + 1
 
 
 KILLED = """
