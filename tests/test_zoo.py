@@ -91,7 +91,7 @@ def test_recipes_are_short():
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize("page", ["article", "diversity", "refeeding"])
+@pytest.mark.parametrize("page", ["article", "blend", "diversity", "refeeding"])
 def test_script_prints_the_text_and_the_rows_of_its_page(page, monkeypatch, capsys):
     assert run_script(monkeypatch, page) == 0
     printed = capsys.readouterr().out

@@ -1,9 +1,9 @@
-"""Blend of EDLAE, ELSA and Mult-VAE on MovieLens 1M: held-out users.
+"""Blend of DAN, ELSA and Mult-VAE on MovieLens 1M: held-out users.
 
 Each member has the settings of its own recipe. The shares are chosen on validation users by NDCG@100.
 """
 
-import edlae_ml_1m
+import dan_ml_1m
 import elsa_ml_1m
 import mult_vae_ml_1m
 from recipe import Recipe, main
@@ -16,7 +16,7 @@ RECIPE = Recipe(
     protocol=HeldOutUsers(held_out=500, seed=98765),
     metrics=("ndcg_100", "recall_20", "recall_50"),
 )
-MEMBERS = (edlae_ml_1m, elsa_ml_1m, mult_vae_ml_1m)
+MEMBERS = (dan_ml_1m, elsa_ml_1m, mult_vae_ml_1m)
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

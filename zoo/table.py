@@ -18,11 +18,13 @@ Each row is the result of one script of this folder. Run the script to measure i
   report the same data under the same protocol.
 - **seconds**: mean training time of a run on one or two cores of a shared machine. Read it as an order of magnitude.
 
-`python zoo/search.py` searches the settings of a recipe. Four pages have tables of their own:
-[defaults.md](defaults.md), default settings against tuned ones;
-[refeeding.md](refeeding.md), DeepRec with and without dense re-feeding; [diversity.md](diversity.md), accuracy,
-coverage and diversity of lists; and [article.md](article.md), the results of a popular article measured in its way and
-correctly.
+`python zoo/search.py` searches the settings of a recipe. Five pages have tables of their own:
+
+- [defaults.md](defaults.md): default settings against tuned ones.
+- [blend.md](blend.md): the gain of a blend on several splits.
+- [refeeding.md](refeeding.md): DeepRec with and without dense re-feeding.
+- [diversity.md](diversity.md): accuracy, coverage and diversity of lists.
+- [article.md](article.md): the results of a popular article, measured in its way and correctly.
 
 | model | data | protocol | runs | result | paper | gap | seconds | parameters | recipe |
 |---|---|---|---|---|---|---|---|---|---|
