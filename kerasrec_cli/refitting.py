@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from kerasrec_cli.run_options import TRACK_OPTION
 from kerasrec_cli.runtime import Command, resumable
 
 
@@ -16,7 +17,10 @@ from kerasrec_cli.runtime import Command, resumable
 @click.option("--warm-start", is_flag=True, help="Begin with the weights of RUN. New users and items get new weights.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out if it has other settings or other data.")
-def refit(run: Path, data: str | None, until: str | None, warm_start: bool, out: Path, overwrite: bool) -> None:
+@TRACK_OPTION
+def refit(
+    run: Path, data: str | None, until: str | None, warm_start: bool, out: Path, overwrite: bool, track: str | None
+) -> None:
     """Train the model of a RUN again on all rows, with nothing held out.
 
     The new run has the settings and the best epoch of RUN. Its model contains every user and
@@ -31,9 +35,22 @@ def refit(run: Path, data: str | None, until: str | None, warm_start: bool, out:
       kerasrec refit run --out final
     """  # noqa: D301 - click reads the character \b
     from kerasrec.runs import refit as refit_run
+    from kerasrec.runs.tracking import tracker_for
 
+    trackers = [] if track is None else [tracker_for(track, out)]
     with resumable(out / "run.json", "after the last complete epoch"):
-        final = refit_run(run, out, data=data, until=until, warm_start=warm_start, overwrite=overwrite, verbose=1)
+        final = refit_run(
+            run,
+            out,
+            data=data,
+            until=until,
+            warm_start=warm_start,
+            overwrite=overwrite,
+            verbose=1,
+            callbacks=[tracker.callback for tracker in trackers],
+        )
+    for tracker in trackers:
+        tracker.finish(final, [])
     metrics = final.metrics
     click.echo(
         f"{metrics['model']} trained on all rows of {metrics['data']}: {metrics['best_epoch']} epochs, "

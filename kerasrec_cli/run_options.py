@@ -80,6 +80,11 @@ MODEL_OPTIONS = (
 )
 
 
+TRACK_OPTION = click.option(
+    "--track", type=click.Choice(["mlflow", "tensorboard"]), help="Send settings, metrics and plots to a tracker."
+)
+
+
 def split_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options of the protocol and the seeds."""
     for option in reversed(SPLIT_OPTIONS):

@@ -11,7 +11,7 @@ import click
 
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import as_text, keyword_arguments, read_options
-from kerasrec_cli.run_options import DATA_OPTION, RUN_FOLDER, model_options, run_config, split_options
+from kerasrec_cli.run_options import DATA_OPTION, RUN_FOLDER, TRACK_OPTION, model_options, run_config, split_options
 from kerasrec_cli.runtime import Command, resumable
 
 if TYPE_CHECKING:
@@ -26,9 +26,7 @@ if TYPE_CHECKING:
 @read_options
 @click.option("--out", required=True, type=RUN_FOLDER, help="Folder of the run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out if it has other options or other data.")
-@click.option(
-    "--track", type=click.Choice(["mlflow", "tensorboard"]), help="Send settings, metrics and plots to a tracker."
-)
+@TRACK_OPTION
 def train(model: str, source: str, out: Path, overwrite: bool, track: str | None, **options: Any) -> None:
     """Train MODEL, evaluate it by a published protocol, and store the run.
 

@@ -6,7 +6,7 @@ import datetime
 import functools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ def refit(
     warm_start: bool = False,
     overwrite: bool = False,
     verbose: int = 0,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> Run:
     """Trains the model of a run on all rows, with the run's settings and its best epoch.
 
@@ -55,6 +56,7 @@ def refit(
             start again. A closed-form model is solved again.
         overwrite: if True, another run in `folder` is replaced.
         verbose: 1 for progress bars and lines on standard error.
+        callbacks: further callbacks of `fit`, for example that of a tracker.
 
     Returns:
         The new run. Its `metrics.json` contains no metrics, but the id of the run whose metrics led to its choice.
@@ -119,7 +121,7 @@ def refit(
         if (folder / METRICS_FILE).exists():
             note(verbose, f"nothing to do: the run in {folder} is finished, and its data have not changed")
         else:
-            _fit(folder, config, settings, about, chosen, verbose)
+            _fit(folder, config, settings, about, chosen, verbose, callbacks)
     return Run(folder)
 
 
@@ -165,7 +167,13 @@ def check_id_types(table: Interactions, trained_on: Interactions, data: str) -> 
 
 
 def _fit(
-    folder: Path, config: RunConfig, settings: ModelSettings, about: dict[str, Any], chosen: Run, verbose: int
+    folder: Path,
+    config: RunConfig,
+    settings: ModelSettings,
+    about: dict[str, Any],
+    chosen: Run,
+    verbose: int,
+    callbacks: Sequence[keras.callbacks.Callback],
 ) -> None:
     """Trains from the last checkpoint to the best epoch of the chosen run, and writes the results."""
     split = Split.load(folder / "split")
@@ -178,7 +186,6 @@ def _fit(
     if epochs_done:
         note(verbose, f"continues after epoch {epochs_done} of {about['epochs']}")
     if epochs_done < about["epochs"]:
-        callbacks: list[keras.callbacks.Callback] = [checkpoints, *([EpochBar()] if verbose else [])]
         with warnings.catch_warnings():
             # The schedules are those of the chosen run, whose best epoch came before its last.
             warnings.filterwarnings("ignore", "this run has .* steps and the model was planned for")
@@ -187,7 +194,7 @@ def _fit(
                 batch_size=settings.batch_size,
                 epochs=about["epochs"],
                 initial_epoch=epochs_done,
-                callbacks=callbacks,
+                callbacks=[checkpoints, *([EpochBar()] if verbose else []), *callbacks],
                 verbose=0,
             )
     results = {**describe_training(config, settings, about["epochs"], checkpoints.history), "refit": about}

@@ -13,7 +13,7 @@ from kerasrec_testing.runs import config_of, read_small
 
 from kerasrec.data import Interactions
 from kerasrec.data.digest import table_digest
-from kerasrec.runs import Run, train
+from kerasrec.runs import Run, refit, train
 from kerasrec.runs.tracking import tracker_for
 
 CONFIG = config_of("elsa", epochs=2, model_options={"latent_dim": 8})
@@ -52,6 +52,12 @@ def test_tensorboard_receives_epochs_settings_results_and_plots(tmp_path):
     settings = json.loads(results.Tensors("settings")[0].tensor_proto.string_val[0])
     assert (settings["model"], settings["latent_dim"], settings["split_held_out"]) == ("elsa", 8, 40)
     assert settings["data_digest"] == table_digest(read_small())
+
+    tracker = tracker_for("tensorboard", tmp_path / "final")
+    final = refit(run, tmp_path / "final", read_data=read_small, callbacks=[tracker.callback])
+    tracker.finish(final, [])
+    files = [file.suffix for file in (final.folder / "tensorboard").iterdir()]
+    assert sorted(files) == [*(f".epoch-{n + 1:04d}" for n in range(run.metrics["best_epoch"])), ".results"]
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ class Tracker(ABC):
         folder: the folder of the run.
 
     Attributes:
-        folder: likewise.
+        folder: as in the arguments.
         callback: a Keras callback that sends the metrics of each epoch.
     """
 
@@ -78,8 +78,11 @@ def settings_of(run: Run) -> dict[str, Any]:
 
 
 def results_of(run: Run) -> dict[str, float]:
-    """The results of a run: `test_ndcg_100`, `validation_ndcg_100`, their standard errors, seconds, best epoch."""
-    parts = {part: run.metrics[part] for part in ("test", "validation")}
+    """The results of a run: `test_ndcg_100`, `validation_ndcg_100`, their standard errors, seconds, best epoch.
+
+    A refitted run has no metrics of test and validation.
+    """
+    parts = {part: run.metrics[part] for part in ("test", "validation") if part in run.metrics}
     results = {f"{part}_{name}": value for part, values in parts.items() for name, value in values.items()}
     for name in ("seconds", "best_epoch", "parameters"):
         results[name] = run.metrics.get(name)
