@@ -52,8 +52,9 @@ def refit(
     for tracker in trackers:
         tracker.finish(final, [])
     metrics = final.metrics
+    epochs = "1 epoch" if metrics["best_epoch"] == 1 else f"{metrics['best_epoch']} epochs"
     click.echo(
-        f"{metrics['model']} trained on all rows of {metrics['data']}: {metrics['best_epoch']} epochs, "
-        f"{metrics['seconds']:.1f} s; chosen by {metrics['refit']['folder']}"
+        f"{metrics['model']} trained on all rows of {metrics['data']}: {epochs}, {metrics['seconds']:.1f} s; "
+        f"chosen by {metrics['refit']['folder']}"
     )
     click.echo(f"stored in {out}; next step: kerasrec export {out} --to served")

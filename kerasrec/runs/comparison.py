@@ -25,7 +25,7 @@ def compare_runs(
 
     Raises:
         ValueError: `runs` has fewer than two entries, a run is given twice or was refitted on all rows, or the test
-            users or held-out items of two runs differ.
+            users, the held-out items or the settings of the protocol of two runs differ.
 
     Example:
         >>> import tempfile
@@ -40,9 +40,11 @@ def compare_runs(
         ['ease', 'popularity']
     """
     names = run_names(runs)
+    for run in runs:
+        run.check_has_metrics()
+    _check_equal_protocols(runs)
     results = {}
     for name, run in zip(names, runs, strict=True):
-        run.check_has_metrics()
         model = run.model()
         if metrics is None:
             chosen = model.monitor.removeprefix("val_")
@@ -51,6 +53,19 @@ def compare_runs(
     return compare_all(
         results, None if baseline is None else dict(zip(map(id, runs), names, strict=True))[id(baseline)]
     )
+
+
+def _check_equal_protocols(runs: Sequence[Run]) -> None:
+    """Checks that all runs were split by one protocol with the same settings."""
+    first, *others = ({"protocol": run.metrics["protocol"], **run.metrics["protocol_settings"]} for run in runs)
+    for run, other in zip(runs[1:], others, strict=True):
+        for name in first | other:
+            if first.get(name) != other.get(name):
+                raise ValueError(
+                    f"expected runs with the same {name.replace('_', ' ')}, got {first.get(name)} in "
+                    f"{runs[0].folder} and {other.get(name)} in {run.folder}. Fix: train both with the same options "
+                    "of the split"
+                )
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:

@@ -61,7 +61,8 @@ def test_runs_of_the_same_name_are_named_by_path(runs, tmp_path):
 
 def test_errors_of_compare(runs, others, tmp_path):
     ease, popularity = runs / "ease", others / "popularity"
-    assert "same split" in error_of("compare", ease, runs / "users")
+    error = error_of("compare", ease, runs / "users")
+    assert f"expected runs with the same protocol, got held-out-users in {ease} and random-ratings in" in error
     assert "RUN: expected at least two folders" in error_of("compare", ease)
     assert "expected different runs" in error_of("compare", ease, ease)
     assert "is not a run" in error_of("compare", ease, tmp_path)
