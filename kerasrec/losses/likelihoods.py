@@ -94,7 +94,7 @@ class GaussianNLL(RowLoss):
         self.observed_weight = observed_weight
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        weight = ops.where(y_true > 0, self.observed_weight, 1.0)
+        weight = ops.where(y_true > 0, ops.convert_to_tensor(self.observed_weight, "float32"), 1.0)
         return 0.5 * ops.sum(weight * ops.square(y_true - ops.cast(y_pred, "float32")), axis=-1)
 
     def get_config(self) -> dict[str, Any]:

@@ -170,7 +170,7 @@ class AutoRec(Recommender):
     def output_layer(self, inputs: Any) -> OutputLayer:
         """The factors of the output for a batch."""
         last, codes = self.dense[-1], self.encode(inputs)
-        return OutputLayer(codes, last.kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1]))
+        return OutputLayer(codes, last.kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1], "float32"))
 
     def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
         return [*input_axes(self.dense[0]), *output_axes(self.dense[-1])]

@@ -123,7 +123,7 @@ class Blend(Recommender):
         """The scores of each member, `(batch, n_items)`, with mean 0 and variance 1 over the unseen items of a row."""
         likes = self.observed(inputs)
         if isinstance(likes, SparseRows):
-            unseen = likes.scatter_add(ops.ones((likes.n_rows, self.n_items)), -likes.mask)
+            unseen = likes.scatter_add(ops.ones((likes.n_rows, self.n_items), "float32"), -likes.mask)
         else:
             unseen = 1.0 - likes.mask
         n = ops.maximum(ops.sum(unseen, axis=1, keepdims=True), 1.0)

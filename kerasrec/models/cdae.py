@@ -153,7 +153,7 @@ class CDAE(Recommender):
     def nodes_of(self, inputs: Any) -> Tensor:
         """V_u of each row, `(batch, latent_dim)`, 0 for unknown users."""
         if not (self.user_node and isinstance(inputs, Mapping) and "row" in inputs):
-            return ops.zeros((1, self.latent_dim))
+            return ops.zeros((1, self.latent_dim), "float32")
         row = ops.cast(inputs["row"], "int32")
         is_known = ops.expand_dims(ops.cast(row >= 0, "float32"), 1)
         return is_known * ops.take(self.nodes, ops.maximum(row, 0), axis=0)
@@ -174,7 +174,7 @@ class CDAE(Recommender):
         probability = ops.minimum(1.0, self.negatives * n_likes / ops.maximum(self.n_items - n_likes, 1.0))
         if not training:
             return ops.where(likes > 0, 1.0, probability)
-        draws = keras.random.uniform(ops.shape(likes), seed=self.negative_sampling) < probability
+        draws = keras.random.uniform(ops.shape(likes), dtype="float32", seed=self.negative_sampling) < probability
         return ops.where(likes > 0, 1.0, ops.cast(draws, "float32"))
 
     def compute_loss(

@@ -237,7 +237,8 @@ class CFN(AutoRec):
         hide = keras.random.uniform(ops.shape(target.values), seed=self.corruption) < self.dropout
         corrupted = rows.with_values(ops.where(hide, 0.0, rows.values))
         output = self.apply_layer(last, self.hidden(corrupted, side, training=True), side)
-        return {"output": output, "target": target, "weights": ops.where(hide, self.alpha, self.beta)}
+        weights = ops.where(hide, ops.convert_to_tensor(self.alpha, "float32"), self.beta)
+        return {"output": output, "target": target, "weights": weights}
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

@@ -258,7 +258,7 @@ def padded_at_end(inputs: Batch) -> Tensor:
     ids = ops.pad(ops.cast(inputs["ids"], "int32"), [[0, 0], [0, 1]], constant_values=-1)
     length = ops.shape(ids)[1]
     place = ops.arange(length, dtype="int32")
-    order = ops.argsort(ops.where(ids < 0, length, 0) + place, axis=1)
+    order = ops.argsort(length * ops.cast(ids < 0, "int32") + place, axis=1)
     return ops.take_along_axis(ids, order, axis=1)
 
 

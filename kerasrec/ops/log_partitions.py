@@ -65,7 +65,7 @@ def sum_of_log_partitions(
 
         start = (
             ops.zeros((), "int32"),
-            ops.zeros(()),
+            ops.zeros((), "float32"),
             ops.zeros_like(hidden),
             ops.zeros_like(kernel),
             ops.zeros_like(bias),

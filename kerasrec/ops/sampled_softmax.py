@@ -50,7 +50,7 @@ def sample_items(observed: SparseRows, n_items: int, n: int, seed: keras.random.
     entries = ops.concatenate([entries, ops.full((1,), n_items, "int32")], axis=0)
     n_entries = ops.maximum(ops.sum(ops.cast(is_entry, "int32")), 1)
     half = n // 2
-    uniform = keras.random.uniform((n,), seed=seed)
+    uniform = keras.random.uniform((n,), dtype="float32", seed=seed)
     from_entries = ops.take(entries, _one_per_stratum(uniform[:half], n_entries))
     from_catalogue = _one_per_stratum(uniform[half:], ops.convert_to_tensor(n_items))
     items = ops.sort(ops.minimum(ops.concatenate([from_entries, from_catalogue], axis=0), n_items - 1))
