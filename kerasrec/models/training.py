@@ -201,7 +201,8 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         """Trains as `keras.Model.fit` does, and accepts tables.
 
         Args:
-            x: `Interactions`, a scipy sparse matrix, or anything that Keras accepts and that yields the batch format.
+            x: `Interactions`, a sparse matrix of scipy, TensorFlow or JAX, or anything that Keras accepts and that
+                yields the batch format.
             y: omit it with a table: a row is its own target.
             batch_size: rows per batch.
             epochs: number of the last epoch.
@@ -287,7 +288,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         warn_if_trained_on(self.untracked.train_table(), held_out)
 
     def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Scores of all columns; `x` can be `Interactions` or a scipy sparse matrix.
+        """Scores of all columns; `x` can be `Interactions` or a sparse matrix, as in `fit`.
 
         The result for a table is a dense array of its shape. `recommend` returns only the best k.
         """

@@ -23,11 +23,12 @@ class MatrixTable(Interactions):
 
 
 def as_table(x: Any) -> Any:
-    """A table of a scipy sparse matrix. Other inputs are returned unchanged.
+    """A table of a sparse matrix of scipy, TensorFlow or JAX. Other inputs are returned unchanged.
 
     Raises:
-        TypeError: `x` is a split, a frame, or a sparse or ragged tensor.
+        TypeError: `x` is a split, a frame, or a ragged tensor.
     """
+    x = as_scipy(x)
     if sp.issparse(x):
         return MatrixTable.from_matrix(x)
     if isinstance(x, Split):
@@ -35,8 +36,23 @@ def as_table(x: Any) -> Any:
     kind = type(x).__name__
     if kind in ("DataFrame", "LazyFrame", "Series"):
         raise TypeError(f"`x`: expected Interactions, got a {kind}. Fix: `Interactions.from_frame(frame)`")
-    if kind in ("SparseTensor", "RaggedTensor", "BCOO", "BCSR"):
-        raise TypeError(f"`x`: expected Interactions or dense rows, got a {kind}. Fix: `Interactions.from_arrays(…)`")
+    if kind == "RaggedTensor":
+        raise TypeError(
+            "`x`: expected Interactions, a sparse matrix, padded ids or dense rows, got a RaggedTensor. Fix: "
+            '`{"ids": x.to_tensor(-1)}` for lists of column numbers, `Interactions.from_arrays(users, items)` for ids'
+        )
+    return x
+
+
+def as_scipy(x: Any) -> Any:
+    """A scipy sparse matrix of a sparse tensor of TensorFlow or JAX. Other inputs are returned unchanged."""
+    kind = type(x).__name__  # neither library is imported, because the other one may be missing
+    if kind == "SparseTensor":
+        return sp.coo_array((np.asarray(x.values), np.asarray(x.indices).T), shape=tuple(x.shape))
+    if kind == "BCOO":
+        return sp.coo_array((np.asarray(x.data), np.asarray(x.indices).T), shape=x.shape)
+    if kind == "BCSR":
+        return sp.csr_array(tuple(map(np.asarray, (x.data, x.indices, x.indptr))), shape=x.shape)
     return x
 
 
@@ -46,7 +62,7 @@ def check_held_out(data: Any, argument: str) -> None:
     Raises:
         TypeError: `data` is a table, a sparse matrix or a split.
     """
-    if isinstance(data, (Interactions, Split)) or sp.issparse(data):
+    if isinstance(data, (Interactions, Split)) or sp.issparse(as_scipy(data)):
         raise TypeError(
             f"`{argument}`: expected a held-out part, for example `split.validation`, `split.test` or "
             f"`HeldOut(inputs, targets)`, got {type(data).__name__}. Fix: split the table with a protocol"

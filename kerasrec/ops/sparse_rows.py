@@ -146,13 +146,13 @@ def observed_rows(inputs: Batch | Tensor, use_values: bool = False) -> SparseRow
     """The observed entries of a batch.
 
     Args:
-        inputs: `{"ids": (batch, length), "values": (batch, length)}`, or dense rows `(batch, n_columns)`, in which 0 is
-            not observed.
+        inputs: `{"ids": (batch, length), "values": (batch, length)}`, or rows `(batch, n_columns)`, dense or a
+            sparse tensor, in which 0 is not observed.
         use_values: whether entries have the values of the batch; 1 each otherwise.
     """
     if isinstance(inputs, Mapping):
         return from_padded_ids(inputs["ids"], inputs["values"] if use_values and "values" in inputs else 1.0)
-    dense = ops.cast(inputs, "float32")
+    dense = ops.cast(ops.convert_to_tensor(inputs, sparse=False), "float32")
     mask = ops.cast(dense != 0, "float32")
     return DenseRows(dense if use_values else mask, mask, ops.sum(mask, axis=1))
 

@@ -6,7 +6,7 @@ import pytest
 from kerasrec_testing.models import blocks, held_out
 
 from kerasrec import EASE, HeldOut, Interactions, MultVAE, OwnItems, evaluate
-from kerasrec.models.training_data import warn_if_nothing_is_unseen
+from kerasrec.models.training_data import as_table, warn_if_nothing_is_unseen
 
 
 @pytest.fixture(scope="module")
@@ -37,13 +37,29 @@ def test_fit_refuses_a_frame(model, table):
             use(frame, verbose=0)
 
 
-@pytest.mark.parametrize("kind", ["SparseTensor", "RaggedTensor"])
-def test_fit_refuses_sparse_and_ragged_tensors(model, kind):
+def test_sparse_tensors_are_read_as_their_matrix(model, table):
     import tensorflow as tf
 
-    tensor = tf.sparse.from_dense(np.eye(30)) if kind == "SparseTensor" else tf.ragged.constant([[1.0], [1.0, 2.0]])
-    with pytest.raises(TypeError, match=f"`x`: expected Interactions or dense rows, got a {kind}"):
-        model.fit(tensor, verbose=0)
+    tensor = tf.sparse.from_dense(table.matrix.toarray())
+    np.testing.assert_array_equal(as_table(tensor).matrix.toarray(), table.matrix.toarray())
+    expected = model.predict(table.matrix, verbose=0)
+    np.testing.assert_array_equal(model.predict(tensor, verbose=0), expected)
+    np.testing.assert_allclose(model(tensor), expected, atol=1e-6)
+
+
+def test_sparse_arrays_of_jax_are_read_as_their_matrix(table):
+    sparse = pytest.importorskip("jax.experimental.sparse")
+    dense = table.matrix.toarray()
+    for kind in (sparse.BCOO, sparse.BCSR):
+        np.testing.assert_array_equal(as_table(kind.fromdense(dense)).matrix.toarray(), dense)
+
+
+def test_fit_refuses_ragged_tensors(model):
+    import tensorflow as tf
+
+    for use in (model.fit, model.predict):
+        with pytest.raises(TypeError, match="`x`: expected Interactions, .*, got a RaggedTensor. Fix: "):
+            use(tf.ragged.constant([[3], [1, 2]]), verbose=0)
 
 
 def test_validation_and_evaluation_need_a_held_out_part(model, table):
