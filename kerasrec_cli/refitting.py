@@ -14,7 +14,11 @@ from kerasrec_cli.runtime import Command, resumable
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", help="Newer data of the same format.  [default: the data of RUN]")
 @click.option("--until", help="Leave out interactions at this date or time (ISO format, UTC) and later.")
-@click.option("--warm-start", is_flag=True, help="Begin with the weights of RUN. New users and items get new weights.")
+@click.option(
+    "--warm-start",
+    is_flag=True,
+    help="Begin with the weights of RUN. New users and items get new weights. A closed-form model is solved again.",
+)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in --out if it has other settings or other data.")
 @TRACK_OPTION

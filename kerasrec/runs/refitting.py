@@ -177,7 +177,10 @@ def _fit(
 ) -> None:
     """Trains from the last checkpoint to the best epoch of the chosen run, and writes the results."""
     split = Split.load(folder / "split")
-    if about["warm_start"] and not ZOO[config.model].closed_form:  # a closed-form model is solved again
+    is_closed_form = ZOO[config.model].closed_form
+    if about["warm_start"] and is_closed_form:
+        note(verbose, f"warm start: {config.model} has a closed form, so it is solved again on all rows")
+    if about["warm_start"] and not is_closed_form:
         model = warm_started_model(chosen.folder, split.train, config)
     else:
         model = build_model(config, split.train, settings)

@@ -145,6 +145,7 @@ def test_a_warm_start_begins_with_the_weights_of_the_run(vae, tmp_path):
     np.testing.assert_array_equal(warm.split().train.item_ids, likes.item_ids)
 
 
-def test_a_closed_form_model_is_solved_again_with_a_warm_start(ease, final, tmp_path):
-    warm = refit(ease, tmp_path / "warm", read_data=read_small, warm_start=True)
+def test_a_closed_form_model_is_solved_again_with_a_warm_start(ease, final, tmp_path, capsys):
+    warm = refit(ease, tmp_path / "warm", read_data=read_small, warm_start=True, verbose=1)
+    assert "warm start: ease has a closed form, so it is solved again on all rows" in capsys.readouterr().err
     np.testing.assert_array_equal(warm.model().get_weights()[0], final.model().get_weights()[0])
