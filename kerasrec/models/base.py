@@ -18,6 +18,7 @@ from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.lists import ItemLists
 from kerasrec.models.presets import Presets
+from kerasrec.models.saving import Saving
 from kerasrec.models.search_space import SearchSpace
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import EXCLUDED_SCORE
@@ -26,7 +27,7 @@ from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
 
 
-class Recommender(ItemLists, Training, Presets):
+class Recommender(ItemLists, Training, Presets, Saving):
     """Base of all models: one row of the interaction matrix in, one score per column out.
 
     A subclass implements `build`, `call(inputs, training)` and `compute_loss`. Outside training `call` returns scores
@@ -80,6 +81,7 @@ class Recommender(ItemLists, Training, Presets):
         seed: int | None = None,
         planned_steps: int | None = None,
         run_start: int = 0,
+        warm_started: bool = False,
         columns_digest: str | None = None,
         product_dtype: str | None = "auto",
         **kwargs: Any,
@@ -89,9 +91,10 @@ class Recommender(ItemLists, Training, Presets):
         self.n_columns = as_int_at_least(1, n_columns=n_columns)
         self.seed = seed
         self.product_dtype = product_dtype  # of the widest products in training, see `precision.product_dtype`
-        # State of the current run, see `plan_run`, and a digest of the columns' ids. `get_config` stores all three.
+        # State of the current run, see `plan_run`, and a digest of the columns' ids. `get_config` stores all four.
         self.planned_steps = planned_steps
         self.run_start = run_start
+        self.warm_started = warm_started
         self.columns_digest = columns_digest
         self.item_popularity = None
         # Outside Keras' tracking: compiled metrics and predictors are not weights of the model.
@@ -164,24 +167,8 @@ class Recommender(ItemLists, Training, Presets):
         """The constructor's arguments, read from the attributes of the same names."""
         parameters = inspect.signature(type(self).__init__).parameters.values()
         names = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
-        state = ["seed", "product_dtype", "planned_steps", "run_start", "columns_digest"]
+        state = ["seed", "product_dtype", "planned_steps", "run_start", "warm_started", "columns_digest"]
         return {**super().get_config(), **{name: getattr(self, name) for name in [*names, *state]}}
-
-    def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
-        """Saves the model with its optimizer as a `.keras` file; see `keras.Model.save`.
-
-        Raises:
-            ValueError: the file is an HDF5 file, which Keras could not load as a model again.
-        """
-        if str(filepath).endswith((".h5", ".hdf5")):
-            raise ValueError(
-                f"`filepath`: expected a file that ends in .keras, got {str(filepath)!r}. Keras cannot load a model "
-                'of its own class from HDF5. Fix: `save("model.keras")`, or `save_weights("model.weights.h5")`'
-            )
-        super().save(filepath, overwrite, zipped, **kwargs)
-
-    def get_build_config(self) -> None:
-        """None, because a model is built when it is constructed."""
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """The shape of the scores, `(batch, n_columns)`."""

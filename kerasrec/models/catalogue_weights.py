@@ -22,7 +22,7 @@ Axes = tuple[str | None, ...]
 SIZES = ("n_columns", "n_items", "n_users", "side_shape")
 """Constructor arguments that follow from the training table."""
 
-RUN_STATE = ("planned_steps", "run_start", "columns_digest")
+RUN_STATE = ("planned_steps", "run_start", "warm_started", "columns_digest")
 """Entries of `get_config` that `for_interactions` sets."""
 
 
@@ -62,8 +62,9 @@ class CatalogueWeights(PlannedRuns):
 
         Before training, it gives the same scores as this model to items of both catalogues, for histories of such
         items. New items and new users have the initial weights of the paper. Removed ones are dropped. The state of
-        the optimizer is kept, and the next `fit` begins a new run (learning rate, annealing). Closed-form models are
-        solved again on `train`.
+        the optimizer is kept. The next `fit` begins a new run, in which the learning rate starts again and annealed
+        values keep their ends. A quarter of the steps of the first run suffices. Closed-form models are solved again
+        on `train`.
 
         Args:
             train: the newer training table.
@@ -112,7 +113,6 @@ class CatalogueWeights(PlannedRuns):
             if self.optimizer.built:
                 slots = model.optimizer.variables
                 carry(self.optimizer.variables, slots, axes_of_slots(slots, model.weight_axes()), kept)
-            model.end_run()
         return model
 
     def layout_map(self, mesh: Any, axis: str = "model") -> Any:
@@ -152,7 +152,7 @@ class CatalogueWeights(PlannedRuns):
         seed = None if self.seed is None else self.seed_for(f"warm start {digest}")
         model = type(self).for_interactions(train, **{**config, "seed": seed, **arguments})
         model.seed = arguments.get("seed", self.seed)
-        model.planned_steps, model.run_start = self.planned_steps, self.run_start
+        model.planned_steps, model.warm_started = self.planned_steps, True
         return model
 
     def _check_previous(self, previous: Interactions) -> None:

@@ -24,6 +24,7 @@ from kerasrec.models.dense_stack import (
 )
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.schedules import HalvingDecay
 from kerasrec.models.search_space import Choice, Range
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
@@ -159,7 +160,8 @@ class DeepRec(Recommender):
             loss = self.squared_error(targets, output, sample_weight)
             scaled_loss = self.optimizer.scale_loss(loss)
         weights = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(scaled_loss, weights), weights, strict=True))
+        if weights:  # a frozen model has none
+            self.optimizer.apply_gradients(zip(tape.gradient(scaled_loss, weights), weights, strict=True))
         return loss * tf.distribute.get_strategy().num_replicas_in_sync, output  # Keras divides losses by it
 
     def _train_step_on_jax(self, state: Any, x: Any, y: Any, ratings: Any, sample_weight: Any) -> Any:
@@ -179,7 +181,8 @@ class DeepRec(Recommender):
             gradients, (loss, output, other_variables) = jax.grad(loss_of, has_aux=True)(
                 weights, other_variables, inputs, targets
             )
-            weights, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, weights)
+            if weights:  # a frozen model has none
+                weights, optimizer_variables = self.optimizer.stateless_apply(optimizer_variables, gradients, weights)
             first = first or (loss, output)
             inputs = jax.lax.stop_gradient(output)
             # `keras.distribution` needs batches padded with empty rows, which no mean may include.
@@ -216,10 +219,8 @@ class DeepRec(Recommender):
         """
         schedule: Any = rate or (0.005 if self.refeeds else 0.001)
         if self.planned_steps is not None:
-            updates = self.planned_steps * self.updates_per_batch
-            boundaries = [round(updates * share) for share in (0.24, 0.36, 0.48, 0.66, 0.72)]
-            rates = [schedule / 2**halvings for halvings in range(len(boundaries) + 1)]
-            schedule = keras.optimizers.schedules.PiecewiseConstantDecay(boundaries, rates)
+            steps, start = (n * self.updates_per_batch for n in (self.planned_steps, self.run_start))
+            schedule = HalvingDecay(schedule, steps, start, shares=(0.24, 0.36, 0.48, 0.66, 0.72))
         return keras.optimizers.SGD(schedule, momentum=0.9)
 
     # ---- interface ------------------------------------------------------------------------------

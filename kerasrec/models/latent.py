@@ -88,8 +88,8 @@ class AnnealedVAE(VariationalRecommender):
         """β at the current step."""
         return ops.minimum(self.beta, ops.cast(self.step, "float32") / self.anneal_steps)
 
-    def reset_schedules(self) -> None:
-        self.step.assign(0)
+    def reset_schedules(self, annealed_steps: int = 0) -> None:
+        self.step.assign(ops.maximum(self.step, annealed_steps) if annealed_steps else 0)
 
     def annealed_values(self) -> dict[str, float]:
         return {"beta": float(self.current_beta())}

@@ -216,7 +216,7 @@ class RecVAE(VariationalRecommender):
     def schedule_for(cls, steps: int | None, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {} if steps is None else {"refresh_steps": max(1, round(steps / 50))}
 
-    def reset_schedules(self) -> None:
+    def reset_schedules(self, annealed_steps: int = 0) -> None:
         self.step.assign(0)
 
     def default_optimizer(self) -> keras.optimizers.Optimizer:

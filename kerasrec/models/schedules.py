@@ -15,8 +15,37 @@ from kerasrec.types import Tensor
 from kerasrec.validation import check_at_least
 
 
+class RunSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """Base of the learning rates that change over one run. `Recommender.fit` moves them to the next run.
+
+    Args:
+        learning_rate: rate at the start.
+        steps: optimizer steps of the run.
+        start: optimizer step at which the run begins.
+    """
+
+    def __init__(self, learning_rate: float, steps: int, start: int = 0) -> None:
+        check_at_least(1, steps=steps)
+        self.learning_rate = learning_rate
+        self.steps = steps
+        self.start = start
+
+    def done(self, step: Tensor) -> Tensor:
+        """The steps of the run before `step`, float32 from 0 to `steps`."""
+        return ops.clip(ops.cast(step, "float32") - float(self.start), 0.0, float(self.steps))
+
+    def for_run(self, steps: int, start: int) -> RunSchedule:
+        """The same schedule for another run."""
+        schedule: RunSchedule = type(self).from_config({**self.get_config(), "steps": steps, "start": start})
+        return schedule
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return {"learning_rate": self.learning_rate, "steps": self.steps, "start": self.start}
+
+
 @public
-class CosineDecay(keras.optimizers.schedules.LearningRateSchedule):
+class CosineDecay(RunSchedule):
     """A learning rate that falls to 0 over one run and can begin at any optimizer step.
 
         rate(t) = learning_rate · ½ (1 + cos(π · min(max(t - start, 0), steps) / steps))
@@ -37,19 +66,41 @@ class CosineDecay(keras.optimizers.schedules.LearningRateSchedule):
     Source: Loshchilov and Hutter, SGDR: Stochastic Gradient Descent with Warm Restarts, ICLR 2017.
     """
 
-    def __init__(self, learning_rate: float, steps: int, start: int = 0) -> None:
-        check_at_least(1, steps=steps)
-        self.learning_rate = learning_rate
-        self.steps = steps
-        self.start = start
+    def __call__(self, step: Tensor) -> Tensor:
+        return self.learning_rate * 0.5 * (1.0 + ops.cos(math.pi * self.done(step) / self.steps))
+
+
+@public
+class HalvingDecay(RunSchedule):
+    """A learning rate that is halved at given shares of one run.
+
+    Args:
+        learning_rate: rate at the start.
+        steps: optimizer steps of the run.
+        start: optimizer step at which the run begins.
+        shares: shares of the run after which the rate is halved.
+
+    Example:
+        >>> from kerasrec.models.schedules import HalvingDecay
+        >>> decay = HalvingDecay(0.8, steps=10, shares=(0.5, 0.7))
+        >>> [round(float(decay(step)), 3) for step in (0, 5, 6, 8)]
+        [0.8, 0.8, 0.4, 0.2]
+    """
+
+    def __init__(self, learning_rate: float, steps: int, start: int = 0, shares: tuple[float, ...] = (0.5,)) -> None:
+        super().__init__(learning_rate, steps, start)
+        self.shares = tuple(shares)
 
     def __call__(self, step: Tensor) -> Tensor:
-        done = ops.cast(step, "float32") - float(self.start)
-        return self.learning_rate * 0.5 * (1.0 + ops.cos(math.pi * ops.clip(done / self.steps, 0.0, 1.0)))
+        done = self.done(step)
+        rate = ops.full_like(done, self.learning_rate)
+        for share in self.shares:
+            rate = ops.where(done > round(share * self.steps), 0.5 * rate, rate)
+        return rate
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""
-        return {"learning_rate": self.learning_rate, "steps": self.steps, "start": self.start}
+        return {**super().get_config(), "shares": self.shares}
 
 
 class PlannedRuns(keras.Model):
@@ -58,11 +109,13 @@ class PlannedRuns(keras.Model):
     Attributes:
         planned_steps: training steps of the current run, or None if no run was planned.
         run_start: training step at which it began.
+        warm_started: whether the next run is the first after `warm_start`.
     """
 
     default_batch_size: int
     planned_steps: int | None
     run_start: int
+    warm_started: bool
 
     @classmethod
     def steps_for(cls, n_rows: int, epochs: int, batch_size: int | None = None) -> int:
@@ -98,26 +151,37 @@ class PlannedRuns(keras.Model):
         If the steps fit into the rest of the planned run, the run continues. Otherwise, or if the optimizer has made
         no step since `compile`, a new run begins: learning rate and annealing start again, scaled to `steps`. Nothing
         changes if no run was planned.
+
+        In the first run after `warm_start`, annealed values keep their ends: annealing serves an untrained posterior,
+        and repeating it would undo much of what the model has learned.
         """
         optimizer = inner_optimizer(self.optimizer)
         done = int(as_number(optimizer.iterations)) // self.updates_per_batch
-        if self.planned_steps is None:
-            self.warn_if_rate_is_zero()
-            return
+        if self.planned_steps is not None:
+            if self.warm_started:
+                self._begin_run(steps, done, annealed_steps=steps)
+            else:
+                self._plan_run(self.planned_steps, steps, done)
+        self.warn_if_rate_is_zero()
+
+    def _plan_run(self, planned_steps: int, steps: int, done: int) -> None:
+        """Continues the planned run if `steps` fit into its rest, or begins a new one."""
         if done == 0:  # a model that was compiled again has the annealing and the `run_start` of an earlier run
-            self.reset_schedules()
-            self.continue_run(self.planned_steps, 0)
-        left = self.run_start + self.planned_steps - done
-        if steps <= left:
-            if steps < left and done == self.run_start:
-                warnings.warn(
-                    f"this run has {steps:,} steps and the model was planned for {self.planned_steps:,}, so its "
-                    "schedules will not end with it. Fix: pass the epochs and the batch size of `fit` to "
-                    "`for_interactions`",
-                    stacklevel=3,
-                )
-            return
-        self.reset_schedules()
+            self._begin_run(planned_steps, 0)
+        left = self.run_start + planned_steps - done
+        if steps > left:
+            self._begin_run(steps, done)
+        elif steps < left and done == self.run_start:
+            warnings.warn(
+                f"this run has {steps:,} steps and the model was planned for {planned_steps:,}, so its "
+                "schedules will not end with it. Fix: pass the epochs and the batch size of `fit` to "
+                "`for_interactions`",
+                stacklevel=4,
+            )
+
+    def _begin_run(self, steps: int, done: int, annealed_steps: int = 0) -> None:
+        """Begins a run of `steps` steps at step `done`."""
+        self.reset_schedules(annealed_steps)
         self.continue_run(steps, done)
 
     def warn_if_rate_is_zero(self) -> None:
@@ -137,6 +201,7 @@ class PlannedRuns(keras.Model):
         Schedules that the constructor was given (`anneal_steps`, `refresh_steps`) stay as they are.
         `Checkpoints.restore` calls it, so that a resumed run has the schedules of the interrupted one.
         """
+        self.warm_started = False
         if (planned_steps, run_start) == (self.planned_steps, self.run_start):
             return
         config = self.get_config()
@@ -149,18 +214,19 @@ class PlannedRuns(keras.Model):
             return
         optimizer = inner_optimizer(self.optimizer)
         schedule = optimizer._learning_rate  # the public property evaluates it
-        if isinstance(schedule, CosineDecay):
-            optimizer.learning_rate = self.cosine_decay(schedule.learning_rate)
+        if isinstance(schedule, RunSchedule) and planned_steps is not None:
+            optimizer.learning_rate = schedule.for_run(
+                *(n * self.updates_per_batch for n in (planned_steps, run_start))
+            )
         self.train_function = None  # schedules are constants of the compiled training step
 
-    def end_run(self) -> None:
-        """Ends the current run, so that the next `fit` begins a new one, however short it is."""
-        if self.planned_steps is not None and self.compiled:
-            done = int(as_number(inner_optimizer(self.optimizer).iterations)) // self.updates_per_batch
-            self.run_start = done - self.planned_steps
+    def reset_schedules(self, annealed_steps: int = 0) -> None:
+        """Sets the weights that count the steps of a run to 0; override it if the model has one.
 
-    def reset_schedules(self) -> None:
-        """Sets the weights that count the steps of a run to 0; override it if the model has one."""
+        Args:
+            annealed_steps: if positive, the model is annealed already: the count of an annealed value stays, or becomes
+                this number of steps if that is higher.
+        """
 
     def annealed_values(self) -> dict[str, float]:
         """The present values of what is annealed over a run, for example `{"beta": 0.1}`."""

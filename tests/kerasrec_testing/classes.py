@@ -70,6 +70,7 @@ EXAMPLES = {
     # optimizers and learning rate schedules
     "Adam": Example({"learning_rate": 0.125, "lazy": True}),
     "CosineDecay": Example({"learning_rate": 0.01, "steps": 7, "start": 2}),
+    "HalvingDecay": Example({"learning_rate": 0.01, "steps": 7, "start": 2, "shares": (0.25, 0.75)}),
     # callbacks
     "Checkpoints": Example({"folder": "checkpoints", "monitor": "val_rmse", "mode": "min"}),
 }

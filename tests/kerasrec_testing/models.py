@@ -131,6 +131,18 @@ def fitted(case: str, table: Interactions | None = None, epochs: int = 2, **argu
     return model
 
 
+class Recorder(keras.callbacks.Callback):
+    """Records the learning rate and the annealed values before each batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates, self.betas = [], []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self.rates.append(float(self.model.optimizer.learning_rate))
+        self.betas.append(self.model.annealed_values().get("beta"))
+
+
 class OneCheckpoint(Checkpoints):
     """Writes a single epoch, which is the state that an interruption after it leaves."""
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from kerasrec_testing.models import CASES, SIDE, TRAINED, blocks, make, table_for
+from kerasrec_testing.models import CASES, SIDE, TRAINED, Recorder, blocks, make, table_for
 
 from kerasrec import CFN, EASE, ELSA, AutoRec, Blend, Interactions, MultVAE
 from kerasrec.models import Recommender
@@ -139,24 +139,54 @@ def test_new_items_start_like_those_of_an_untrained_model():
     assert not np.allclose(new_rows, initial[:5])
 
 
-def test_training_continues_in_a_new_run():
+@pytest.fixture
+def warm_vae():
+    """A model after 8 steps on an older table, moved to a newer one, and the newer table."""
     older, newer = older_and_newer("mult_vae")
     model = MultVAE.for_interactions(older, epochs=4, batch_size=40, hidden_dims=(8,), latent_dim=4, seed=1)
-    model.compile()
+    model.compile(model.decaying_optimizer(0.004))
     model.fit(older, epochs=4, batch_size=40, verbose=0)
-    warm = model.warm_start(newer, older)
-    assert warm.seed == model.seed
+    return model.warm_start(newer, older), newer
+
+
+def test_after_a_warm_start_the_rate_falls_again_and_annealing_is_not_repeated(warm_vae, tmp_path):
+    warm, newer = warm_vae
     np.testing.assert_array_equal(warm.item_popularity.counts, newer.item_counts)
-    warm.fit(newer, epochs=1, batch_size=45, verbose=0)
-    assert warm.run_plan() == {"planned_steps": 2, "run_start": 8}
-    assert int(warm.step) == 2
+    assert warm.seed == 1
+    warm.save(tmp_path / "model.keras")
+    for model in (warm, keras.saving.load_model(tmp_path / "model.keras")):
+        recorder = Recorder()
+        model.fit(newer, epochs=1, batch_size=45, callbacks=[recorder], verbose=0)  # 2 steps
+        assert model.run_plan() == {"planned_steps": 2, "run_start": 8}
+        np.testing.assert_allclose(recorder.rates, [0.004, 0.002], rtol=1e-4)
+        np.testing.assert_allclose(recorder.betas, [0.2, 0.2], rtol=1e-4)
+
+
+def test_the_second_run_after_a_warm_start_is_a_whole_run(warm_vae):
+    warm, newer = warm_vae
+    for _ in range(2):
+        recorder = Recorder()
+        warm.fit(newer, epochs=1, batch_size=45, callbacks=[recorder], verbose=0)
+    assert warm.run_plan() == {"planned_steps": 2, "run_start": 10}
+    np.testing.assert_allclose(recorder.rates, [0.004, 0.002], rtol=1e-4)
+    assert recorder.betas[0] == 0
+
+
+def test_annealing_is_not_repeated_if_a_warm_started_model_is_compiled_again(warm_vae):
+    warm, newer = warm_vae
+    warm.compile(warm.decaying_optimizer(0.01))
+    recorder = Recorder()
+    warm.fit(newer, epochs=1, batch_size=45, callbacks=[recorder], verbose=0)
+    np.testing.assert_allclose(recorder.rates, [0.01, 0.005], rtol=1e-4)
+    np.testing.assert_allclose(recorder.betas, [0.2, 0.2], rtol=1e-4)
 
 
 def test_a_short_run_after_an_interrupted_one_is_a_new_run():
     table = blocks("ratings")
     model = AutoRec.for_interactions(table, epochs=10, batch_size=45, rows="users", hidden_dims=(4,), seed=1)
     model.compile()
-    model.fit(table, epochs=2, batch_size=45, verbose=0)
+    with pytest.warns(UserWarning, match="this run has 4 steps"):
+        model.fit(table, epochs=2, batch_size=45, verbose=0)
     warm = model.warm_start(table, table)
     warm.fit(table, epochs=1, batch_size=45, verbose=0)
     assert warm.run_plan() == {"planned_steps": 2, "run_start": 4}

@@ -165,3 +165,14 @@ def test_the_default_learning_rate_falls_to_0_at_the_last_update_of_the_run(refe
 def test_negative_refeeds_are_refused():
     with pytest.raises(ValueError, match="`refeeds`: expected at least 0, got -1"):
         DeepRec(5, refeeds=-1)
+
+
+def test_a_frozen_model_reports_its_loss():
+    table = table_for("deep_rec")
+    model = DeepRec.for_interactions(table, hidden_dims=(4,), refeeds=1, seed=1)
+    model.trainable = False
+    model.compile()
+    before = model.get_weights()
+    assert np.isfinite(model.fit(table, batch_size=45, verbose=0).history["loss"]).all()
+    for weight, expected in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(weight, expected)

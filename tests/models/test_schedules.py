@@ -5,23 +5,11 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from kerasrec_testing.models import blocks
+from kerasrec_testing.models import Recorder, blocks
 
 from kerasrec import SVAE, AutoRec, DeepRec, MultVAE, RecVAE
 from kerasrec.callbacks import Checkpoints
 from kerasrec.models.schedules import CosineDecay
-
-
-class Recorder(keras.callbacks.Callback):
-    """Records the learning rate and the annealed values before each batch."""
-
-    def __init__(self):
-        super().__init__()
-        self.rates, self.betas = [], []
-
-    def on_train_batch_begin(self, batch, logs=None):
-        self.rates.append(float(self.model.optimizer.learning_rate))
-        self.betas.append(self.model.annealed_values().get("beta"))
 
 
 def test_cosine_decay_falls_from_the_rate_to_0_between_start_and_end():
@@ -46,6 +34,17 @@ def test_the_learning_rate_decays_again_in_each_run(kind):
         expected = [top * 0.5 * (1 + np.cos(np.pi * step / steps)) for step in range(steps)]
         np.testing.assert_allclose(recorder.rates, expected, rtol=1e-4)
         assert float(model.optimizer.learning_rate) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_the_rate_of_the_papers_optimizer_is_halved_again_in_each_run():
+    table = blocks("ratings")
+    model = DeepRec.for_interactions(table, epochs=10, batch_size=45, hidden_dims=(4,), refeeds=0, seed=1)
+    model.compile(model.paper_optimizer(0.032))
+    for _ in range(2):
+        recorder = Recorder()
+        model.fit(table, epochs=10, batch_size=45, callbacks=[recorder], verbose=0)  # 20 steps
+        halvings = [0] * 6 + [1] * 2 + [2] * 3 + [3] * 3 + [4] * 1 + [5] * 5
+        np.testing.assert_allclose(recorder.rates, [0.032 / 2**n for n in halvings], rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", [MultVAE, SVAE])
@@ -102,9 +101,10 @@ def test_a_run_of_the_planned_length_gives_no_warning():
         model.fit(table, epochs=2, batch_size=45, verbose=0)
 
 
-def test_without_a_plan_a_learning_rate_of_0_gives_a_warning():
+@pytest.mark.parametrize("epochs", [None, 1])
+def test_a_schedule_of_keras_that_has_ended_at_0_gives_a_warning(epochs):
     table = blocks("ratings")
-    model = AutoRec.for_interactions(table, rows="users", hidden_dims=(4,))
+    model = AutoRec.for_interactions(table, epochs, 45, rows="users", hidden_dims=(4,))
     model.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(0.01, 2)))
     model.fit(table, epochs=1, batch_size=45, verbose=0)
     with pytest.warns(UserWarning, match="the learning rate is 0: `fit` changes no weight. Fix: compile again"):
