@@ -139,6 +139,14 @@ class ClosedForm(Recommender):
         callback_list.on_train_end(logs)
         return history
 
+    def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
+        """Not supported: a batch is not enough to solve for the weights.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"`train_on_batch`: {type(self).__name__} is solved from all rows at once. Fix: `fit(table)`")
+
     def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Self:
         """A new model, solved on a newer table; see `Recommender.warm_start`.
 

@@ -87,11 +87,3 @@ def test_symbolic_lists_of_ids_are_refused_in_a_part_of_a_model():
     model = make("mult_vae", table_for("mult_vae"))
     with pytest.raises(ValueError, match="expected dense rows as symbolic inputs"):
         model.encode({"ids": keras.Input((None,), dtype="int32")})
-
-
-@pytest.mark.parametrize("name", ["model.h5", "model.hdf5"])
-def test_an_hdf5_file_that_keras_could_not_load_is_refused(name, tmp_path):
-    model = make("elsa", table_for("elsa"))
-    with pytest.raises(ValueError, match=r"`filepath`: expected a file that ends in .keras, got .*Fix: `save"):
-        model.save(tmp_path / name)
-    assert not (tmp_path / name).exists()

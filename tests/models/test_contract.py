@@ -4,6 +4,8 @@ Each case of `kerasrec_testing.models.CASES` passes every test of this file. `tr
 share: they read it and never change it.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -25,6 +27,7 @@ from kerasrec_testing.models import (
 )
 
 from kerasrec import Interactions, evaluate
+from kerasrec.inference.recommend import TopK
 
 pytestmark = pytest.mark.parametrize("case", CASES)
 
@@ -60,6 +63,20 @@ def test_a_saved_model_loaded_in_a_new_process_gives_the_same_scores(case, loade
     metrics = loader.ask(case=case, folder=str(tmp_path))
     assert metrics[1:] == [metric.name for metric in model.metrics[1:]]
     np.testing.assert_allclose(np.load(tmp_path / "loaded.npy"), scores(model, table_for(case)), rtol=0, atol=1e-6)
+
+
+def test_an_hdf5_file_that_keras_could_not_load_is_refused(case, tmp_path):
+    for name in ("model.h5", "model.hdf5"):
+        with pytest.raises(ValueError, match=r"`filepath`: expected a file that ends in .keras, got .*Fix: `save"):
+            trained(case).save(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_trained_model_has_a_summary_of_its_weights(case, capsys):
+    model = trained(case)
+    model.summary(expand_nested=True, show_trainable=True)
+    counted = model.trainable_weights or model.weights
+    assert f"{sum(np.prod(weight.shape, dtype=int) for weight in counted):,}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
@@ -170,14 +187,26 @@ def test_without_a_known_item_the_most_popular_items_are_recommended(case, tmp_p
     np.testing.assert_array_equal(without.item_ids, [table.item_ids[order[2:5]]] * 2)
 
 
-def test_exclude_and_candidates(case):
+def test_exclude_and_candidates_also_of_concurrent_requests(case):
     model, table = trained(case), table_for(case)
-    allowed = table.item_ids[:20].tolist()
-    lists = model.recommend(table, k=20, users=[5, 0], exclude=allowed[:3], candidates=allowed)
     unrestricted = model.recommend(table, k=N_ITEMS, users=[5, 0])
-    for user in range(2):
-        expected = [i for i in unrestricted.item_ids[user].tolist() if i in allowed[3:]]
-        assert [i for i in lists.item_ids[user].tolist() if i >= 0] == expected
+
+    def lists_of(start):
+        allowed = table.item_ids[start : start + 20].tolist()
+        return allowed, model.recommend(table, k=20, users=[5, 0], exclude=allowed[:3], candidates=allowed)
+
+    with ThreadPoolExecutor(4) as executor:
+        for allowed, lists in executor.map(lists_of, range(8)):
+            for user in range(2):
+                expected = [i for i in unrestricted.item_ids[user].tolist() if i in allowed[3:]]
+                assert [i for i in lists.item_ids[user].tolist() if i >= 0] == expected
+
+
+def test_requests_of_any_length_share_few_predictors(case):
+    model, table = trained(case), table_for(case)
+    for k in (*range(1, 9), 16, N_ITEMS):
+        assert model.recommend(table, k=k, users=[5]).item_ids.shape == (1, k)
+    assert sum(predictor is TopK for predictor, *_ in model.predictor_cache.predictors) <= 5  # 30 items: 2, 4, …, 32
 
 
 def test_a_model_saved_before_compile_is_loaded_uncompiled(case, tmp_path):

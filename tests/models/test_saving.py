@@ -1,0 +1,30 @@
+"""Keras' own methods that save, load, export and quantize."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from kerasrec_testing.models import fitted, scores, table_for, trained
+
+
+@pytest.mark.parametrize("case", ["auto_rec items", "ease"])
+def test_the_export_of_keras_has_the_scores_of_the_model(case, tmp_path):
+    model, table = trained(case), table_for(case)
+    model.export(tmp_path, verbose=False)
+    batch = model.batches(table)[0][0]
+    exported = tf.saved_model.load(tmp_path)
+    result = exported.serve({name: tf.constant(array) for name, array in batch.items()})
+    np.testing.assert_allclose(result, model(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["elsa", "ease"])
+def test_quantization_of_a_model_without_layers_is_refused(case):
+    with pytest.raises(ValueError, match="`quantize`: expected a model with layers, got E"):
+        trained(case).quantize("int8")
+
+
+def test_quantization_keeps_the_scores_approximately():
+    model, table = fitted("auto_rec users"), table_for("auto_rec users")
+    before = scores(model, table)
+    with pytest.warns(UserWarning):  # the first layer has no quantized form
+        model.quantize("int8")
+    np.testing.assert_allclose(scores(model, table), before, atol=0.05)
