@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -48,7 +50,16 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     click.echo(f"written: {to}")
 
 
-@click.command(cls=Command)
+class _Explore(Command):
+    """A command that first reports what the reader waits for."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        if sys.stderr.isatty():
+            click.echo("starting TensorFlow …", err=True)
+        return super().invoke(ctx)
+
+
+@click.command(cls=_Explore)
 @click.argument("runs", metavar="RUN [RUN2]", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port; 0: free port.")
 @click.option("--open/--no-open", "open_page", default=True, show_default=True, help="Open the page in a browser.")
@@ -63,6 +74,8 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     Example:
       kerasrec explore run --save page.html
     """  # noqa: D301 - click reads the character \b
+    from tqdm.auto import tqdm
+
     from kerasrec.explorer import Explorer, PageServer, saved_page
     from kerasrec.runs import Run
 
@@ -73,8 +86,9 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     if to is not None:
         check_file("--save", to)
     opened = [Run(run) for run in runs]
+    loading = tqdm(opened, "loading and exporting the model", unit="run", leave=False, disable=None)
     if to is not None:
-        explorers = [Explorer(run) for run in opened]
+        explorers = [Explorer(run) for run in loading]
         question = None if user is None else explorers[0].question_for(user)
         to.write_text(saved_page(explorers, question), encoding="utf-8")
         click.echo(f"written: {to}")
@@ -84,6 +98,6 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
         click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
         if open_page:
             click.launch(server.address)
-        server.show([Explorer(run) for run in opened])  # the page waits for it
+        server.show([Explorer(run) for run in loading])  # the page waits for it
         server.prepare()
         server.wait()

@@ -32,6 +32,17 @@ def score_reasons(scores: FloatArray, column: int, items: Sequence[dict[str, Any
     return [{**items[i], "change": round_for_page(changes[i])} for i in best]
 
 
+def most_changed_units(outputs: Sequence[LayerOutput], place: int) -> dict[str, int]:
+    """For each layer, the unit that changes most when an item is left out. Layers that do not change are omitted.
+
+    Args:
+        outputs: of the layers, each `(1 + n, units)`: with the full history, then without each of `n` items.
+        place: of the item among the `n`.
+    """
+    changes = {output.name: np.abs(output.values[1 + place] - output.values[0]) for output in outputs}
+    return {name: int(change.argmax()) for name, change in changes.items() if change.any()}
+
+
 def strongest_units(output: LayerOutput, items: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The most active units of a layer, each with the items that change it most.
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasrec.data import HeldOut, Interactions
 from kerasrec.explorer.activations import LayerOutput, LayerRecorder, summary
-from kerasrec.explorer.attribution import score_reasons, strongest_units
+from kerasrec.explorer.attribution import most_changed_units, score_reasons, strongest_units
 from kerasrec.explorer.catalogue import MAX_RESULTS, Catalogue
 from kerasrec.explorer.export_client import ExportClient
 from kerasrec.explorer.loss_demo import LossDemo
@@ -86,6 +86,11 @@ class Explorer:
             "answers": self.answers,
             "has_layers": self.reads_history and self.recorder.has_layers,
             "has_code": self.reads_history and self.model.code_layer is not None,
+            "rows": self.model.rows,
+            "weights": [
+                {"name": weight.path.removeprefix(f"{self.model.name}/"), "shape": list(weight.shape)}
+                for weight in self.model.inference_weights
+            ],
         }
 
     @cached_property
@@ -170,19 +175,22 @@ class Explorer:
 
         Returns:
             `reasons`: for each item of the list, the history items that raise its score most. `units`: for each
-            layer, the most active units with the history items that change them most. `left_out`: how many items
-            were left out, one at a time.
+            layer, the most active units with the history items that change them most. `paths`: for each item that
+            was left out, the unit of each layer that changes most. `left_out`: how many items were left out, one at
+            a time.
         """
         known = question.restricted_to(self.catalogue)
         if not self.reads_history or not known.history:
-            return {"reasons": {}, "units": {}, "left_out": 0}
+            return {"reasons": {}, "units": {}, "paths": {}, "left_out": 0}
         places = places_to_leave_out(len(known.history), self.model.ordered)
         items = [self.catalogue.item_with_id(known.history[place]) for place in places]
         questions = [known, *(known.without(place) for place in places)]
         scores = self.export.scores(questions)
+        outputs = self._layer_outputs(questions)
         return {
             "reasons": {str(column): score_reasons(scores, column, items) for column in self._listed_columns(known)},
-            "units": {output.name: strongest_units(output, items) for output in self._layer_outputs(questions)},
+            "units": {output.name: strongest_units(output, items) for output in outputs},
+            "paths": {str(item["column"]): most_changed_units(outputs, i) for i, item in enumerate(items)},
             "left_out": len(places),
         }
 

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tqdm.auto import tqdm
+
 from kerasrec.explorer.api import answer, check_comparable, search
 from kerasrec.explorer.explorer import Explorer
 from kerasrec.explorer.question import Question
@@ -69,11 +71,11 @@ class PageServer:
     def prepare(self) -> None:
         """Computes once what is slow the first time: TensorFlow's graphs, and the two models of `losses`."""
         explorers = self._http.explorers
-        for run, explorer in enumerate(explorers):
-            question = explorer.example_question()
-            for name in ("explain", "why", "losses"):
-                with self._http.lock_for(name):
-                    answer(explorers, name, run, question)
+        pairs = [(run, name) for run in range(len(explorers)) for name in ("explain", "why", "losses")]
+        for run, name in tqdm(pairs, "preparing the steps", unit="step", leave=False, disable=None):
+            question = explorers[run].example_question()
+            with self._http.lock_for(name):
+                answer(explorers, name, run, question)
 
     def wait(self) -> None:
         """Blocks until the process is interrupted."""

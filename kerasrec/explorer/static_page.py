@@ -12,7 +12,10 @@ from kerasrec.explorer.explorer import Explorer
 from kerasrec.explorer.question import Question
 
 PAGE = Path(__file__).with_name("page")
-SCRIPTS = ("dom.js", "charts.js", "state.js", "steps.js", "model_steps.js", "app.js")
+SCRIPTS = (
+    *("dom.js", "theme.js", "charts.js", "state.js", "hourglass.js", "flow.js", "result.js"),
+    *("steps.js", "model_steps.js", "app.js"),
+)
 """The modules of the page, each after those that it imports."""
 
 

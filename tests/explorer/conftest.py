@@ -77,7 +77,8 @@ def new_page(browser):
         page.on("request", check_address)
         pages.append(page)
         page.goto(address)
-        page.wait_for_selector("#step[aria-busy=false]")
+        for part in ("#result", "#step"):
+            page.wait_for_selector(f"{part}[aria-busy=false]")
         return page
 
     yield open_page

@@ -38,7 +38,8 @@ class Reader:
             self.question = json.loads(request.post_data)
 
     def ready(self):
-        self.page.wait_for_selector("#step[aria-busy=false]")
+        for part in ("#result", "#step"):
+            self.page.wait_for_selector(f"{part}[aria-busy=false]")
 
     def click(self, selector):
         self.page.click(selector)
@@ -55,11 +56,13 @@ class Reader:
         return self.page.text_content(selector)
 
     def titles(self):
-        cells = "#body tbody tr td:nth-child(2) > div"
-        return self.page.eval_on_selector_all(cells, "cells => cells.map(c => c.firstChild.textContent)")
+        read = "titles => titles.map(title => title.firstChild.textContent)"
+        shown, walked = (self.page.eval_on_selector_all(s, read) for s in ("#top .title", "#body tbody td > div"))
+        assert shown == walked  # the opening view and the step
+        return shown
 
     def open_history(self):
-        self.page.eval_on_selector("#who", "element => { element.open = true }")
+        self.page.eval_on_selector("#change", "element => { element.open = true }")
 
     def shot(self, name):
         if "KERASREC_SHOTS" in os.environ:
@@ -129,7 +132,7 @@ def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path)
             # Selects a layer, the other loss, and draws again.
             reader.step("layers")
             reader.click("#layer-1")
-            assert reader.text("#layer h3")
+            assert reader.text("#layer h4")
             reader.step("losses")
             reader.click("#loss-plain")
             reader.shot(f"{run}-plain")
@@ -141,7 +144,7 @@ def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path)
 
         # Removes an item, and turns pages by keyboard.
         reader.open_history()
-        reader.click("#history li >> nth=0 >> button")
+        reader.click("#history li >> nth=0 >> .remove")
         assert page.locator("#history li").count() == 2
         page.focus("#steps button[aria-current]")
         title = reader.text("#step-title")

@@ -74,8 +74,37 @@ def test_the_saved_page_has_what_the_model_declares(case):
     assert any(saved["answers"]["why 0"]["reasons"].values()) == reads_the_history
 
 
+def check_result(page, saved):
+    """The opening view shows the list, a stage for each layer, and what each layer and item does."""
+    facts, explanation, why = (
+        saved["about"]["runs"][0],
+        *(saved["answers"][f"{name} 0"] for name in ("explain", "why")),
+    )
+    assert page.locator("#top .item").count() == len(explanation["list"])
+    assert page.locator("#top .hit").count() == sum(item["held_out"] for item in explanation["list"])
+    assert page.locator("#top .because").count() == sum(map(bool, why["reasons"].values()))
+    beside = {"log_var", "side_0"}
+    hidden = [y for y in explanation["layers"] if y["name"] not in beside and y["units"] != facts["n_items"]]
+    n_stages = 2 + (len(hidden) or 1)  # a model without layers shows its weights
+    assert page.locator("#hourglass .stage").count() == n_stages
+    for stage in range(n_stages):
+        page.press(f"#stage-{stage}", "Enter")
+        assert page.get_attribute(f"#stage-{stage}", "aria-pressed") == "true"
+        assert page.inner_text("#detail h3") == page.get_attribute(f"#stage-{stage}", "aria-label")
+    page.click("#top .item >> nth=0")
+    best = explanation["list"][0]
+    assert page.inner_text("#detail h3") == best["title"]
+    reasons = why["reasons"].get(str(best["column"]), [])
+    assert page.locator("#history .on").count() == page.locator("#hourglass .path").count() == len(reasons)
+    page.click("[aria-label='Stage back']")
+    assert page.locator("#top .pending").count() == len(explanation["list"])
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert facts["model"] in page.inner_text("h1")
+
+
 def test_the_browser_shows_every_step(case, new_page):
     page = new_page(case.page.as_uri(), width=390)
+    check_result(page, answers_in(case.page))
     facts = answers_in(case.page)["about"]["runs"][0]
     optional = [name for name in ("draws", "prefixes", "weights") if name in facts["answers"]]
     layers = ["layers"] * facts["has_layers"] + ["code"] * facts["has_code"]

@@ -79,6 +79,16 @@ def test_items_that_do_not_change_a_unit_are_not_shown(explorer_of):
     assert set(drivers) == {question.history[-1]}
 
 
+def test_a_path_passes_the_unit_that_changes_most(explorer_of):
+    explorer = explorer_of("vae")
+    question = explorer.example_question()
+    rows = Interactions.from_histories([question.history, question.history[1:]], explorer.train)
+    mean, _ = explorer.model.posterior(explorer.model.batches(rows, 2)[0][0])
+    changes = np.abs(np.subtract(*np.asarray(mean)))
+    column = explorer.catalogue.columns(question.history[:1])[0]
+    assert explorer.why(question)["paths"][str(column)]["mean"] == changes.argmax()
+
+
 def test_losses_of_ratings_are_squared_errors(explorer_of):
     answer = explorer_of("ratings").explain(explorer_of("ratings").example_question())
     assert answer["loss"] == "squared error"

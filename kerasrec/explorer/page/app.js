@@ -1,12 +1,13 @@
-// The page of `kerasrec explore`: selects a history and a run, and shows the steps.
+// The page of `kerasrec explore`: selects a history and a run, and shows the result and the steps.
 
 import { $, count, el, number } from "./dom.js";
+import { addResultListeners, drawPicture, showResult } from "./result.js";
 import { facts, get, isRatings, metricsText, modelName, post, readsHistory, saved, setQuestion, state } from "./state.js";
 import { PIPELINE_STEPS } from "./steps.js";
 import { MODEL_STEPS } from "./model_steps.js";
+import { addThemeButton } from "./theme.js";
 
 const STEPS = { ...PIPELINE_STEPS, ...MODEL_STEPS };
-const NARROW = 832; // pixels; below, style.css puts the history above the steps
 let rendering = 0; // number of the latest rendering, so that a late answer does not overwrite a newer page
 
 const shownSteps = () => Object.keys(STEPS).filter((key) => STEPS[key].when?.() ?? true);
@@ -50,7 +51,7 @@ function errorMessage(error) {
 
 function go(key) {
   state.step = key;
-  history.replaceState(null, "", `#${key}`);
+  if (location.protocol !== "about:") history.replaceState(null, "", `#${key}`); // a notebook's cell has no address
   show("step");
 }
 
@@ -66,12 +67,14 @@ function goBy(change) {
 function showQuestion() {
   const { history: items, ratings, user } = state.question;
   const canEdit = readsHistory() && !saved;
-  $("whose").textContent = user === null ? "List for a new user" : `List for test user ${user}`;
+  $("whose").textContent = user === null ? "New user" : `Test user ${user}`;
   $("build").hidden = !readsHistory();
   $("history-title").textContent = `History: ${count(items.length)} ${items.length === 1 ? "item" : "items"}`;
-  $("history").replaceChildren(...items.map((item, i) => el("li", {}, item.title,
-    isRatings() ? el("span", { class: "soft" }, ` ${number(ratings[i] ?? facts().rating_range[1])}`) : null,
-    canEdit ? el("button", { type: "button", "aria-label": `Remove ${item.title}`, onclick: () => removeItem(i) }, "×") : null)));
+  $("history").replaceChildren(...items.map((item, i) => el("li", { "data-stage": 0 },
+    el("button", { type: "button", class: "item", "data-column": item.column, "aria-pressed": "false" }, el("span", { class: "title" }, item.title),
+      isRatings() ? el("span", { class: "n soft" }, number(ratings[i] ?? facts().rating_range[1])) : null),
+    canEdit ? el("button", { type: "button", class: "remove", "aria-label": `Remove ${item.title}`, onclick: () => removeItem(i) }, "×") : null)));
+  showResult().catch((error) => $("detail").replaceChildren(errorMessage(error)));
   show();
 }
 
@@ -84,7 +87,7 @@ function changeQuestion(question, message) {
 function removeItem(place) {
   const { history: items, ratings, user } = state.question;
   changeQuestion({ history: items.toSpliced(place, 1), ratings: ratings.toSpliced(place, 1), user }, `${items[place].title} removed.`);
-  ($("history").querySelectorAll("button")[place] ?? $("items")).focus();
+  ($("history").querySelectorAll(".remove")[place] ?? $("items")).focus();
 }
 
 function addItem(item) {
@@ -157,7 +160,7 @@ function selectRun(run) {
   state.run = run;
   state.layer = 0;
   const { data, protocol, n_items, n_users, rating_range: [low, high] } = facts();
-  $("model").textContent = modelName(run);
+  $("model").textContent = $("through-title").textContent = modelName(run);
   $("run").textContent = `${data}: ${count(n_users)} training users, ${count(n_items)} items; protocol ${protocol}. Test: ${metricsText(run)}.`;
   for (const id of ["rating", "rating-label"]) $(id).hidden = !isRatings();
   if (isRatings()) Object.assign($("rating"), { min: low, max: high, value: $("rating").value || high });
@@ -198,17 +201,23 @@ function addListeners() {
     buttons[buttons.indexOf(document.activeElement) + change]?.focus();
   });
   let resized;
-  window.addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(() => show(document.activeElement?.id), 200); });
+  window.addEventListener("resize", () => { clearTimeout(resized); resized = setTimeout(repaint, 200); });
+  addResultListeners();
+  addThemeButton(() => show());
+}
+
+function repaint() {
+  drawPicture();
+  show(document.activeElement?.id);
 }
 
 async function start() {
   const { runs, example } = saved ? saved.about : await get("api/about");
   state.runs = runs;
   state.step = location.hash.slice(1) || state.step;
-  if (window.innerWidth < NARROW) $("who").open = false; // it would stand between the reader and the steps
   setQuestion(example);
   if (runs.length > 1) addRunChoice();
-  if (saved) for (const id of ["search", "save"]) $(id).hidden = true;
+  if (saved) $("change").hidden = true;
   addListeners();
   selectRun(0);
 }

@@ -2,8 +2,10 @@
 
 import { el } from "./dom.js";
 
+/** A colour of style.css, for the theme of the page: the value of a custom property still has both themes. */
 function colour(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  document.body.style.caretColor = `var(${name})`;
+  return getComputedStyle(document.body).caretColor;
 }
 
 /** A canvas that is painted as soon as it is on the page and has a size. */

@@ -3,7 +3,17 @@
 export const $ = (id) => document.getElementById(id);
 
 export function el(tag, attributes = {}, ...children) {
-  const element = document.createElement(tag);
+  return filled(document.createElement(tag), attributes, children);
+}
+
+const NAMESPACE = $("picture").namespaceURI;
+
+/** An element of an inline SVG picture. */
+export function svg(tag, attributes = {}, ...children) {
+  return filled(document.createElementNS(NAMESPACE, tag), attributes, children);
+}
+
+function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
     else if (value === true) element.setAttribute(name, "");

@@ -28,7 +28,7 @@ async function showDraws(refresh) {
   return [
     el("p", {}, `The posterior q(z | x) is a distribution with mean μ and a standard deviation of ${number(sigma)} on average. All other steps show the list of μ. Here each list is computed from a code that is drawn from the posterior. An item in most of the lists depends little on the draw.`),
     el("button", { type: "button", id: "again", disabled: Boolean(saved), onclick: () => { drawAgain(); refresh("again"); } }, "Draw 20 more"),
-    el("h3", {}, `Share of ${draws.n_lists} lists that contain the item`),
+    el("h4", {}, `Share of ${draws.n_lists} lists that contain the item`),
     bars(rows.map(({ item, n }) => [label(item), n / draws.n_lists, percent(n / draws.n_lists)]), 1),
     el("p", { class: "soft" }, "● is in the list of μ."),
   ];
@@ -46,10 +46,10 @@ async function showPrefixes() {
 async function showWeights() {
   const { list, lowest } = await ask("weights");
   const largest = Math.max(0, ...[...list, ...lowest].flatMap((item) => item.weights.map(({ weight }) => Math.abs(weight))));
-  const terms = (item) => [el("h4", {}, `${item.title}: ${number(item.score)}`), bars(item.weights.map(({ title, weight }) => [title, weight, signed(weight)]), largest)];
+  const terms = (item) => [el("h5", {}, `${item.title}: ${number(item.score)}`), bars(item.weights.map(({ title, weight }) => [title, weight, signed(weight)]), largest)];
   return [
     el("p", {}, "The score of an item is the sum of its weights from the items of the history. Positive weights (blue) raise the score, negative ones (orange) lower it."),
-    el("div", { class: "two" }, el("div", {}, el("h3", {}, "Recommended"), list.slice(0, 5).map(terms)), el("div", {}, el("h3", {}, "Lowest scores"), lowest.map(terms))),
+    el("div", { class: "two" }, el("div", {}, el("h4", {}, "Recommended"), list.slice(0, 5).map(terms)), el("div", {}, el("h4", {}, "Lowest scores"), lowest.map(terms))),
   ];
 }
 
@@ -63,7 +63,7 @@ async function showLosses(refresh) {
     el("p", {}, `Two small autoencoders, trained on the ${count(answer.n_items)} most popular items. They differ in their loss only.`),
     el("div", { class: "choice", role: "group", "aria-label": "Loss" }, toggle("masked", "Masked loss"), toggle("plain", "Plain MSE")),
     el("p", { role: "status" }, lossText(answer.share_observed)),
-    el("h3", {}, "Predicted values of all entries"),
+    el("h4", {}, "Predicted values of all entries"),
     canvas(`Histogram from ${low} to ${number(high)}; mean ${number(means.unobserved)} of the entries that are not observed`, barChart(answer.histograms[state.loss])),
     el("p", { class: "soft" }, `From ${low} on the left to ${number(high)} on the right. Mean of observed entries: ${means.observed === null ? "–" : number(means.observed)}; of the others: ${number(means.unobserved)}.`),
     table("Observed entries of this user", ["Title", "#value", "#masked loss", "#plain MSE"], rows),
@@ -80,7 +80,7 @@ async function showComparison() {
   const answers = await Promise.all([0, 1].map((run) => ask("explain", run)));
   const ranks = answers.map(({ list }) => new Map(list.map((item, i) => [item.id, i + 1])));
   const n_shared = [...ranks[0].keys()].filter((id) => ranks[1].has(id)).length;
-  const column = ({ list }, run) => el("div", {}, el("h3", {}, modelName(run)),
+  const column = ({ list }, run) => el("div", {}, el("h4", {}, modelName(run)),
     table(metricsText(run), ["#rank", "Title", "#rank in the other list"], list.map((item, i) => [String(i + 1), item.title, String(ranks[1 - run].get(item.id) ?? "–")])));
   return [
     el("p", {}, `The lists of two models for the same history. ${n_shared} of ${Math.max(...answers.map(({ list }) => list.length))} items are in both.`),

@@ -55,7 +55,7 @@ function layerDetail(layer, why) {
   const caption = layer.units === facts().n_items ? "The strongest outputs, and the history items that change them most" : "The most active units, and the history items that change them most";
   const drivers = (unit) => unit.drivers.map((item) => `${item.title} (${signed(item.change)})`).join("; ");
   return [
-    el("h3", {}, `${layerName(layer)}: ${count(layer.units)} units (${layer.kind})`),
+    el("h4", {}, `${layerName(layer)}: ${count(layer.units)} units (${layer.kind})`),
     el("p", {}, `Outputs from ${number(layer.lowest)} to ${number(layer.highest)}; ${percent(layer.near_zero)} of them are near zero (below 5 % of the strongest).`),
     units.length
       ? table(caption, ["#unit", "#activation", "Changed by"], units.map((unit) => [String(unit.unit), signed(unit.value), drivers(unit)]))
@@ -71,7 +71,7 @@ async function showCode() {
   return [
     el("p", {}, `The decoder reads ${count(code.units)} numbers about this user${isMean ? ", the mean μ of q(z | x)" : ""}. They lie between ${number(code.lowest)} and ${number(code.highest)}; ${percent(code.near_zero)} of them are near zero.`),
     canvas(`${code.units} values of the code`, barChart(code.values)),
-    el("h3", {}, "Largest values"),
+    el("h4", {}, "Largest values"),
     bars(strongest.map(([i, value]) => [`z${i}`, value, signed(value)]), Math.abs(strongest[0]?.[1] ?? 1), true),
   ];
 }
@@ -99,9 +99,9 @@ async function showObserved() {
   ]);
   return [
     el("div", { class: "two" },
-      el("div", {}, el("h3", {}, `Observed: ${count(observed.length)}`), el("p", { id: "loss" }, explanation),
+      el("div", {}, el("h4", {}, `Observed: ${count(observed.length)}`), el("p", { id: "loss" }, explanation),
         table("Observed entries", loss ? [...headings, "#loss"] : headings, rows)),
-      el("div", {}, el("h3", {}, "Predicted: all others"), el("p", {}, "The model has not seen these entries. The best of them are recommended."),
+      el("div", {}, el("h4", {}, "Predicted: all others"), el("p", {}, "The model has not seen these entries. The best of them are recommended."),
         table("The highest predictions", ["Title", "#score"], predicted.map((item) => [item.title, number(item.score)])))),
   ];
 }
