@@ -116,6 +116,12 @@ def summary(output: LayerOutput, is_code: bool, n_items: int) -> dict[str, Any]:
     }
 
 
+def weight_shapes(model: Recommender) -> list[dict[str, Any]]:
+    """Names and shapes of the weights that the scores depend on."""
+    prefix = f"{model.name}/"
+    return [{"name": w.path.removeprefix(prefix), "shape": list(w.shape)} for w in model.inference_weights]
+
+
 def _after_last_item(values: Array, lengths: Array) -> FloatArray:
     if values.ndim < 3:
         return values

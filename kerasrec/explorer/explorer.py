@@ -9,11 +9,12 @@ import keras
 import numpy as np
 
 from kerasrec.data import HeldOut, Interactions
-from kerasrec.explorer.activations import LayerOutput, LayerRecorder, summary
+from kerasrec.explorer.activations import LayerOutput, LayerRecorder, summary, weight_shapes
 from kerasrec.explorer.attribution import most_changed_units, score_reasons, strongest_units
 from kerasrec.explorer.catalogue import MAX_RESULTS, Catalogue
 from kerasrec.explorer.export_client import ExportClient
 from kerasrec.explorer.loss_demo import LossDemo
+from kerasrec.explorer.neighbours import most_similar
 from kerasrec.explorer.question import Question
 from kerasrec.explorer.rounding import round_for_page
 from kerasrec.inference.explain import places_to_leave_out
@@ -87,16 +88,18 @@ class Explorer:
             "has_layers": self.reads_history and self.recorder.has_layers,
             "has_code": self.reads_history and self.model.code_layer is not None,
             "rows": self.model.rows,
-            "weights": [
-                {"name": weight.path.removeprefix(f"{self.model.name}/"), "shape": list(weight.shape)}
-                for weight in self.model.inference_weights
-            ],
+            "weights": weight_shapes(self.model),
         }
 
     @cached_property
     def answers(self) -> list[str]:
         """Names of the questions that this model can answer: methods that take a `Question`."""
-        optional = {"draws": self.model.variational, "prefixes": self.model.ordered, "weights": self.model.linear}
+        optional = {
+            "neighbours": self.export.has_similar,
+            "draws": self.model.variational,
+            "prefixes": self.model.ordered,
+            "weights": self.model.linear,
+        }
         return ["explain", "why", "losses", *(name for name, supported in optional.items() if supported)]
 
     def search_users(self, text: str) -> list[dict[str, Any]]:
@@ -193,6 +196,13 @@ class Explorer:
             "paths": {str(item["column"]): most_changed_units(outputs, i) for i, item in enumerate(items)},
             "left_out": len(places),
         }
+
+    def neighbours(self, question: Question) -> dict[str, Any]:
+        """The most similar items of each item of the history and of the list, by column."""
+        known = question.restricted_to(self.catalogue)
+        observed, _ = self._observed(known)
+        columns = list(dict.fromkeys([*observed.tolist(), *self._listed_columns(known)]))
+        return most_similar(self.export, self.catalogue, columns)
 
     def losses(self, question: Question) -> dict[str, Any]:
         """Predictions of two small autoencoders, one trained with the masked loss, one on all entries."""

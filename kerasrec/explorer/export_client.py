@@ -48,19 +48,31 @@ class ExportClient:
         """Item ids and scores for codes drawn from the posterior; variational models only."""
         return self._lists("sample", questions, {"seed": np.array(seeds, np.int64)})
 
+    @property
+    def has_similar(self) -> bool:
+        """Whether the export returns similar items."""
+        return "similar" in self.servable.signatures
+
+    def similar(self, item_ids: Sequence[Any]) -> tuple[Array, FloatArray]:
+        """Item ids and similarities of the most similar items, each `(n_items, k)`; only if `has_similar`."""
+        ids = np.array(item_ids, self._dtype(self._text_items))
+        return self._decoded(self._run("similar", [], {"item_ids": ids}))
+
     def scores(self, questions: Sequence[Question]) -> FloatArray:
         """Scores of all items, `(n_questions, n_items)`."""
         return self._run("score", questions, {})["scores"]
 
     def _lists(self, signature: str, questions: Sequence[Question], extra: dict[str, Array]) -> tuple[Array, Any]:
-        answer = self._run(signature, questions, extra)
+        return self._decoded(self._run(signature, questions, extra))
+
+    def _decoded(self, answer: dict[str, Array]) -> tuple[Array, FloatArray]:
         item_ids = answer["item_ids"]
         if self._text_items:
             item_ids = np.char.decode(item_ids.astype(np.bytes_), "utf-8")
         return item_ids, answer["scores"]
 
     def _run(self, signature: str, questions: Sequence[Question], extra: dict[str, Array]) -> dict[str, Array]:
-        inputs = {**self._user_inputs(questions), **extra}
+        inputs = {**(self._user_inputs(questions) if questions else {}), **extra}
         try:
             self.servable.check(signature, inputs)
         except RequestError as error:

@@ -13,7 +13,7 @@ from kerasrec.explorer.question import Question
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = (
-    *("dom.js", "theme.js", "charts.js", "state.js", "hourglass.js", "flow.js", "result.js"),
+    *("dom.js", "theme.js", "charts.js", "state.js", "hourglass.js", "flow.js", "slopes.js", "result.js"),
     *("steps.js", "model_steps.js", "app.js"),
 )
 """The modules of the page, each after those that it imports."""

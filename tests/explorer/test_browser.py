@@ -146,6 +146,7 @@ def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path)
         reader.open_history()
         reader.click("#history li >> nth=0 >> .remove")
         assert page.locator("#history li").count() == 2
+        assert page.locator("#changed svg text").count() == 2 * page.locator("#top li").count()
         page.focus("#steps button[aria-current]")
         title = reader.text("#step-title")
         page.keyboard.press("ArrowLeft")

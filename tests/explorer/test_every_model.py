@@ -65,6 +65,7 @@ def test_the_saved_page_has_what_the_model_declares(case):
     assert {"loss" in entry for entry in explanation["observed"]} == {losses is not None}
 
     optional = {"draws": model.variational, "prefixes": model.ordered, "weights": model.linear}
+    optional["neighbours"] = "similar" in case.explorer.export.servable.signatures
     assert set(facts["answers"]) == {"explain", "why", "losses", *(name for name in optional if optional[name])}
     assert set(saved["answers"]) == {f"{name} 0" for name in facts["answers"]}
     assert facts["has_layers"] == bool(explanation["layers"])

@@ -79,6 +79,15 @@ def test_items_that_do_not_change_a_unit_are_not_shown(explorer_of):
     assert set(drivers) == {question.history[-1]}
 
 
+def test_neighbours_are_the_similar_items_of_the_model(explorer_of):
+    explorer = explorer_of("vae")
+    question = explorer.example_question()
+    neighbours = explorer.neighbours(question)
+    item_ids = [*question.history, *(item["id"] for item in explorer.explain(question)["list"])]
+    similar = explorer.model.similar(explorer.train, item_ids, 3).item_ids
+    assert [[n["id"] for n in neighbours[str(c)]] for c in explorer.catalogue.columns(item_ids)] == similar.tolist()
+
+
 def test_a_path_passes_the_unit_that_changes_most(explorer_of):
     explorer = explorer_of("vae")
     question = explorer.example_question()

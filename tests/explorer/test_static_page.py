@@ -27,8 +27,8 @@ def test_a_saved_page_has_all_answers_of_its_runs(explorer_of):
     assert saved["about"]["example"]["user"] == 8
     assert [item["id"] for item in saved["about"]["example"]["history"]] == [3]
     assert set(saved["answers"]) == {
-        *(f"{name} 0" for name in ("explain", "why", "losses", "draws")),
-        *(f"{name} 1" for name in ("explain", "why", "losses", "weights")),
+        *(f"{name} 0" for name in ("explain", "why", "neighbours", "losses", "draws")),
+        *(f"{name} 1" for name in ("explain", "why", "neighbours", "losses", "weights")),
     }
     assert saved["answers"]["explain 1"] == explorer_of("ease").explain(Question([3, "tea"], user=8))
 

@@ -3,6 +3,7 @@
 import { $, count, el, number, percent, signed, svg } from "./dom.js";
 import { Flow, stopFlow } from "./flow.js";
 import { Geometry, hourglass, shapeText, stageLabel, stagesOf } from "./hourglass.js";
+import { slopes } from "./slopes.js";
 import { ask, facts, isRatings, readsHistory, state } from "./state.js";
 
 const NARROW = 832; // pixels; below, style.css puts the three columns below each other
@@ -18,17 +19,18 @@ export async function showResult() {
   selected = null;
   const explanation = await ask("explain");
   if (current !== latest) return;
+  $("changed").replaceChildren(...slopes(state.run, state.question, explanation.list));
   draw(explanation, { reasons: {}, units: {}, paths: {}, left_out: 0 });
-  const why = await ask("why");
+  const [why, neighbours] = await Promise.all([ask("why"), facts().answers.includes("neighbours") ? ask("neighbours") : {}]);
   if (current !== latest) return;
-  draw(explanation, why);
+  draw(explanation, why, neighbours);
   $("result").setAttribute("aria-busy", "false");
 }
 
-function draw(explanation, why) {
+function draw(explanation, why, neighbours = {}) {
   stopFlow(view?.flow);
   const stages = stagesOf(explanation);
-  view = { explanation, why, stages };
+  view = { explanation, why, neighbours, stages };
   $("top").replaceChildren(...explanation.list.map((item, i) => row(item, i, why)));
   $("legend").textContent = legend(explanation.list);
   addHistoryActions();
@@ -186,15 +188,17 @@ function details(target, found) {
   const title = (column) => [...list, ...observed].find((item) => item.column === column)?.title ?? "";
   const end = (connection) => (target.kind === "pick" ? connection.from : connection.to);
   const rows = found.toSorted((a, b) => b.change - a.change).slice(0, 5).map((connection) => el("li", {}, `${title(end(connection))} `, el("b", {}, signed(connection.change))));
-  const layers = view.stages.some((stage) => stage.layer) ? " The lines pass the unit of each layer that changes most." : "";
+  const notes = [
+    rows.length && view.stages.some((stage) => stage.layer) ? "The lines pass the unit of each layer that changes most." : null,
+    view.neighbours[target.key]?.length ? `Most similar items: ${view.neighbours[target.key].map((item) => item.title).join(", ")}.` : null,
+  ].filter(Boolean).map((note) => el("p", { class: "soft" }, note));
   if (target.kind === "pick") {
     const { score, held_out: hit } = list.find((item) => item.column === target.key);
     return [el("h3", {}, title(target.key)), el("p", {}, `Score ${number(score)}${hit ? "; a held-out item of this user" : ""}. `, rows.length ? `The history items that raise it most, with the change of the score when each is left out:` : "No item of the history raises the score."),
-      el("ul", {}, rows), rows.length && layers ? el("p", { class: "soft" }, layers) : null].filter(Boolean);
+      el("ul", {}, rows), ...notes];
   }
   return [el("h3", {}, $("history").querySelector(`[data-column="${target.key}"]`).firstChild.textContent),
-    el("p", {}, rows.length ? "It raises the scores of these recommendations most, by:" : "It is not among the three strongest reasons of any recommendation."), el("ul", {}, rows),
-    rows.length && layers ? el("p", { class: "soft" }, layers) : null].filter(Boolean);
+    el("p", {}, rows.length ? "It raises the scores of these recommendations most, by:" : "It is not among the three strongest reasons of any recommendation."), el("ul", {}, rows), ...notes];
 }
 
 function stageDetails(stage) {
