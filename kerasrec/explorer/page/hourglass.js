@@ -8,7 +8,7 @@ const CELL = 2.5; // pixels of the smallest cell
 const STREAMS = [0.1, 0.3, 0.5, 0.7, 0.9]; // places in a layer where the moving lines of the animation start
 
 /**
- * What the hourglass shows, from input to scores: `{ key, title, units, values | marks | weights, layer }`.
+ * What the hourglass shows, from input to scores: `{ key, title, units, values | scores | marks | weights, layer }`.
  * A model without layers for a user has one stage with its largest weights between the two.
  */
 export function stagesOf({ layers, scores, observed }) {
@@ -23,7 +23,8 @@ export function stagesOf({ layers, scores, observed }) {
   }
   const weights = largestWeights();
   const isItemsByItems = weights.shape.length === 2 && weights.shape.every((length) => length === n);
-  const middle = { key: "weights", title: isItemsByItems ? "B" : weights.name.split("/")[0].replaceAll("_", " "), units: Math.min(...weights.shape), weights };
+  const name = isItemsByItems ? "B" : weights.name;
+  const middle = { key: "weights", title: name.split("/")[0].replaceAll("_", " "), units: Math.min(...weights.shape), weights: { ...weights, name }, variable: weights.name };
   return [rows === "items" ? { key: "input", title: "row of an item", units: n_users, marks: [] } : input, middle, output];
 }
 

@@ -205,8 +205,9 @@ function stageDetails(stage) {
   const { why, explanation: { list, observed } } = view;
   const heading = el("h3", {}, stageLabel(stage));
   if (stage.weights) {
-    const others = facts().weights.filter(({ name }) => name !== stage.weights.name).map(shapeText);
-    return [heading, el("p", {}, `The scores are computed from ${others.length ? "these weights" : "this weight"}; the model has no layers to show for one user.${others.length ? ` Other weights: ${others.slice(0, 6).join(", ")}${others.length > 6 ? ", …" : ""}.` : ""}`)];
+    const others = facts().weights.filter(({ name }) => name !== stage.variable).map(shapeText);
+    const sum = facts().answers.includes("weights") ? "The score of an item is the sum of its weights from the items of the history. " : "";
+    return [heading, el("p", {}, `${sum}The scores are computed from ${others.length ? "these weights" : "this weight"}; the model has no layers to show for one user.${others.length ? ` Other weights: ${others.slice(0, 6).join(", ")}${others.length > 6 ? ", …" : ""}.` : ""}`)];
   }
   if (stage.key === "output") return [heading, el("p", {}, `One score for each item of the catalogue. The best ${list.length} that are new to the user are the list.`)];
   if (stage.key === "input") {
