@@ -34,6 +34,7 @@ function draw(explanation, why, neighbours = {}) {
   $("top").replaceChildren(...explanation.list.map((item, i) => row(item, i, why)));
   $("legend").textContent = legend(explanation.list);
   addHistoryActions();
+  view.buttons = Object.fromEntries(["history", "top"].map((id) => [id, new Map([...$(id).querySelectorAll(".item")].map((button) => [Number(button.dataset.column), button]))]));
   view.flow = new Flow($("result"), stageTexts());
   $("flow").replaceChildren(view.flow.element);
   drawPicture();
@@ -131,7 +132,7 @@ function pathPoints({ from, to, stage = view.stages.length - 1, unit = to }) {
 
 /** Where the row of an item touches the picture; null if it is scrolled out of sight or above the picture. */
 function rowPoint(id, column) {
-  const element = $(id).querySelector(`.item[data-column="${column}"]`);
+  const element = view.buttons[id].get(column);
   if (!element || view.geometry.vertical) return null;
   const [row, list, picture] = [element, $(id), view.picture].map((each) => each.getBoundingClientRect());
   const middle = row.top + row.height / 2;
@@ -163,10 +164,10 @@ function highlight(target) {
   const on = { history: new Set(found.map(({ from }) => from)), top: new Set(found.map(({ to }) => to)) };
   if (target?.kind === "pick") on.top.add(target.key);
   if (target?.kind === "history") on.history.add(target.key);
-  for (const [id, columns] of Object.entries(on)) for (const button of $(id).querySelectorAll(".item")) {
-    button.classList.toggle("on", columns.has(Number(button.dataset.column)));
+  for (const [id, columns] of Object.entries(on)) for (const [column, button] of view.buttons[id]) {
+    button.classList.toggle("on", columns.has(column));
     const kind = id === "top" ? "pick" : "history";
-    button.setAttribute("aria-pressed", String(selected?.kind === kind && selected.key === Number(button.dataset.column)));
+    button.setAttribute("aria-pressed", String(selected?.kind === kind && selected.key === column));
   }
   view.picture.querySelectorAll(".stage").forEach((group, i) => {
     group.classList.toggle("on", target?.kind === "stage" && target.key === i);
@@ -197,8 +198,8 @@ function details(target, found) {
     return [el("h3", {}, title(target.key)), el("p", {}, `Score ${number(score)}${hit ? "; a held-out item of this user" : ""}. `, rows.length ? `The history items that raise it most, with the change of the score when each is left out:` : "No item of the history raises the score."),
       el("ul", {}, rows), ...notes];
   }
-  return [el("h3", {}, $("history").querySelector(`[data-column="${target.key}"]`).firstChild.textContent),
-    el("p", {}, rows.length ? "It raises the scores of these recommendations most, by:" : "It is not among the three strongest reasons of any recommendation."), el("ul", {}, rows), ...notes];
+  return [el("h3", {}, view.buttons.history.get(target.key).firstChild.textContent),
+    el("p", {}, rows.length ? "It raises the scores of these recommendations most, by:" : readsHistory() ? "It is not among the three strongest reasons of any recommendation." : "This model reads the user id and no history."), el("ul", {}, rows), ...notes];
 }
 
 function stageDetails(stage) {
