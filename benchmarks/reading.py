@@ -1,10 +1,11 @@
 """Seconds and memory of reading interactions, next to Polars and pandas, which read and factorise the same columns.
 
-    python benchmarks/reading.py csv 20000000
-    python benchmarks/reading.py parquet 10000000 30000000
+    python benchmarks/reading.py                              # the table in docs/howto/data.md, in about 20 minutes
+    python benchmarks/reading.py --formats csv --rows 20000000 --libraries kerasrec polars
 
-Each measurement runs in its own process. "peak" is the highest resident memory above that before reading, "resident"
-the memory above it afterwards. The columns are 64-bit user and item ids, ratings and Unix times of random users.
+Each measurement runs in its own process, and the smallest of the repetitions is printed. "peak" is the highest resident
+memory above that before reading, "resident" the memory above it afterwards. The columns are 64-bit user and item ids,
+ratings and Unix times of random users. A measurement that needs more memory than is free is not run.
 """
 
 from __future__ import annotations
@@ -16,7 +17,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-LIBRARIES = ("kerasrec", "polars", "pandas")
+import psutil
+
+LIBRARIES = ("kerasrec", "kerasrec, split", "polars", "pandas")
+"""What is measured. "kerasrec, split" also splits the table by users and frees it, as before a training."""
+
+BYTES_PER_ROW = {"Parquet": 120, "CSV": 150}
+"""Format → memory per row that the most demanding library needs at its peak."""
 
 MEASURE = """
 import gc, json, resource, sys, time
@@ -36,13 +43,21 @@ peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
 print(json.dumps(dict(seconds=seconds, cpu_seconds=cpu, peak=peak, resident=resident)))
 """
 
-IMPORTS = {
-    # The package itself would import Keras and TensorFlow, which readers do not use.
-    "kerasrec": """
+KERASREC = """
 import types
+# The package itself would import Keras and TensorFlow, which readers do not use.
 sys.modules["kerasrec"] = types.ModuleType("kerasrec")
 sys.modules["kerasrec"].__path__ = [sys.argv[2]]
-from kerasrec.data import read
+from kerasrec.data import HeldOutUsers, read
+"""
+
+IMPORTS = {
+    "kerasrec": KERASREC,
+    "kerasrec, split": KERASREC
+    + """
+read_table = read
+def read(path):
+    return HeldOutUsers(min_value=0.5).split(read_table(path))
 """,
     "polars": """
 import polars as pl
@@ -94,25 +109,35 @@ def measure(library: str, path: Path) -> dict[str, float]:
     return json.loads(process.stdout.splitlines()[-1])
 
 
+def is_measurable(format_name: str, n: int) -> bool:
+    """Whether the memory that every library needs at its peak is free."""
+    return psutil.virtual_memory().available > BYTES_PER_ROW[format_name] * n
+
+
 def main() -> None:
-    """Prints one line for each size, library and repetition."""
+    """Prints a Markdown table with a row for each format, size and library."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("format", choices=("csv", "parquet"))
-    parser.add_argument("rows", type=int, nargs="+")
+    parser.add_argument("--formats", nargs="+", choices=BYTES_PER_ROW, default=tuple(BYTES_PER_ROW))
+    parser.add_argument("--rows", type=int, nargs="+", default=(10_000_000, 30_000_000, 100_000_000))
     parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=LIBRARIES)
     parser.add_argument("--repetitions", type=int, default=2)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
+    print("| file | million rows | library | CPU s | peak, bytes per row | resident, bytes per row |")
+    print("|---|---:|---|---:|---:|---:|", flush=True)
+    for format_name in options.formats:
         for n in options.rows:
-            path = Path(folder) / f"ratings.{options.format}"
-            write_file(path, n)
-            for _ in range(options.repetitions):
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / f"ratings.{format_name.lower()}"
+                write_file(path, n)
                 for library in options.libraries:
-                    result = measure(library, path)
+                    row = f"| {format_name} | {n / 1e6:g} | {library} |"
+                    if not is_measurable(format_name, n):
+                        print(f"{row} not run: too little memory | | |", flush=True)
+                        continue
+                    results = [measure(library, path) for _ in range(options.repetitions)]
+                    best = {name: min(result[name] for result in results) for name in results[0]}
                     print(
-                        f"{options.format} {n:>11,} rows  {library:<9} {result['seconds']:6.2f} s "
-                        f"{result['cpu_seconds']:6.2f} CPU s  peak {result['peak'] / n:6.1f} bytes/row  resident "
-                        f"{result['resident'] / n:6.1f}",
+                        f"{row} {best['cpu_seconds']:.1f} | {best['peak'] / n:.0f} | {best['resident'] / n:.0f} |",
                         flush=True,
                     )
 

@@ -31,10 +31,10 @@ def test_compare(job, contestants):
 
 
 def test_reading():
-    command = [sys.executable, ROOT / "benchmarks" / "reading.py", "csv", "2000", "--repetitions", "1"]
-    process = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
-    assert process.returncode == 0, process.stderr[-3000:]
-    assert [line.split()[3] for line in process.stdout.splitlines()] == ["kerasrec", "polars", "pandas"]
+    table = rows("reading", "--rows", "20000", "--repetitions", "1")
+    libraries = ["kerasrec", "kerasrec, split", "polars", "pandas"]
+    assert [row[:3] for row in table] == [[name, "0.02", lib] for name in ("Parquet", "CSV") for lib in libraries]
+    assert all(float(row[4]) > 0 for row in table)
 
 
 def test_catalogue():

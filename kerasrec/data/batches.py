@@ -62,8 +62,8 @@ class Batches(keras.utils.PyDataset):
                 f"expected `targets` of shape {inputs.shape}, as `inputs` has, got {targets.shape}. "
                 "Fix: pass tables of the same rows and items"
             )
-        self.inputs = inputs.in_time_order()
-        self.targets = None if targets is None else targets.in_time_order()
+        self.inputs = inputs.in_time_order(with_times=False)
+        self.targets = None if targets is None else targets.in_time_order(with_times=False)
         self.batch_size = as_int_at_least(1, batch_size=batch_size)
         self.n_batches = -(-inputs.n_users // self.batch_size)
         self.steps = self.n_batches if steps is None else as_int_at_least(1, steps_per_epoch=steps)

@@ -44,6 +44,20 @@ def row_blocks(indptr: IntArray, size: int = BLOCK) -> Iterator[tuple[int, int]]
         row = end
 
 
+def entries_of_rows(indptr: IntArray, rows: IntArray) -> tuple[IntArray | BoolArray, IntArray]:
+    """Returns an index of the entries of `rows`, row after row, and the `indptr` of the result.
+
+    The index of many ascending rows is a mask `(n,)`, a byte for each entry; positions need 24 bytes meanwhile.
+    """
+    n_rows = len(indptr) - 1
+    if not (len(rows) > n_rows / 8 and (rows[1:] > rows[:-1]).all() and rows[0] >= 0):
+        return positions_of_rows(indptr, rows)
+    counts = np.diff(indptr)
+    is_taken = np.zeros(n_rows, bool)
+    is_taken[rows] = True
+    return np.repeat(is_taken, counts), indptr_of(counts[rows])
+
+
 def order_by_row(rows: IntArray, n_rows: int) -> IntArray:
     """Returns the stable order `(n,)` that sorts entries by `rows` `(n,)`, in O(n): it counts instead of comparing."""
     n = len(rows)
@@ -51,18 +65,40 @@ def order_by_row(rows: IntArray, n_rows: int) -> IntArray:
     return sp.csr_array((ones, rows, np.arange(n + 1)), shape=(n, n_rows)).tocsc().indices
 
 
-def time_order(rows: IntArray, times: IntArray, n_rows: int) -> IntArray | None:
+def true_counts(indptr: IntArray, mask: BoolArray) -> IntArray:
+    """Returns for each row `(n_rows,)` how many of its entries are True in `mask` `(n,)`."""
+    counts = np.zeros(len(indptr) - 1, np.int64)
+    has_entries = indptr[1:] > indptr[:-1]
+    if len(mask):
+        counts[has_entries] = np.add.reduceat(mask, indptr[:-1][has_entries], dtype=np.int64)
+    return counts
+
+
+def column_counts(columns: IntArray, n_columns: int) -> IntArray:
+    """Returns the number of entries `(n_columns,)` int64 in each column."""
+    counts = np.zeros(n_columns, np.int64)
+    for start in range(0, len(columns), BLOCK):  # bincount converts its argument to int64
+        counts += np.bincount(columns[start : start + BLOCK], minlength=n_columns)
+    return counts
+
+
+def time_order(indptr: IntArray, times: IntArray) -> IntArray | None:
     """Returns the stable order `(n,)` by row and then by time, or `None` if the entries are in that order already.
 
     Args:
-        rows: `(n,)` row of each entry, ascending.
+        indptr: `(n_rows + 1,)` row boundaries.
         times: `(n,)` time of each entry.
-        n_rows: number of rows.
     """
-    if not ((times[1:] < times[:-1]) & (rows[1:] == rows[:-1])).any():
-        return None
-    order = np.argsort(times, kind="stable")
-    return order[order_by_row(rows[order], n_rows)]
+    order: IntArray | None = None
+    for row, end in row_blocks(indptr, BLOCK):
+        part = slice(int(indptr[row]), int(indptr[end]))
+        rows = np.repeat(np.arange(end - row, dtype=np.int32), np.diff(indptr[row : end + 1]))
+        part_times = times[part]
+        if ((part_times[1:] < part_times[:-1]) & (rows[1:] == rows[:-1])).any():
+            if order is None:
+                order = np.arange(len(times), dtype=np.int32 if len(times) < np.iinfo(np.int32).max else np.int64)
+            order[part] = part.start + np.lexsort((part_times, rows))
+    return order
 
 
 def sorted_matrix(indptr: IntArray, columns: IntArray, values: Array, shape: tuple[int, int]) -> sp.csr_array:

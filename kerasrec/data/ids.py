@@ -152,7 +152,7 @@ def _check_strings(ids: Any, name: str) -> None:
 
 
 def as_id_column(ids: Any, name: str) -> Any:
-    """Converts ids to a `pyarrow.ChunkedArray` of int64, strings or dictionary-encoded strings.
+    """Converts ids to a `pyarrow.ChunkedArray` of int64 or strings, dictionary-encoded or not.
 
     Raises:
         ValueError: The types are mixed; or an id is not a string, a UUID or a 64-bit integer.
@@ -177,8 +177,9 @@ def as_id_column(ids: Any, name: str) -> Any:
     if isinstance(column, pa.Array):
         column = pa.chunked_array([column])
     if pa.types.is_dictionary(column.type):
-        if is_text(column.type.value_type):
-            return column.cast(pa.dictionary(pa.int32(), column.type.value_type))
+        values = column.type.value_type
+        if is_text(values) or pa.types.is_int64(values):
+            return column.cast(pa.dictionary(pa.int32(), values))
         column = column.cast(column.type.value_type)
     kind = column.type
     if isinstance(kind, pa.UuidType):

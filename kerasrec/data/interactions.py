@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasrec.data.arrays import check_parallel
 from kerasrec.data.columns import frame_columns
-from kerasrec.data.csr import indptr_of, order_by_row, positions_of_rows, time_order
+from kerasrec.data.csr import entries_of_rows, indptr_of, order_by_row, time_order, true_counts
 from kerasrec.data.errors import DataError
 from kerasrec.data.faults import data_error
 from kerasrec.data.histories import rows_of_histories, unknown_user_ids
@@ -247,10 +247,14 @@ class Interactions(Table):
         indptr = indptr_of(self.item_counts)
         return Interactions(indptr, self.users[order], self.values[order], times, self.item_ids, self.user_ids)
 
-    def in_time_order(self) -> Interactions:
-        """Returns the table with each user's interactions in stable order of time; unchanged if it has no times."""
-        order = None if self.times is None else time_order(self.users, self.times, self.n_users)
-        return self if order is None else self._take(order, row_counts=self.row_counts)
+    def in_time_order(self, with_times: bool = True) -> Interactions:
+        """Returns the table with each user's interactions in stable order of time; unchanged if it has no times.
+
+        `with_times=False` leaves the times out of the result, which are half of its size.
+        """
+        order = None if self.times is None else time_order(self.indptr, self.times)
+        table = self if with_times or self.times is None else self._copy(times=None)
+        return table if order is None else table._take(order, row_counts=self.row_counts)
 
     def likes(self) -> Interactions:
         """Returns the table with every value set to 1."""
@@ -268,7 +272,7 @@ class Interactions(Table):
         """
         table = self
         while True:
-            mask = (table.counts >= users)[table.users] & (table.item_counts >= items)[table.items]
+            mask = np.repeat(table.counts >= users, table.counts) & (table.item_counts >= items)[table.items]
             if mask.all():
                 return table
             table = table.select(mask)
@@ -280,19 +284,24 @@ class Interactions(Table):
             mask: `(n,)` bool, parallel to `items`.
             compact: whether to drop the users and items that have no interactions left.
         """
-        counts = np.bincount(self.users[mask], minlength=self.n_users)
-        table = self._take(mask, indptr=indptr_of(counts))
-        return table.take_users(np.flatnonzero(counts)).without_bare_items() if compact else table
+        counts = true_counts(self.indptr, mask)
+        table = self._copy(row_counts=None) if mask.all() else self._take(mask, indptr=indptr_of(counts))
+        if not compact:
+            return table
+        if not counts.all():
+            table = table._copy(indptr=indptr_of(counts[counts > 0]), user_ids=self.user_ids[counts > 0])
+        return table.without_bare_items()
 
     def take_users(self, rows: Sequence[int] | IntArray) -> Interactions:
         """Returns the given rows in the given order, over the same catalogue."""
         rows = np.asarray(rows, dtype=np.int64)
-        positions, indptr = positions_of_rows(self.indptr, rows)
-        return self._take(positions, indptr=indptr, user_ids=self.user_ids[rows])
+        entries, indptr = entries_of_rows(self.indptr, rows)
+        return self._take(entries, indptr=indptr, user_ids=self.user_ids[rows])
 
     def without_bare_items(self) -> Interactions:
         """Returns the table without the items that have no interactions."""
-        return self.with_catalogue(self.item_ids[self.item_counts > 0])
+        has_users = self.item_counts > 0
+        return self._copy(row_counts=None) if has_users.all() else self.with_catalogue(self.item_ids[has_users])
 
     def with_catalogue(self, item_ids: Array) -> Interactions:
         """Returns the table over another catalogue, without the interactions of items outside it.
@@ -309,19 +318,16 @@ class Interactions(Table):
                 "expected ascending, distinct `item_ids`, got another order or repeated ids. "
                 "Fix: pass numpy.unique(item_ids)"
             )
-        items = lookup(item_ids, self.item_ids)[self.items]
-        mask = items >= 0
+        items = lookup(item_ids, self.item_ids).astype(np.int32)[self.items]
         titles = None
         if self.item_titles is not None:
             columns = lookup(self.item_ids, item_ids)
             titles = np.where(columns >= 0, self.item_titles[columns], "")
-        return self._take(
-            mask,
-            indptr=indptr_of(np.bincount(self.users[mask], minlength=self.n_users)),
-            items=items[mask],
-            item_ids=item_ids,
-            item_titles=titles,
-        )
+        changes = {"item_ids": item_ids, "item_titles": titles}
+        mask = items >= 0
+        if mask.all():
+            return self._copy(**changes, items=items, row_counts=None)
+        return self._take(mask, **changes, items=items[mask], indptr=indptr_of(true_counts(self.indptr, mask)))
 
     def with_titles(self, titles: Mapping[Any, str]) -> Interactions:
         """Returns the table with titles of its items.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from kerasrec.data.arrays import as_finite, check_parallel
-from kerasrec.data.csr import indptr_of, merge_pairs, place_by_row
+from kerasrec.data.csr import indptr_of, merge_pairs, place_by_row, true_counts
 from kerasrec.data.errors import DataError
 from kerasrec.data.ids import factorize
 from kerasrec.data.kinds import value_kind
@@ -79,8 +79,9 @@ def rows_of_columns(
     del place
     keep = merge_pairs(indptr_of(counts), item, value, time, len(item_ids), duplicates)
     if keep is not None:
-        counts -= np.bincount(np.repeat(np.arange(len(counts)), counts)[~keep], minlength=len(counts))
-        item, value = item[keep], value[keep]
+        counts = true_counts(indptr_of(counts), keep)
+        item = item[keep]
+        value = value[keep]
         time = None if time is None else time[keep]
     return {
         "indptr": indptr_of(counts),

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kerasrec.data.arrays import read_only
-from kerasrec.data.csr import positions_of_rows, sorted_matrix
+from kerasrec.data.csr import column_counts, positions_of_rows, sorted_matrix
 from kerasrec.data.kinds import ValueKind, value_kind
 from kerasrec.data.row_counts import RowCounts
 from kerasrec.data.summary import summary
@@ -105,7 +105,7 @@ class Table:
     @property
     def item_counts(self) -> IntArray:
         """`(n_items,)` int64: number of interactions of each item."""
-        return np.bincount(self.items, minlength=self.n_items)
+        return column_counts(self.items, self.n_items)
 
     @property
     def users(self) -> IntArray:

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from kerasrec.data import Interactions, csr
-from kerasrec.data.csr import indptr_of, order_by_row, positions_of_rows
+from kerasrec.data.csr import (
+    column_counts,
+    entries_of_rows,
+    indptr_of,
+    order_by_row,
+    positions_of_rows,
+    time_order,
+    true_counts,
+)
 from kerasrec.data.rows import DUPLICATES
 
 
@@ -15,6 +23,30 @@ def test_positions_of_rows_in_any_order_with_repetitions():
     positions, indptr = positions_of_rows(np.array([0, 2, 2, 5]), np.array([2, 1, 0, 2]))
     assert positions.tolist() == [2, 3, 4, 0, 1, 2, 3, 4]
     assert indptr.tolist() == [0, 3, 3, 5, 8]
+
+
+@pytest.mark.parametrize("rows", [[0, 2], [2, 0], [0, 1, 2], [1, 1], [], [2]])
+def test_entries_of_rows_are_the_same_by_mask_and_by_position(rows):
+    rows, indptr = np.array(rows, np.int64), np.array([0, 2, 2, 5])
+    positions, expected = positions_of_rows(indptr, rows)
+    entries, new_indptr = entries_of_rows(indptr, rows)
+    assert np.arange(5)[entries].tolist() == positions.tolist()
+    assert new_indptr.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 20])
+def test_blocks_give_the_same_counts_and_orders(monkeypatch, block):
+    monkeypatch.setattr(csr, "BLOCK", block)
+    rng = np.random.default_rng(0)
+    counts = np.array([0, 3, 0, 0, 20, 1, 0])
+    indptr, rows = indptr_of(counts), np.repeat(np.arange(7), counts)
+    mask, columns, times = rng.random(24) < 0.5, rng.integers(0, 4, 24), rng.integers(0, 9, 24)
+    assert true_counts(indptr, mask).tolist() == np.bincount(rows[mask], minlength=7).tolist()
+    assert true_counts(np.zeros(4, np.int64), np.zeros(0, bool)).tolist() == [0, 0, 0]
+    assert column_counts(columns, 6).tolist() == np.bincount(columns, minlength=6).tolist()
+    order = time_order(indptr, times)
+    assert order.tolist() == np.lexsort((times, rows)).tolist()
+    assert time_order(indptr, times[order]) is None
 
 
 def test_order_by_row_is_the_stable_sort():

@@ -6,8 +6,11 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from kerasrec.data.columns import REQUIRED, find_columns
 from kerasrec.data.errors import DataError
+from kerasrec.data.ids import BLOCK
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.arrow import interactions_of, read_nested
 from kerasrec.data.readers.options import ReadOptions
@@ -61,9 +64,13 @@ def read_all(file: SourceFile) -> Any:
 class ParquetColumns(Mapping[str, Any]):
     """Role → column. Each access reads the column, so that only those in use need memory.
 
+    A column is read in blocks, because pyarrow keeps the compressed bytes of all row groups that it reads at once.
+    Integer ids are dictionary-encoded block by block, which halves their size.
+
     Attributes:
         files: the parts of the table.
         names: role → name of its column.
+        schema: their types, which all parts can be converted to.
         n_rows: number of rows of all parts.
 
     Raises:
@@ -77,11 +84,12 @@ class ParquetColumns(Mapping[str, Any]):
         self.names = names
         self.n_rows = 0
         schemas = [_selected(_schema(file), names) for file in files]
+        self.schema = schemas[0]
         for file, schema in zip(files, schemas, strict=True):
             try:
                 if schema.names != schemas[0].names:
                     raise pa.ArrowTypeError
-                pa.unify_schemas([schemas[0], schema], promote_options="permissive")
+                self.schema = pa.unify_schemas([self.schema, schema], promote_options="permissive")
             except pa.ArrowException:
                 raise DataError(
                     f"{file}: expected the columns {_types(schemas[0])}, as in {files[0]}, got "
@@ -93,13 +101,35 @@ class ParquetColumns(Mapping[str, Any]):
     def __getitem__(self, role: str) -> Any:
         import pyarrow as pa
 
-        parts = []
+        name = self.names[role]
+        kind = self.schema.field(name).type
+        if role in REQUIRED and pa.types.is_signed_integer(kind):
+            ids = [block.cast(pa.int64()).dictionary_encode() for block in self._blocks(name)]
+            return pa.chunked_array(ids)
+        if pa.types.is_primitive(kind) and kind.bit_width in (32, 64):
+            numbers = np.empty(self.n_rows, f"i{kind.bit_width // 8}")
+            start = 0
+            for block in self._blocks(name):
+                if block.null_count:
+                    break
+                entries = block.cast(kind).view(f"int{kind.bit_width}").to_numpy()
+                numbers[start : start + len(entries)] = entries
+                start += len(entries)
+            else:
+                return pa.chunked_array([pa.Array.from_buffers(kind, start, [None, pa.py_buffer(numbers)])])
+        tables = [pa.table([block], [name]) for block in self._blocks(name)]
+        return pa.concat_tables(tables, promote_options="permissive").column(0)
+
+    def _blocks(self, name: str) -> Iterator[Any]:
+        """Yields the arrays of a column."""
+        import pyarrow as pa
+
         for file in self.files:
-            with _opened(file, [self.names[role]]) as reader:
+            with _opened(file, [name]) as reader:
                 # The threads of pyarrow would keep memory for themselves.
-                parts.append(reader.read(columns=[self.names[role]], use_threads=False))
+                for batch in reader.iter_batches(BLOCK, columns=[name], use_threads=False):
+                    yield batch.column(0)
         pa.default_memory_pool().release_unused()
-        return pa.concat_tables(parts, promote_options="permissive").column(0)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
