@@ -24,7 +24,7 @@ from kerasrec.models import Recommender
 from kerasrec.saved_model.metadata import metadata_json
 from kerasrec.saved_model.signatures import Signatures
 from kerasrec.saved_model.versions import delete_old_versions, versions_in
-from kerasrec.saved_model.vocabulary import TrainingUsers, Vocabulary, check_ids
+from kerasrec.saved_model.vocabulary import ItemTitles, TrainingUsers, Vocabulary, check_ids
 from kerasrec.saved_model.weights import DTYPES, ExportedWeights, top_k_overlap
 from kerasrec.types import Array, FloatArray
 from kerasrec.validation import check_at_least
@@ -47,7 +47,8 @@ def export_saved_model(
 
     The version appears complete or not at all, so a server may watch `path` during the export. Besides the graph it
     contains `assets.extra/tf_serving_warmup_requests` and `assets.extra/kerasrec.json`. The module
-    `kerasrec.saved_model.signatures` lists the signatures.
+    `kerasrec.saved_model.signatures` lists the signatures. If `items` has titles, they are in `assets/item_titles.txt`,
+    in the order of `assets/item_ids.txt`, and the signature `titles` returns them.
 
     Args:
         model: a fitted or loaded model, on the TensorFlow backend.
@@ -182,7 +183,10 @@ def _write_model(
         users = TrainingUsers(train, vocabularies / "user_ids.txt", "history" not in model.serving_inputs)
     popularity = ItemPopularity.of_rows(train) if model.item_popularity is None else model.item_popularity
     profiles = item_profiles(train) if train is not None and diversify else None
-    signatures = Signatures(model, weights, catalogue, users, popularity, vectors, top_k, diversify, profiles)
+    titles = None
+    if train is not None and train.item_titles is not None:
+        titles = ItemTitles(train.item_titles, vocabularies / "item_titles.txt")
+    signatures = Signatures(model, weights, catalogue, users, popularity, vectors, top_k, diversify, profiles, titles)
     tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
     shutil.rmtree(vocabularies)  # TensorFlow has copied them to `assets`
     (folder / "assets.extra").mkdir()

@@ -7,6 +7,7 @@
 | `examples` | `examples` (batch,) of serialised `tf.train.Example` with the inputs of `recommend` as features, all optional; `k` is top_k if it is missing | as `recommend` |
 | `score` | as `serving_default` | `scores` (batch, n_items) of all items, seen ones included, in the order of `assets/item_ids.txt`; a list of top_k, its scores as `top_k_scores` |
 | `similar` | `item_ids` (batch,); models with item vectors only | a list of top_k, without the item |
+| `titles` | `item_ids` (batch, length); only if the training table has titles | `titles` (batch, length), "" for unknown items and for items without a title |
 | `embed` | as `serving_default`; variational autoencoders only | `embedding` (batch, latent_dim), the mean of the code |
 | `sample` | the same and `seed` (batch,) int64; variational autoencoders only | a list of top_k for a code drawn with this seed |
 
@@ -39,7 +40,7 @@ from kerasrec.ops.diversity import diverse_top_k
 from kerasrec.ops.ranking import EXCLUDED_SCORE, MISSING_SCORE, exclude, finite, popular_if_unknown, top_k
 from kerasrec.ops.sparse_rows import from_padded_ids
 from kerasrec.saved_model.inputs import checked, parse_examples, unique_items
-from kerasrec.saved_model.vocabulary import TrainingUsers, Vocabulary
+from kerasrec.saved_model.vocabulary import ItemTitles, TrainingUsers, Vocabulary
 from kerasrec.saved_model.weights import ExportedWeights
 from kerasrec.types import Batch, FloatArray, Tensor
 
@@ -58,6 +59,7 @@ class Signatures:
         top_k: length of the lists of all signatures but `recommend`.
         diversify: strength of the re-ranking by `diverse_top_k`.
         profiles: a vector of length 1 per item, for `diversify`.
+        titles: the titles of the items, or `None`.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class Signatures:
         top_k: int,
         diversify: float = 0.0,
         profiles: FloatArray | None = None,
+        titles: ItemTitles | None = None,
     ) -> None:
         self.model = model
         self.weights = weights
         self.catalogue = catalogue
         self.users = users
+        self.item_titles = titles
         self.item_counts, self.places = None, None
         if popularity is not None:
             self.item_counts = tf.Variable(popularity.counts, trainable=False)
@@ -114,6 +118,9 @@ class Signatures:
         if model.linear or item_vectors is not None:
             self.inputs["similar"] = {"item_ids": tf.TensorSpec((None,), ids, "item_ids")}
             self.functions["similar"] = self.similar
+        if titles is not None:
+            self.inputs["titles"] = {"item_ids": tf.TensorSpec((None, None), ids, "item_ids")}
+            self.functions["titles"] = self.titles
         if model.variational:
             self.inputs |= {"embed": inputs, "sample": {**inputs, "seed": tf.TensorSpec((None,), tf.int64, "seed")}}
             self.functions |= {"embed": self.embed, "sample": self.sample}
@@ -124,6 +131,7 @@ class Signatures:
         module.weights = self.weights.as_module()
         module.catalogue = self.catalogue
         module.users = self.users
+        module.item_titles = self.item_titles
         items = (self.item_counts, self.places, self.item_vectors, self.profiles)
         module.items = [weight for weight in items if weight is not None]
         return module
@@ -182,6 +190,10 @@ class Signatures:
             similarities = tf.matmul(items, vectors, transpose_b=True)
         listed = tf.where(positions >= 0, exclude(similarities, positions), EXCLUDED_SCORE)
         return self._list(batch, listed, self.top_k)
+
+    def titles(self, item_ids: Tensor) -> dict[str, Tensor]:
+        assert self.item_titles is not None  # noqa: S101 - without titles, there is no such signature
+        return {"titles": self.item_titles.titles(self.catalogue.positions(item_ids))}
 
     def embed(self, **inputs: Tensor) -> dict[str, Tensor]:
         batch = self._batch(self._checked(inputs))
@@ -266,6 +278,8 @@ class Signatures:
         values["item_ids"] = self.catalogue.first_ids[:1]
         values["examples"] = [tf.train.Example().SerializeToString()]
         for signature, inputs in self.inputs.items():
+            if signature == "titles":
+                values["item_ids"] = [values["item_ids"]]  # a list for each row
             spec = ModelSpec(name=name, signature_name=signature)
             tensors = {field: tf.make_tensor_proto(values[field], inputs[field].dtype) for field in inputs}
             yield PredictRequest(model_spec=spec, inputs=tensors)

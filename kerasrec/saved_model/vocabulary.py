@@ -1,4 +1,4 @@
-"""Original ids in the graph: lookup tables of items and users, and the histories of the training users."""
+"""Original ids in the graph: lookup tables of items, titles and users, and the histories of the training users."""
 
 from __future__ import annotations
 
@@ -82,6 +82,29 @@ class Vocabulary(tf.Module):
     def ids(self, positions: Tensor) -> Tensor:
         """Returns the original ids; position -1 gives the padding."""
         return self.id_table.lookup(tf.cast(positions, tf.int64))
+
+
+class ItemTitles(tf.Module):
+    """Titles by position, as a lookup table of a text file.
+
+    Args:
+        titles: `(n_items,)` str.
+        file: where to write the titles, one per line. The SavedModel stores it in `assets/`.
+    """
+
+    def __init__(self, titles: Array, file: Path) -> None:
+        super().__init__()
+        # A title may contain line breaks. TensorFlow refuses empty lines.
+        lines = [" ".join(title.split()) or " " for title in titles.tolist()]
+        file.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        self.table = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(str(file), tf.int64, number, tf.string, line), ""
+        )
+
+    def titles(self, positions: Tensor) -> Tensor:
+        """Returns the titles; "" for position -1 and for items without a title."""
+        return tf.strings.strip(self.table.lookup(tf.cast(positions, tf.int64)))
 
 
 class TrainingUsers(tf.Module):

@@ -195,6 +195,30 @@ class Client:
         outputs = self._predict("sample", inputs)
         return outputs["item_ids"], outputs["scores"]
 
+    @_refresh_signatures_on_error
+    def titles(self, item_ids: Sequence[Sequence[Any]] | Array) -> Array:
+        """Titles of items, for example of the lists that `recommend` returns.
+
+        Args:
+            item_ids: `(n_users, k)` item ids.
+
+        Returns:
+            `(n_users, k)` str; "" for unknown items, for items without a title, and if the export has no titles.
+
+        Raises:
+            ServingError: The server rejected the request or could not be reached.
+            ValueError: The lists differ in length, or the ids have another type than those of the model.
+        """
+        lengths = {len(row) for row in item_ids}
+        if len(lengths) > 1:
+            raise ValueError(f"expected lists of one length as `item_ids`, got {', '.join(map(str, sorted(lengths)))}")
+        if "titles" not in self._signatures or not lengths:
+            return np.full((len(item_ids), *lengths), "")
+        dtype = tf.as_dtype(self._signature("titles").inputs["item_ids"].dtype)
+        inputs = {"item_ids": padded_rows(list(item_ids), dtype, "item_ids")}
+        # A server that merges requests returns all of them in the length of the longest.
+        return self._predict("titles", inputs)["titles"][:, 1 : 1 + lengths.pop()]
+
     def input_types(self) -> dict[str, str]:
         """The inputs that `recommend` requires and their types: `{"history": "int64", "ratings": "float32"}`.
 

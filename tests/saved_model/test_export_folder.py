@@ -146,6 +146,7 @@ def test_the_requests_and_the_client_of_the_readme_work(served):
         environment = {**os.environ, "PYTHONPATH": str(EXPORT.parent)}
         client = subprocess.run([sys.executable, "-c", code, "3,4"], capture_output=True, text=True, env=environment)
         assert len(client.stdout.splitlines()) == 10, client.stderr
+        assert all("Item" in line for line in client.stdout.splitlines()), "titles"
     for name in re.findall(
         r"^\| `([a-z./]+\.(?:config|py|txt|yaml)|Dockerfile\.[a-z]+)`", (EXPORT / "README.md").read_text(), re.MULTILINE
     ):

@@ -45,6 +45,19 @@ def test_signatures_have_named_inputs_and_only_operations_of_tensorflow(rated, b
     assert not [op for op in ops if "PyFunc" in op or "Xla" in op]
 
 
+def test_titles_are_a_signature_of_their_own(tmp_path):
+    """The other signatures are those of an export without titles."""
+    table = interactions(text=True)
+    titled = table.with_titles({table.item_ids[0]: "Été\n à  Rome", table.item_ids[2]: "Tea"})
+    version = export_saved_model(fitted("ease", table), tmp_path, titled)
+    item_ids = [["", *table.item_ids[:3]], ["x", table.item_ids[2], "", ""]]
+    answer = call(version, "titles", item_ids=item_ids)
+    assert answer["titles"].tolist() == [["", "Été à Rome", "", "Tea"], ["", "Tea", "", ""]]
+    assert (version / "assets" / "item_titles.txt").read_text("utf-8").splitlines()[:3] == ["Été à Rome", " ", "Tea"]
+    lists = loaded(version).signatures["serving_default"].structured_outputs
+    assert sorted(lists) == ["item_ids", "n_known", "n_valid", "scores"]
+
+
 def test_items_of_the_history_are_never_returned(rated, by_user):
     for model, table, version in (rated, by_user):
         answer = call(version, "recommend", **requests(model, table), k=np.full(N_USERS, N_ITEMS))

@@ -24,12 +24,20 @@ def interactions():
 @pytest.fixture(scope="module")
 def rated(tmp_path_factory):
     """A client of a model with the inputs `history` and `ratings`."""
-    table = interactions()
+    table = interactions().with_titles({"ü0": "Tea", "ü1": "Jam"})
     model = AutoRec.for_interactions(table, rows="users", hidden_dims=(8,), seed=1)
     path = tmp_path_factory.mktemp("rated")
     export_saved_model(model, path, table)
     with Server(path, "m", port=0) as server, client_of(server, model="m") as client:
         yield client
+
+
+def test_titles_of_items_come_from_the_server(rated):
+    assert rated.titles([["ü1", "x", "ü0"], ["ü2", "", "ü0"]]).tolist() == [["Jam", "", "Tea"], ["", "", "Tea"]]
+    assert rated.titles(np.array([["ü0"]])).tolist() == [["Tea"]]
+    assert rated.titles([]).shape == (0,)
+    with pytest.raises(ValueError, match="expected lists of one length as `item_ids`, got 1, 2"):
+        rated.titles([["ü0"], ["ü0", "ü1"]])
 
 
 def test_status_and_readiness(rated):
