@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
 from kerasrec.data import DataError
 from kerasrec.data.readers.source import find_path
 
@@ -29,8 +33,28 @@ def file_states(data: str, items: str | None = None) -> FileStates | None:
         return None  # a name that only the caller of `train` can read
     if path is None:
         return None
-    files = [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
-    stats = {file.relative_to(path.parent).as_posix(): file.stat() for file in files}
+    stats = {file.relative_to(path.parent).as_posix(): file.stat() for file in _files_in(path)}
     if items is not None and (items_path := find_path(items)) is not None:
         stats[str(items)] = items_path.stat()
     return {name: [stat.st_size, stat.st_mtime_ns] for name, stat in stats.items()}
+
+
+def _files_in(path: Path) -> list[Path]:
+    return [path] if path.is_file() else sorted(file for file in path.rglob("*") if file.is_file())
+
+
+def features_digest(features: Sequence[str | None]) -> str | None:
+    """SHA-256 of the content of the files with features; `None` if there are none.
+
+    Args:
+        features: files or folders; `None` for those that are not used.
+    """
+    paths = [path for name in features if name is not None and (path := find_path(name)) is not None]
+    if not paths:
+        return None
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in _files_in(path):
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()

@@ -29,7 +29,7 @@ from kerasrec.runs.config import (
     read_settings,
     settings_for,
 )
-from kerasrec.runs.data_state import FileStates, file_states
+from kerasrec.runs.data_state import FileStates, features_digest, file_states
 from kerasrec.runs.fitting import fit
 from kerasrec.runs.lock import LOCK_FILE, locked
 from kerasrec.runs.run import METRICS_FILE, Run
@@ -143,9 +143,11 @@ def prepare(
     Raises:
         FileExistsError: the folder contains another run, a run on other data, or other files.
     """
+    features = (config["item_features"], config["user_features"])
     files = file_states(config["data"], config["read_options"].get("items"))  # before the data are read
+    features_state = features_digest(features)
     if (folder / CONFIG_FILE).exists():
-        conflict = _conflict(config, read_table, folder, files)
+        conflict = _conflict(config, read_table, folder, files, features_state)
         if not conflict:
             return False
         if _has_results(folder) and not overwrite:
@@ -153,13 +155,21 @@ def prepare(
     elif not is_empty(folder):
         raise FileExistsError(f"{folder} is not empty and contains no trained run. Fix: choose another folder")
     table = read_table()
-    data_state: dict[str, Any] = {"data_files": files, "data_digest": table_digest(table)}
+    data_state: dict[str, Any] = {
+        "data_files": files,
+        "data_digest": table_digest(table),
+        "features_digest": features_state,
+    }
     _begin(folder, config, *split(table), data_state)
     return True
 
 
 def _conflict(
-    config: Mapping[str, Any], read_table: Callable[[], Interactions], folder: Path, files: FileStates | None
+    config: Mapping[str, Any],
+    read_table: Callable[[], Interactions],
+    folder: Path,
+    files: FileStates | None,
+    features_state: str | None,
 ) -> str | None:
     """Why the run in a folder is not the one of this configuration and these data; `None` if it is."""
     stored = read_json(folder / CONFIG_FILE, ("data_files", "data_digest"))
@@ -169,6 +179,9 @@ def _conflict(
             f"{name} {old[name]!r} instead of {new[name]!r}" for name in new if new[name] != old[name]
         )
         return f"{folder} contains another run ({differences})"
+    if features_state != stored.get("features_digest", features_state):
+        names = " and ".join(repr(config[name]) for name in ("item_features", "user_features") if config[name])
+        return f"the features {names} have changed since the run in {folder} began"
     unchanged = files is not None and files == stored["data_files"]
     if unchanged or table_digest(read_table()) == stored["data_digest"]:
         return None

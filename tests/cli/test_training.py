@@ -174,7 +174,15 @@ def test_features_and_titles_come_from_tables(tmp_path):
     assert Run(tmp_path / "run").model().side_shape == (12, 15)  # 12 titles and 3 genres
     items = invoke("recommend", tmp_path / "run", "--user", "3", "-k", 2).output.splitlines()
     assert "Tea" in items[0]
-    (tmp_path / "items.csv").write_text((tmp_path / "items.csv").read_text().replace("Tea", "Jam"))
+    invoke("export", tmp_path / "run", "--to", tmp_path / "served")
+    titles = (tmp_path / "served" / "1" / "assets" / "item_titles.txt").read_text().splitlines()
+    assert titles == [f"Tea {item}" for item in range(12)]
+    assert "nothing to do" in invoke(*command, *features, "--out", tmp_path / "run").output
+    items = (tmp_path / "items.csv").read_text()
+    (tmp_path / "items.csv").write_text(items.replace("g2", "g1"))
+    error = error_of(*command, *features, "--out", tmp_path / "run")
+    assert f"the features '{tmp_path / 'items.csv'}' have changed since the run" in error
+    (tmp_path / "items.csv").write_text(items.replace("Tea", "Jam"))
     assert "have changed since the run" in error_of(*command, *features, "--out", tmp_path / "run")
     ease = ["train", "ease", "--data", "generated", *features, "--out", tmp_path / "ease"]
     assert "ease does not read --item-features. Fix: leave it out, or choose cfn" in error_of(*ease)

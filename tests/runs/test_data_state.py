@@ -2,7 +2,17 @@
 
 import pytest
 
-from kerasrec.runs.data_state import file_states
+from kerasrec.runs.data_state import features_digest, file_states
+
+
+def test_the_content_of_files_with_features_decides(tmp_path):
+    (tmp_path / "a.csv").write_text("item,genre\n1,x\n")
+    digest = features_digest([str(tmp_path / "a.csv"), None])
+    (tmp_path / "a.csv").touch()
+    assert features_digest([None, str(tmp_path / "a.csv")]) == digest == features_digest([str(tmp_path)])
+    (tmp_path / "a.csv").write_text("item,genre\n1,y\n")
+    assert features_digest([str(tmp_path / "a.csv"), None]) != digest
+    assert features_digest([None, None]) is None
 
 
 def test_files_are_known_for_a_file_a_folder_and_a_name(tmp_path, monkeypatch):
