@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,27 @@ def parse_ids(ids: Sequence[str], are_strings: bool, option: str) -> list[Any]:
     if are_strings:
         return list(ids)
     for text in ids:
-        if not text.lstrip("+-").isdecimal():
+        if not _is_integer(text):
             raise ValueError(f"{option}: expected integers, as the ids in the data are, got {text}")
     return [int(text) for text in ids]
+
+
+def possible_ids(ids: Sequence[str], are_strings: bool, option: str) -> list[Any]:
+    """As `parse_ids`, without the ids that are not integers. A note on standard error counts them."""
+    others = [] if are_strings else [text for text in ids if not _is_integer(text)]
+    if others:
+        examples = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        click.echo(
+            f"note: {option}: {len(others):,} of {len(ids):,} ids are not integers, as the ids in the data are, and "
+            f"are ignored: {examples}",
+            err=True,
+        )
+    return parse_ids([text for text in ids if are_strings or _is_integer(text)], are_strings, option)
+
+
+def _is_integer(text: str) -> bool:
+    """Whether a text is an integer of at most 64 bits."""
+    return re.fullmatch(r"[+-]?\d+", text) is not None and abs(int(text)) < 2**63
 
 
 def known_items(ids: list[Any], catalogue: Any, option: str) -> list[Any]:

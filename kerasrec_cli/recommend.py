@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerasrec_cli.id_lists import LIST_FORMAT, known_items, parse_ids, read_list
+from kerasrec_cli.id_lists import LIST_FORMAT, known_items, parse_ids, possible_ids, read_list
 from kerasrec_cli.options import split_list
 from kerasrec_cli.runtime import Command
 from kerasrec_cli.serving import DEFAULT_NAME
@@ -38,13 +38,18 @@ if TYPE_CHECKING:
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="Number of items.")
 @click.option("--exclude", default="", metavar=LIST_FORMAT, help="Items that are never recommended.")
 @click.option("--candidates", default="", metavar=LIST_FORMAT, help="The only items that may be recommended.")
-@click.option("--min-score", type=float, help="Leave out items with a lower score.")
+@click.option(
+    "--min-score",
+    type=float,
+    help="Leave out items with a lower score; that of a popular item for an unknown user is a number of users.",
+)
 @click.option("--why", is_flag=True, help="Print the history items that raise the score of each item most.")
 @click.option(
     "--to",
     type=click.Path(path_type=Path),
     help="With --all or --users: a file .parquet, .csv or .jsonl, or a new folder of Parquet files.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace the file in --to.")
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="Model name, for a server.")
 def recommend(
     source: str,
@@ -60,6 +65,7 @@ def recommend(
     min_score: float | None,
     why: bool,
     to: Path | None,
+    overwrite: bool,
     name: str,
 ) -> None:
     """Recommend items for one history or all users, from a RUN or a server.
@@ -89,6 +95,8 @@ def recommend(
             raise ValueError(f"--all and --users: expected a RUN folder, got the server {source}. Fix: give the folder")
         if to is None:
             raise ValueError("--to: expected a file for the lists of many users. Fix: add --to recommendations.parquet")
+        if to.is_file() and not overwrite:
+            raise FileExistsError(f"--to: expected a new file, got {to}, which exists. Fix: add --overwrite")
         score_users(Run(source), users_file, data, k, restrictions, to)
         return
     if to is not None:
@@ -100,7 +108,7 @@ def recommend(
         for option, value in (("--data", data), ("--why", why)):
             if value:
                 raise ValueError(f"{option}: expected a RUN folder with it, got a server. Fix: leave {option} out")
-        print_items(*recommend_from_server(source, name, query, k), {}, min_score)
+        print_items(*recommend_from_server(source, name, query, k), min_score)
     else:
         items, scores, titles, reasons = recommend_from_run(Run(source), query, k)
         print_items(items, scores, titles, min_score, reasons)
@@ -130,7 +138,7 @@ class Restrictions:
         """
         are_strings = catalogue.dtype.kind in "US"
         lists = {
-            name: known_items(parse_ids(ids, are_strings, f"--{name}"), catalogue, f"--{name}")
+            name: known_items(possible_ids(ids, are_strings, f"--{name}"), catalogue, f"--{name}")
             for name, ids in (("exclude", self.exclude), ("candidates", self.candidates))
         }
         if self.has_candidates and not lists["candidates"]:
@@ -249,8 +257,8 @@ def _known_history(query: Query, train: Interactions) -> list[Any]:
     return known_items(ids, train.item_ids, "--history")
 
 
-def recommend_from_server(address: str, name: str, query: Query, k: int) -> tuple[Any, Any]:
-    """Returns the item ids and scores from the server at `HOST:PORT`."""
+def recommend_from_server(address: str, name: str, query: Query, k: int) -> tuple[Any, Any, dict[Any, str]]:
+    """Returns the item ids, scores and titles from the server at `HOST:PORT`."""
     from kerasrec.serving import Client, ServingError
 
     try:
@@ -274,11 +282,12 @@ def recommend_from_server(address: str, name: str, query: Query, k: int) -> tupl
                 inputs["ratings"] = [_parse_ratings(query.ratings)]
             are_strings = types.get("history", types.get("user_id")) == "string"
             for option, ids in (("exclude", query.restrictions.exclude), ("candidates", query.restrictions.candidates)):
-                inputs[option] = parse_ids(ids, are_strings, f"--{option}")
+                inputs[option] = possible_ids(ids, are_strings, f"--{option}")
             item_ids, scores = client.recommend(k=k, **inputs)
+            titles = client.titles(item_ids)
     except ServingError as error:
         raise ValueError(str(error)) from error
-    return item_ids[0], scores[0]
+    return item_ids[0], scores[0], dict(zip(item_ids[0].tolist(), titles[0].tolist(), strict=True))
 
 
 def print_items(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from kerasrec_cli.id_lists import parse_ids, read_id_file
+from kerasrec_cli.id_lists import possible_ids, read_id_file
 
 if TYPE_CHECKING:
     from kerasrec import Interactions
@@ -40,7 +40,7 @@ def score_users(
     split = run.split()
     histories = split.histories() if data is None else _newer_histories(run, data, split.train)
     if users_file is not None:
-        ids = parse_ids(read_id_file(users_file, "--users"), histories.user_ids.dtype.kind in "US", "--users")
+        ids = possible_ids(read_id_file(users_file, "--users"), histories.user_ids.dtype.kind in "US", "--users")
         histories = _with_users(histories, list(dict.fromkeys(ids)), users_file)
     n_without = int((histories.counts == 0).sum())
     if n_without:

@@ -76,15 +76,32 @@ def test_similar_items_are_printed(runs):
 def test_lists_of_all_users_are_those_of_recommend(runs, tmp_path):
     run = Run(runs / "ease")
     histories = run.histories()
-    (tmp_path / "banned.txt").write_text(f"{histories.item_ids[1]}\n888888\n999999\n")
+    (tmp_path / "banned.txt").write_text(f"{histories.item_ids[1]}\n888888\nsku-7\n999999\n")
     options = ["-k", 6, "--exclude", f"@{tmp_path / 'banned.txt'}", "--min-score", 0.05]
     result = invoke("recommend", runs / "ease", "--all", *options, "--to", tmp_path / "lists.parquet")
     assert result.exit_code == 0, result.output
+    assert (
+        "note: --exclude: 1 of 4 ids are not integers, as the ids in the data are, and are ignored: sku-7"
+        in result.stderr
+    )
     assert "note: --exclude: 2 of 3 items are not in the catalogue and are ignored: 888888, 999999" in result.stderr
     frame = pd.read_parquet(tmp_path / "lists.parquet")
     assert f"{len(frame):,} rows for {histories.n_users:,} users" in result.stdout
     expected = run.model().recommend(histories, 6, exclude=[histories.item_ids[1]]).to_frame()
     pd.testing.assert_frame_equal(frame, expected[expected["score"] >= 0.05].reset_index(drop=True))
+    again = [
+        "recommend",
+        runs / "ease",
+        "--users",
+        tmp_path / "banned.txt",
+        "-k",
+        1,
+        "--to",
+        tmp_path / "lists.parquet",
+    ]
+    assert error_of(*again).endswith("which exists. Fix: add --overwrite")
+    assert invoke(*again, "--overwrite").exit_code == 0
+    assert len(pd.read_parquet(tmp_path / "lists.parquet")) == 3
 
 
 def test_lists_of_some_users_with_newer_data(runs, table, tmp_path):
@@ -216,7 +233,7 @@ def test_a_server_and_a_run_give_the_same_answers(runs, tmp_path, name, queries)
             served = invoke("recommend", address, *query, "-k", 5).stdout.splitlines()
             direct = invoke("recommend", runs / name, *query, "-k", 5).stdout.splitlines()
             assert len(served) == 5
-            assert [line.split()[1:3] for line in served] == [line.split()[1:3] for line in direct]
+            assert served == direct, "with the titles"
         error_of("recommend", address, *queries[0], "--name", "other")
         for options, message in WRONG_INPUTS.get(name, {}).items():
             assert message in error_of("recommend", address, *options.split())
