@@ -1,11 +1,12 @@
 """Seconds and memory of reading interactions, next to Polars and pandas, which read and factorise the same columns.
 
     python benchmarks/reading.py                              # the table in docs/howto/data.md, in about 20 minutes
-    python benchmarks/reading.py --formats csv --rows 20000000 --libraries kerasrec polars
+    python benchmarks/reading.py --formats CSV --rows 20000000 --libraries kerasrec polars
 
-Each measurement runs in its own process, and the smallest of the repetitions is printed. "peak" is the highest resident
-memory above that before reading, "resident" the memory above it afterwards. The columns are 64-bit user and item ids,
-ratings and Unix times of random users. A measurement that needs more memory than is free is not run.
+Each measurement runs in its own process, which has read a small file before. The smallest of the repetitions is
+printed. "peak" is the highest resident memory above that before reading, "resident" the memory above it afterwards. The
+columns are 64-bit user and item ids, ratings and Unix times of random users. A measurement that needs more memory than
+is free is not run.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ import gc, json, resource, sys, time
 import pyarrow, pyarrow.compute, pyarrow.csv, pyarrow.parquet, psutil
 {imports}
 process = psutil.Process()
-path = sys.argv[1]
+path, _, small_path = sys.argv[1:]
+read(small_path)  # loads modules
 gc.collect()
 before = process.memory_info().rss
 start, cpu = time.perf_counter(), time.process_time()
@@ -99,13 +101,18 @@ def write_file(path: Path, n: int) -> None:
             writer.write_table(pa.table([users, items, stars, times], schema=schema))
 
 
-def measure(library: str, path: Path) -> dict[str, float]:
-    """Returns seconds, CPU seconds, and bytes at the peak and afterwards."""
+def measure(library: str, path: Path, small_path: Path) -> dict[str, float]:
+    """Returns seconds, CPU seconds, and bytes at the peak and afterwards.
+
+    Args:
+        library: one of `LIBRARIES`.
+        path: the file.
+        small_path: a file in the same format.
+    """
     package = Path(__file__).parents[1] / "kerasrec"
     code = MEASURE.format(imports=IMPORTS[library])
-    process = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(package)], check=True, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", code, str(path), str(package), str(small_path)]
+    process = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(process.stdout.splitlines()[-1])
 
 
@@ -129,12 +136,14 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"ratings.{format_name.lower()}"
                 write_file(path, n)
+                small_path = path.with_stem("small")
+                write_file(small_path, 1000)
                 for library in options.libraries:
                     row = f"| {format_name} | {n / 1e6:g} | {library} |"
                     if not is_measurable(format_name, n):
                         print(f"{row} not run: too little memory | | |", flush=True)
                         continue
-                    results = [measure(library, path) for _ in range(options.repetitions)]
+                    results = [measure(library, path, small_path) for _ in range(options.repetitions)]
                     best = {name: min(result[name] for result in results) for name in results[0]}
                     print(
                         f"{row} {best['cpu_seconds']:.1f} | {best['peak'] / n:.0f} | {best['resident'] / n:.0f} |",

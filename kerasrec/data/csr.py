@@ -9,7 +9,7 @@ import scipy.sparse as sp
 
 from kerasrec.types import Array, BoolArray, FloatArray, IntArray
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Number of entries that are processed at once, where temporary arrays would need much memory."""
 
 

@@ -104,6 +104,8 @@ def _value_fault(field: str, decimal: str) -> str | None:
             "Fix: correct it, or pass decimal='.' if all commas are wrong"
         )
     try:
+        if not field.isascii() or "_" in field:  # Python accepts 1_000 and other spaces; no reader does
+            raise ValueError
         value = float(field.replace(decimal, "."))
     except ValueError:
         if re.fullmatch(r"\s*-?\d+,\d+\s*", field):

@@ -12,7 +12,7 @@ import numpy as np
 from kerasrec.data.text import as_integers, is_text
 from kerasrec.types import Array, IntArray
 
-BLOCK = 1 << 20
+BLOCK = 1 << 18
 """Number of rows that are processed at once, where temporary arrays would need much memory."""
 
 UNPRINTABLE = r"[\x00\n\r]"

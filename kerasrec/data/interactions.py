@@ -301,7 +301,7 @@ class Interactions(Table):
     def without_bare_items(self) -> Interactions:
         """Returns the table without the items that have no interactions."""
         has_users = self.item_counts > 0
-        return self._copy(row_counts=None) if has_users.all() else self.with_catalogue(self.item_ids[has_users])
+        return self if has_users.all() else self.with_catalogue(self.item_ids[has_users])
 
     def with_catalogue(self, item_ids: Array) -> Interactions:
         """Returns the table over another catalogue, without the interactions of items outside it.

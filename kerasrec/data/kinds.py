@@ -28,6 +28,7 @@ class ValueKind:
         low: lower end of the scale of ratings, or the lowest value.
         high: upper end of the scale of ratings, or the highest value.
         has_implicit: whether a rating of 0 is an interaction without a rating.
+        highest: the highest rating, or `None` if the upper end of the scale occurs.
 
     Example:
         >>> import numpy as np
@@ -42,13 +43,16 @@ class ValueKind:
     low: float
     high: float
     has_implicit: bool = False
+    highest: float | None = None
 
     def __str__(self) -> str:
         if self.name == "likes":
             return "likes"
         if self.name == "counts":
             return f"counts from {self.low:g} to {self.high:g}"
-        text = f"ratings from {self.low:g} to {self.high:g}"
+        text = f"ratings from {self.low:g} to {self.high if self.highest is None else self.highest:g}"
+        if self.highest is not None:
+            text += f", assumed to be on a scale up to {self.high:g}"
         return f"{text}; 0 means an interaction without a rating" if self.has_implicit else text
 
     @property
@@ -100,7 +104,7 @@ def value_kind(values: Array, name: str | None = None) -> ValueKind:
     if low == high == 1:
         return ValueKind("likes", 1.0, 1.0)
     words = plain((name or "").rpartition(".")[2])
-    if low >= 0 and words in COUNT_NAMES.split():
+    if words in COUNT_NAMES.split():  # a negative quantity is a return
         return ValueKind("counts", low, high)
     top = next((scale for scale in SCALES if high <= scale), high)
     is_rating = low < 0 or words in RATING_NAMES.split() or top <= 5
@@ -110,4 +114,4 @@ def value_kind(values: Array, name: str | None = None) -> ValueKind:
     if not is_rating:
         return ValueKind("counts", low, high)
     has_implicit = low == 0 and high > 1 and float(np.mean(values == 0)) >= IMPLICIT_SHARE
-    return ValueKind("ratings", low, float(top), has_implicit)
+    return ValueKind("ratings", low, float(top), has_implicit, None if high == top else high)

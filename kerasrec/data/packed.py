@@ -228,7 +228,8 @@ class PackedInteractions(Interactions):
 
     # ---- selections, which copy no entries ------------------------------------------------------------
 
-    def in_time_order(self) -> Interactions:
+    def in_time_order(self, with_times: bool = True) -> Interactions:
+        # The times stay on disk, so the result has them in any case.
         if self.arrays.times is None or self.arrays.in_time_order or self.selection.by_time:
             return self
         return self._selected(self.selection._replace(by_time=True), counts=self.counts, row_counts=self.row_counts)

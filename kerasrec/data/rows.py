@@ -6,6 +6,7 @@ little more memory than its result.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,8 +18,10 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.ids import factorize
 from kerasrec.data.kinds import value_kind
 from kerasrec.data.row_counts import RowCounts
-from kerasrec.data.times import TimeFormat, as_seconds
-from kerasrec.types import Array, FloatArray
+from kerasrec.data.times import TimeFormat, as_seconds, usual_unit
+from kerasrec.types import Array, FloatArray, IntArray
+
+LOG = logging.getLogger(__name__)
 
 DUPLICATES = ("last", "sum", "count", "max")
 """Ways to merge rows of the same user and item: the latest value, the sum, the number of rows, the highest value."""
@@ -66,10 +69,15 @@ def rows_of_columns(
     check_parallel("users", user, items=item, values=value, times=time)
     if not n:
         raise ValueError("expected at least one interaction, got empty arrays. Fix: check the source of the arrays")
+    if usual_unit(value) is not None:
+        LOG.warning(
+            "the values, from %.0f to %.0f, look like times; pass their column as `time`, or another one as `value`",
+            value.min(), value.max(),
+        )  # fmt: skip
     if duplicates is None:
         kind = value_kind(value, (names or {}).get("value"))
         duplicates = "sum" if kind.name == "counts" else "last"
-    counts = np.zeros(len(user_ids), np.int64)
+    counts: IntArray = np.zeros(len(user_ids), np.int64)
     place = place_by_row(user, counts)
     del user
     if place is not None:

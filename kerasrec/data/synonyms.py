@@ -23,7 +23,8 @@ USUAL_NAMES = {
     "value": """
         rating ratings userrating star stars starrating bookrating score reviewscore overall value weight count counts
         plays playcount nplays listens listencount quantity qty itemquantity productquantity lineitemquantity
-        hours hoursplayed playtime playtimeforever clicks views frequency preference
+        hours hoursplayed playtime playtimeforever clicks views frequency preference liked isliked like islike clicked
+        isclick isclicked
     """,
     "time": """
         timestamp unixreviewtime unixtimestamp unixtime eventtimestamp time ts datetime date createdat eventtime
@@ -44,7 +45,10 @@ COUNT_NAMES = """
 """
 """Usual names of columns that count or measure use. The other usual names of values are those of ratings."""
 
-RATING_NAMES = "rating ratings userrating star stars starrating bookrating score reviewscore overall"
+RATING_NAMES = """
+    rating ratings userrating star stars starrating bookrating score reviewscore overall liked isliked like islike
+    clicked isclick isclicked
+"""
 """Usual names of columns of ratings."""
 
 

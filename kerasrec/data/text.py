@@ -11,7 +11,10 @@ NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*", re.IGNORECASE)
 INTEGER = re.compile(r"0|-?[1-9]\d*")
 """Ids that are the same as integers. "007" is not: as an integer, it would lose its zeros."""
 
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"]
+TRUTH_VALUES = {"true": "1", "false": "0"}
+"""Text in lower case that stands for the value 1 or 0."""
+
+MISSING = ["", "\\N", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", "none"]
 """Text that stands for a missing number."""
 
 

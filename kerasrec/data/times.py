@@ -29,7 +29,10 @@ USUAL_YEARS = (1990, 2050)
 
 USUAL_EARLIEST, USUAL_LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).timestamp()) for year in USUAL_YEARS)
 
-USUAL_FORMATS = ("%a %b %d %H:%M:%S %z %Y", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z", "%b %d, %Y", "%B %d, %Y")
+USUAL_FORMATS = (
+    *("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"),
+    *("%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%b %d, %Y", "%B %d, %Y"),
+)
 """Formats of dates as text, besides ISO, that need no `date_format`: no date has two of them."""
 
 LOG = logging.getLogger(__name__)
@@ -137,7 +140,12 @@ class TimeFormat:
                     return column.cast(pa.timestamp("ns", zone))
         # pyarrow cannot parse the dates. Few of them are distinct as a rule, so Python parses each of those once.
         encoded = column.cast(pa.string()).combine_chunks().dictionary_encode()
-        seconds = [math.floor(self.parse(date).timestamp()) for date in encoded.dictionary.to_pylist()]
+        try:
+            seconds = [math.floor(self.parse(date).timestamp()) for date in encoded.dictionary.to_pylist()]
+        except ValueError as error:
+            raise ValueError(
+                f"expected times in one notation, got numbers and dates, or others ({error}). Fix: convert the column"
+            ) from None
         return pa.array(seconds, pa.timestamp("s")).take(encoded.indices)
 
     def likely_formats(self, field: str) -> list[TimeFormat]:

@@ -10,7 +10,7 @@ from kerasrec import generate
 
 
 def test_describe_prints_counts_ranges_and_the_most_popular_item():
-    lines = invoke("data", "describe", "generated").output.splitlines()
+    lines = invoke("data", "describe", "generated").stdout.splitlines()
     assert "2,000 users × 500 items" in lines[0]
     read, kept = lines[1].split(" rows read = ")
     assert kept == f"{read} kept"
@@ -32,6 +32,15 @@ def test_describe_prints_the_columns_and_the_meaning_of_values(tmp_path):
         assert line in result.output.splitlines()
     assert "other columns of users: anonymous_id; --user selects one of them" in result.output
     assert "other columns of items: sku; --item selects one of them" in result.output
+
+
+def test_describe_warns_about_values_that_are_no_likes_or_times(tmp_path):
+    (tmp_path / "a.csv").write_text("user,item,rating\n1,2,3\n1,3,2\n")
+    result = invoke("data", "describe", tmp_path / "a.csv")
+    assert "value: column 'rating', ratings from 2 to 3, assumed to be on a scale up to 5" in result.stdout.splitlines()
+    assert "warning: no interaction is a like" in result.stderr
+    (tmp_path / "a.csv").write_text("user,item,value\n1,2,1600000000000\n1,3,1600000000001\n")
+    assert "look like times; pass their column as --time" in invoke("data", "describe", tmp_path / "a.csv").stderr
 
 
 def test_rows_are_chosen_weighed_and_merged(tmp_path):

@@ -14,7 +14,7 @@ UP_TO_100 = np.clip(RNG.normal(75, 15, 1_000).round(), 1, 100).astype(np.float32
 @pytest.mark.parametrize("values, name, meaning, rule", [
     ([1, 1], None, "likes", "value > 0"),
     ([1, 5, 3], None, "ratings from 1 to 5", "value >= 4"),
-    ([0.5, 4.5], "rating", "ratings from 0.5 to 5", "value >= 4"),
+    ([0.5, 4.5], "rating", "ratings from 0.5 to 4.5, assumed to be on a scale up to 5", "value >= 4"),
     ([1, 2, 3], "quantity", "counts from 1 to 3", "value > 0"),
     ([0, 1, 1, 1, 1], None, "ratings from 0 to 1", "value >= 1"),
     ([8, 10, 7, 3], None, "ratings from 3 to 10", "value >= 8"),
@@ -25,6 +25,7 @@ UP_TO_100 = np.clip(RNG.normal(75, 15, 1_000).round(), 1, 100).astype(np.float32
     (UP_TO_100, None, f"ratings from {int(UP_TO_100.min())} to 100", "value >= 80"),
     (PLAYS, None, f"counts from 1 to {PLAYS.max():g}", "value > 0"),
     ([0, 3, 700], "items.quantity", "counts from 0 to 700", "value > 0"),
+    ([2, -1, 3], "Quantity", "counts from -1 to 3", "value > 0"),
     ([-10, 3.5, 10], None, "ratings from -10 to 10", "value >= 6"),
 ])  # fmt: skip
 def test_the_meaning_of_values(values, name, meaning, rule):

@@ -351,7 +351,7 @@ LAYOUTS = [
     Layout("Empty lines", text("a.csv", "user,item", [*rows_of(NUMBERS, ITEMS), ("", "")]), roles("user", "item"),
            n_rows=N + 1, times=False),
     Layout("Scores to 100", text("a.csv", "user,item,score", rows_of(NUMBERS, ITEMS, [60 + 3 * n for n in range(N)])),
-           roles("user", "item", "score"), "ratings from 60 to 100", times=False),
+           roles("user", "item", "score"), "ratings from 60 to 93", times=False),
     Layout("Feather", frame("a.feather", {"user": USERS, "item": CODES, "rating": STARS, "time": SECONDS}),
            roles("user", "item", "rating", "time"), STAR),
     Layout("Parquet dictionaries", frame("a.parquet", {

@@ -228,7 +228,8 @@ class DelimitedFile(TextTable):
         # pyarrow would convert 0042 and 0x2A to the integer 42, so it reads ids as strings.
         # A dictionary has each distinct id once, so later steps are fast.
         texts = pa.dictionary(pa.int32(), pa.string())
-        types = {role: pa.float64() if kind == "float" else texts for role, kind in self.types.items()}
+        numbers = {"float": pa.float64(), "bool": pa.bool_()}
+        types = {role: numbers.get(kind, texts) for role, kind in self.types.items()}
         # pyarrow separates at one character, so "::" has an empty column in the middle.
         step = len(self.separator)
         labels = [str(n) for n in range(step * (self.width - 1) + 1)]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.readers.source import SourceFile
-from kerasrec.data.text import INTEGER, MISSING, NUMBER
+from kerasrec.data.text import INTEGER, MISSING, NUMBER, TRUTH_VALUES
 
 SEPARATORS = ",\t;|"
 """Separators that are inferred, and "::"."""
@@ -25,10 +25,12 @@ def without_types(header: Sequence[str]) -> list[str]:
 
 
 def field_type(role: str, fields: Sequence[str]) -> str:
-    """Returns the type of the first fields of a column: "int" or "str" for ids, otherwise "float" or "str"."""
+    """Returns the type of the first fields of a column: "int" or "str" for ids, otherwise "float", "bool" or "str"."""
     fields = [field for field in map(str.strip, fields) if field not in MISSING]
     if role in ("user", "item"):
         return "int" if all(map(INTEGER.fullmatch, fields)) else "str"
+    if role == "value" and fields and all(field.lower() in TRUTH_VALUES for field in fields):
+        return "bool"
     return "float" if role == "value" or all(map(NUMBER.fullmatch, fields)) else "str"
 
 

@@ -40,18 +40,23 @@ class FlatTable(NamedTuple):
             names: names in `header`.
 
         Returns:
-            The columns, and the reason → rows that were dropped, because their list has no records.
+            The columns, and the reason → rows that were dropped, because their list is empty.
 
         Raises:
-            DataError: The names are fields of several lists.
+            DataError: The names are fields of several lists, or are lists of different lengths.
         """
         import pyarrow.compute as pc
 
+        plain_lists = [name for name in names if name in self.table.column_names and self._is_list(name)]
+
         lists = {name: field for name in names for field in self.lists if name not in self.table.column_names
                  and name.startswith(f"{field}.")}  # fmt: skip
-        if len(set(lists.values())) > 1:
+        if plain_lists and not lists:
+            return self._columns_of_plain_lists(source, names, plain_lists)
+        if len(set(lists.values())) > 1 or plain_lists:
             raise DataError(
-                f"{source}: expected columns of one list, got {', '.join(lists)}. Fix: pass other names of columns"
+                f"{source}: expected columns of one list, got {', '.join([*lists, *plain_lists])}. "
+                "Fix: pass other names of columns"
             )
         if not lists:
             return [self.table[name] for name in names], {}
@@ -66,6 +71,33 @@ class FlatTable(NamedTuple):
         ]
         n_without = len(self.table) - len(pc.unique(parents))
         return columns, {f"without {list_name}": n_without} if n_without else {}
+
+    def _is_list(self, name: str) -> bool:
+        import pyarrow as pa
+
+        kind = self.table[name].type
+        return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+    def _columns_of_plain_lists(
+        self, source: object, names: Sequence[str], lists: Sequence[str]
+    ) -> tuple[list[Any], dict[str, int]]:
+        """Returns the columns with a row for each entry of parallel lists, as `columns` does for records."""
+        import pyarrow.compute as pc
+
+        parents = [pc.list_parent_indices(self.table[name].combine_chunks()) for name in lists]
+        if not all(other.equals(parents[0]) for other in parents):
+            raise DataError(
+                f"{source}: expected lists of equal lengths in each row of {', '.join(lists)}, got others. "
+                "Fix: correct the lists"
+            )
+        columns = [
+            pa_chunked(pc.list_flatten(self.table[name].combine_chunks()))
+            if name in lists
+            else self.table[name].take(parents[0])
+            for name in names
+        ]
+        n_without = len(self.table) - len(pc.unique(parents[0]))
+        return columns, {f"without {lists[0]}": n_without} if n_without else {}
 
 
 def pa_chunked(array: Any) -> Any:

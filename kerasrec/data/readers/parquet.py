@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasrec.data.columns import REQUIRED, find_columns
+from kerasrec.data.columns import REQUIRED, ROLES, find_columns, position_of
 from kerasrec.data.errors import DataError
 from kerasrec.data.ids import BLOCK
 from kerasrec.data.interactions import Interactions
@@ -39,9 +39,7 @@ def read_parquet(source: object, files: Sequence[SourceFile], options: ReadOptio
 
     schema = _schema(files[0])
     header = schema.names
-    has_ids = all(role in options.columns or usual_columns(role, header) for role in REQUIRED)
-    are_known = all(name in header or name.isdecimal() for name in options.columns.values())
-    if not (has_ids and are_known) and any(pa.types.is_nested(field.type) for field in schema):
+    if _has_nested_columns(schema, options):
         return read_nested(source, pa.concat_tables(map(read_all, files), promote_options="permissive"), options)
     positions = find_columns(files[0], header, options.columns, options.rules)
     names = {role: header[position] for role, position in positions.items()}
@@ -49,6 +47,19 @@ def read_parquet(source: object, files: Sequence[SourceFile], options: ReadOptio
     if not columns.n_rows:
         raise DataError(f"{source}: expected interactions, got a table without rows. Fix: check how it was written")
     return interactions_of(source, columns, names, options)
+
+
+def _has_nested_columns(schema: Any, options: ReadOptions) -> bool:
+    """Returns whether the columns to read are lists, or may be fields of structures and lists."""
+    import pyarrow as pa
+
+    header = schema.names
+    nested = {position for position, field in enumerate(schema) if pa.types.is_nested(field.type)}
+    chosen = {role: position_of(name, header) for role, name in options.columns.items()}
+    usual = {role: next(iter(usual_columns(role, header)), None) for role in ROLES}
+    positions = {**usual, **chosen}
+    is_flat = all(positions[role] is not None for role in REQUIRED) and None not in chosen.values()
+    return bool(nested) and not (is_flat and nested.isdisjoint(positions.values()))
 
 
 def read_all(file: SourceFile) -> Any:
@@ -126,9 +137,10 @@ class ParquetColumns(Mapping[str, Any]):
 
         for file in self.files:
             with _opened(file, [name]) as reader:
-                # The threads of pyarrow would keep memory for themselves.
-                for batch in reader.iter_batches(BLOCK, columns=[name], use_threads=False):
-                    yield batch.column(0)
+                for group in range(reader.num_row_groups):
+                    # The threads of pyarrow would keep memory for themselves.
+                    for batch in reader.iter_batches(BLOCK, [group], [name], use_threads=False):
+                        yield batch.column(0)
         pa.default_memory_pool().release_unused()
 
     def __iter__(self) -> Iterator[str]:

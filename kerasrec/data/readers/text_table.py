@@ -11,7 +11,7 @@ from kerasrec.data.faults import fault
 from kerasrec.data.readers.rows import QuoteError, Row, numbered_rows
 from kerasrec.data.readers.source import SourceFile
 from kerasrec.data.row_rules import RowRules
-from kerasrec.data.text import INTEGER
+from kerasrec.data.text import INTEGER, TRUTH_VALUES
 from kerasrec.data.times import TimeFormat
 
 
@@ -26,7 +26,7 @@ class TextTable:
         width: number of columns.
         positions: role (user, item, value, time) → position of its column.
         names: role → name of its column.
-        types: role → type of the first fields: "int", "str" or "float".
+        types: role → type of the first fields: "int", "str", "float" or "bool".
         times: the notation of times.
         rules: which rows count, and with which value.
         decimal: the decimal separator of values.
@@ -90,6 +90,8 @@ class TextTable:
                     f"{swallowed[:80]!r}. Fix: correct the quotes, or pass quote='' if they are ordinary characters"
                 )
             fields = {role: row.fields[position] for role, position in self.positions.items()}
+            if self.types.get("value") == "bool":
+                fields["value"] = TRUTH_VALUES.get(fields["value"].strip().lower(), fields["value"])
             is_used = self.rules.accepts(fields)
             message = fault(fields, self.names, times, integer_roles, self.decimal) if is_used else None
             if message:

@@ -124,6 +124,14 @@ def test_ids_become_integers_only_if_that_loses_nothing(tmp_path, ids, item_ids)
     assert table.item_ids.tolist() == item_ids
 
 
+@pytest.mark.parametrize("true, false", [("True", "False"), ("TRUE", "FALSE"), ("true", "false")])
+def test_truth_values_are_1_and_0(tmp_path, true, false):
+    table = read(write(tmp_path / "x.csv", f"user,item,liked\n1,2,{true}\n1,3,{false}\n2,2,{true}\n"))
+    assert table.column_names["value"] == "liked"
+    assert table.values.tolist() == [1, 0, 1]
+    assert table.value_kind.are_likes(table.values, None).tolist() == [True, False, True]
+
+
 def test_decimal_commas_are_inferred(tmp_path):
     table = read(write(tmp_path / "x.csv", "user;item;rating\n1;2;3,5\n1;3;4\n"))
     assert table.values.tolist() == [3.5, 4.0]
@@ -177,10 +185,15 @@ def test_the_last_interaction_of_a_repeated_pair_is_kept(tmp_path):
     (HEADER + GOOD + "1,3,NA,1000000000\n", r", line 3, column rating \(value\): expected a number, got 'NA'"),
     (HEADER + GOOD + "1,3,-inf,1000000000\n", r", line 3, column rating \(value\): expected a finite .*, got -inf"),
     (HEADER + GOOD + "1,3,1e300,1000000000\n", r", line 3, column rating \(value\): expected a finite .*, got 1e300"),
+    (HEADER + GOOD + "1,3,3\xa0,1000000000\n", r", line 3, column rating \(value\): expected a number, got '3"),
+    (HEADER + GOOD + "1,3,1_0,1000000000\n", r", line 3, column rating \(value\): expected a number, got '1_0'"),
+    (HEADER + "1,3,True,1000000000\n1,4,maybe,1\n", r", line 2, column rating .*: expected a number, got 'True'"),
+    (HEADER + "1,3,4,2001-02-03\n1,4,4,1600000000\n", ": expected times in one notation, got numbers and dates"),
     (HEADER + GOOD + "1,3,,1000000000\n", r", line 3, column rating \(value\): expected a value, got a missing one"),
     (HEADER + GOOD + ",3,4,1000000000\n", r", line 3, column user \(user\): expected an id, got a missing one"),
     (HEADER + GOOD + "1, ,4,1000000000\n", r", line 3, column item \(item\): expected an id, got a missing one"),
     (HEADER + GOOD + "NA,3,4,1000000000\n" + GOOD, r", line 3, column user \(user\): .* got a missing one \('NA'\)"),
+    (HEADER + GOOD + "\\N,3,4,1000000000\n" + GOOD, r", line 3, column user \(user\): .* got a missing one"),
     (HEADER + GOOD + " NA,3,4,1000000000\n" + GOOD, r", line 3, column user \(user\): .* got a missing one \(' NA'\)"),
     (HEADER + "1,3,4,2001-02-03\n1,4,4, \n", r", line 3, column timestamp \(time\): .* got a missing one \(' '\)"),
     (HEADER + GOOD + "-1,3,4,1000000000\n", r", line 3, column user \(user\): expected an id other than -1, which is"),
