@@ -86,9 +86,13 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     if to is not None:
         check_file("--save", to)
     opened = [Run(run) for run in runs]
-    loading = tqdm(opened, "loading and exporting the model", unit="run", leave=False, disable=None)
+
+    def load() -> list[Explorer]:
+        loading = tqdm(opened, "loading and exporting the model", unit="run", leave=False, disable=None)
+        return [Explorer(run) for run in loading]
+
     if to is not None:
-        explorers = [Explorer(run) for run in loading]
+        explorers = load()
         question = None if user is None else explorers[0].question_for(user)
         to.write_text(saved_page(explorers, question), encoding="utf-8")
         click.echo(f"written: {to}")
@@ -98,6 +102,6 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
         click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
         if open_page:
             click.launch(server.address)
-        server.show([Explorer(run) for run in loading])  # the page waits for it
+        server.show(load())  # the page waits for it
         server.prepare()
         server.wait()
