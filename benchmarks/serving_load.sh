@@ -29,7 +29,7 @@ open(f"{sys.argv[2]}/post.lua", "w").write(f"wrk.method = 'POST'\nwrk.body = '{b
 PYTHON
 
 for number in "${!trees[@]}"; do
-    PYTHONPATH=${trees[$number]} python - "$here" "$work/served$number" <<'PYTHON'
+    PYTHONPATH=${trees[$number]} python - "${trees[$number]}/benchmarks" "$work/served$number" <<'PYTHON'
 import subprocess, sys
 sys.path.insert(0, sys.argv[1])
 from serving import EXPORT
@@ -44,8 +44,8 @@ for round in $(seq "$rounds"); do
         tree=${trees[$number]}
         PYTHONPATH=$tree python -u -m kerasrec_cli serve "$work/served$number" --port 0 --rest-port 0 >"$work/line" 2>/dev/null &
         server=$!
-        until [ -s "$work/line" ]; do sleep 0.2; done
-        read -r grpc rest < <(grep -o '127\.0\.0\.1:[0-9]*' "$work/line" | tr '\n' ' ')
+        until grep -q '127.0.0.1' "$work/line"; do kill -0 "$server"; sleep 0.2; done
+        read -r grpc rest < <(grep -o '127\.0\.0\.1:[0-9]*' "$work/line" | xargs)
         wrk -t 2 -c "$clients" -d "${seconds}s" --timeout 30s -s "$work/post.lua" \
             "http://$rest/v1/models/default:predict" >"$work/wrk"
         rate=$(sed -n 's/^Requests\/sec: *//p' "$work/wrk")
