@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import ParamSpec, TypeVar
 
 import grpc
@@ -30,6 +32,8 @@ DRAIN_POLL = 0.05
 
 REJECT_SECONDS = 1.0
 """Most seconds in which new requests are rejected after the running ones are finished."""
+
+_LARGE_THREAD = ThreadPoolExecutor(1, thread_name_prefix="kerasrec-large")
 
 ReadInputs = Callable[[Servable, str], Mapping[str, Array]]
 P = ParamSpec("P")
@@ -148,8 +152,14 @@ class Service:
 
 
 async def to_thread_if_large(size: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Calls a function, in a thread if `size` is large, so that the event loop continues with other requests."""
-    return await asyncio.to_thread(function, *args, **kwargs) if size > LARGE else function(*args, **kwargs)
+    """Calls a function, in a thread if `size` is large, so that the event loop continues with other requests.
+
+    There is one such thread: with several, the event loop would wait for each of them, because only one thread of
+    Python runs at a time.
+    """
+    if size <= LARGE:
+        return function(*args, **kwargs)
+    return await asyncio.get_running_loop().run_in_executor(_LARGE_THREAD, partial(function, *args, **kwargs))
 
 
 def n_elements(arrays: Mapping[str, Array]) -> int:
