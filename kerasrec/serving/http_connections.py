@@ -41,7 +41,9 @@ class Connections:
         self.header_timeout = header_timeout
         self.n_rejected = self.n_replaced = 0
         self._open: set[Connection] = set()
-        self._waiting: dict[Connection, None] = {}  # in the order in which they began to wait for a request
+        # In the order in which they began to wait for a request. A client without any request yet is replaced first.
+        self._unproven: dict[Connection, None] = {}
+        self._waiting: dict[Connection, None] = {}
         self._handshakes: set[asyncio.Future[Any]] = set()
 
     def __len__(self) -> int:
@@ -53,15 +55,16 @@ class Connections:
 
     def discard(self, connection: Connection) -> None:
         self._open.discard(connection)
-        self._waiting.pop(connection, None)
+        self.mark_busy(connection)
 
     def mark_waiting(self, connection: Connection) -> None:
         """The connection has no complete request. It keeps its place if it has waited before."""
         if connection in self._open:
-            self._waiting.setdefault(connection)
+            (self._waiting if connection.had_request else self._unproven).setdefault(connection)
 
     def mark_busy(self, connection: Connection) -> None:
         """The connection has a complete request."""
+        self._unproven.pop(connection, None)
         self._waiting.pop(connection, None)
 
     async def accept(
@@ -70,6 +73,7 @@ class Connections:
         """Accepts connections until it is cancelled."""
         loop = asyncio.get_running_loop()
         while True:
+            await asyncio.sleep(0)  # `sock_accept` does not pause while connections wait, which would stop all answers
             try:
                 connection, _ = await loop.sock_accept(listening)
             except OSError as error:  # such as too many open files
@@ -96,8 +100,11 @@ class Connections:
             LOG.info("an HTTP connection failed: %s", error)
 
     def _close_longest_waiting(self) -> bool:
-        """Closes the connection that has waited longest for a request; returns False if there is none."""
-        connection = next(iter(self._waiting), None)
+        """Closes the connection that has waited longest for a request; returns False if there is none.
+
+        Many new connections must not close those of clients that pause between two requests.
+        """
+        connection = next(iter(self._unproven or self._waiting), None)
         if connection is None:
             return False
         self.n_replaced += 1
@@ -107,10 +114,15 @@ class Connections:
 
 
 class Connection(H11Protocol):
-    """An HTTP connection of `Connections`."""
+    """An HTTP connection of `Connections`.
+
+    Attributes:
+        had_request: whether the connection has received a complete request.
+    """
 
     def __init__(self, connections: Connections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.had_request = False
         self._owner = connections
         self._head_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -142,6 +154,7 @@ class Connection(H11Protocol):
         if self.cycle.more_body:
             self._owner.mark_waiting(self)
         else:
+            self.had_request = True
             self._owner.mark_busy(self)
 
     def on_response_complete(self) -> None:

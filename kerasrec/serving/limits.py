@@ -20,8 +20,8 @@ class Limits:
         max_width: ids for each user in `history`, `exclude` or `candidates`, padding included.
         max_request_bytes: bytes of one request.
         max_connections: open connections of each protocol. If the process may open few files (`ulimit -n`), the
-            limit is lower. At the limit, a new REST connection replaces the one that has been idle longest, and
-            gRPC rejects new connections.
+            limit is lower. At the limit, a new REST connection replaces the oldest one without any request, or else
+            the one that has been idle longest; gRPC rejects new connections.
         header_timeout: seconds to receive the head of a request, or to complete the handshake of a connection.
 
     Raises:

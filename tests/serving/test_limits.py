@@ -136,17 +136,21 @@ def test_a_connection_without_a_complete_head_is_closed_in_time(folder):
         assert post(server.rest_port) == 200
 
 
-def test_a_new_connection_replaces_the_one_that_is_idle_longest(folder):
+def test_a_new_connection_replaces_the_one_that_is_idle_longest_without_any_request(folder):
     limits = Limits(max_connections=4, header_timeout=3600)
     with Server(folder, port=0, rest_port=0, limits=limits) as server:
         idle = []
         for _ in range(4):
             idle.append(socket.create_connection(("127.0.0.1", server.rest_port)))
             wait_until(lambda: len(server._rest.connections) == len(idle))
-        assert post(server.rest_port) == 200
-        assert is_closed(idle[0])
-        idle[3].sendall(b"GET /v1/models/films HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert idle[3].recv(15) == b"HTTP/1.1 200 OK"
+        request = b"GET /v1/models/films HTTP/1.1\r\nHost: a\r\n\r\n"
+        for n_closed in range(3):
+            idle[0].sendall(request)
+            answer = b""
+            while not answer.endswith(b"]\n}\n"):
+                answer += idle[0].recv(1000) or pytest.fail("the connection is closed")
+            assert post(server.rest_port) == 200
+            assert is_closed(idle[1 + n_closed]), "idle[0] is idle longer, but had a request"
         for connection in idle:
             connection.close()
 
