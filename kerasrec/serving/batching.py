@@ -25,6 +25,9 @@ MAX_MERGED_ELEMENTS = 1024 * 1024
 MIN_PART_ROWS = 64
 """Smallest part of a request with many rows; a run of fewer rows costs nearly as much."""
 
+MAX_PART_IDS = 16 * 1024
+"""Most ids in a part of a request with long rows, so that a run takes about as long as a batch of other requests."""
+
 
 @dataclass(frozen=True)
 class Batching:
@@ -136,7 +139,7 @@ class Batcher:
             tf.errors.OpError: The graph rejects the inputs.
         """
         end = None if timeout is None else asyncio.get_running_loop().time() + timeout
-        max_rows = max(self.options.max_rows, MIN_PART_ROWS)
+        max_rows = max(1, min(max(self.options.max_rows, MIN_PART_ROWS), MAX_PART_IDS // max(1, width(inputs))))
         if n_rows(inputs) <= max_rows:
             return await self._answer(_Request(servable, signature, inputs), end)
         # One part at a time, so that other requests run in between.
