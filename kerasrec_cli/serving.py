@@ -257,7 +257,7 @@ def serve(
         stack.callback(server.stop, grace)
         # In a thread, because the handler interrupts `server.wait()`, which may hold a lock of the server.
         signal.signal(signal.SIGTERM, lambda *_: Thread(target=server.stop, args=(grace, lame_duck)).start())
-        rest = "" if rest_port is None else f", REST on {host}:{server.rest_port}"
+        rest = "" if rest_port is None else f", REST on {server.rest_address}"
         names = ", ".join(map(repr, server.names))
-        click.echo(f"serving {path} as {names} on {host}:{server.port}{rest}; stop with Ctrl-C")
+        click.echo(f"serving {path} as {names} on {server.address}{rest}; stop with Ctrl-C")
         server.wait()

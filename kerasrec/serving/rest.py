@@ -19,6 +19,7 @@ from tensorflow_serving.apis.model_pb2 import ModelSpec
 from kerasrec.serving.classify import CLASSIFY, REGRESS, reject_signature_method
 from kerasrec.serving.errors import RequestError
 from kerasrec.serving.http_connections import Connection, Connections
+from kerasrec.serving.listening import host_port, listen_error, listening_socket
 from kerasrec.serving.logs import request_id
 from kerasrec.serving.messages import metadata_response, status_response
 from kerasrec.serving.rest_json import error_json, message_json, parse_body, predict_json, read_arrays
@@ -46,9 +47,6 @@ CORS_HEADERS = [
     (b"access-control-allow-headers", b"Content-Type"),
 ]
 """As TF Serving with `--rest_api_enable_cors_support`."""
-
-BACKLOG = 2048
-"""Connections that the system holds until the server accepts them."""
 
 MAX_BUFFERED_REQUESTS = 16
 """Bytes of all requests in memory, as a multiple of the largest request."""
@@ -120,18 +118,10 @@ class Rest:
         Raises:
             OSError: The port is in use.
         """
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        # With the protocol IPPROTO_TCP asyncio disables Nagle's algorithm, which delays answers by 40 ms.
-        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.setblocking(False)
         try:
-            listening.bind((self.host.strip("[]"), self.port))
-            listening.listen(BACKLOG)
-        except OSError:
-            listening.close()
-            message = f"cannot listen on {self.host}:{self.port}. Fix: choose a free port with `rest_port`"
-            raise OSError(message) from None
+            listening = listening_socket(self.host, self.port)
+        except OSError as error:
+            raise OSError(listen_error(host_port(self.host, self.port), error, "rest_port")) from None
         self.port = listening.getsockname()[1]
         self._config.load()
         self._listening = listening
@@ -162,7 +152,7 @@ class Rest:
             await asyncio.wait_for(self._read_body(headers, receive, body), TIMEOUT)
             data = bytes(body)
             if b"gzip" in headers.get(b"content-encoding", b""):
-                data = await asyncio.to_thread(decompress, data, self.max_request_bytes)
+                data = await to_thread_if_large(self.max_request_bytes, decompress, data, self.max_request_bytes)
             given_id = headers.get(b"x-request-id", b"").decode("latin-1")
             response = await self.respond(scope["method"], scope["raw_path"].decode("latin-1"), data, given_id)
         except asyncio.TimeoutError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import socket
 import threading
 from collections.abc import Awaitable, Collection, Coroutine
 from functools import cache
@@ -22,6 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionSe
 from kerasrec.serving.batching import Batching
 from kerasrec.serving.grpc_services import InvalidMessages, ModelManagement, Prediction
 from kerasrec.serving.limits import Limits
+from kerasrec.serving.listening import host_port, listen_error, listening_socket
 from kerasrec.serving.model_config import config_for_folder, read_config
 from kerasrec.serving.service import Service
 from kerasrec.serving.text_configs import DEFAULT_METRICS_PATH
@@ -56,7 +56,7 @@ class Server:
             `models.config` file as for TF Serving's `--model_config_file`, with several models,
             their versions (`latest`, `all`, `specific`) and labels.
         model: name of the model in requests; if omitted, the name of its folder.
-        host: address to listen on; 127.0.0.1 accepts only connections from this machine.
+        host: address to listen on, also of IPv6; 127.0.0.1 accepts only connections from this machine.
         port: gRPC port (8500, as TF Serving); 0 selects a free port, see the attribute `port`.
         rest_port: REST port (TF Serving: 8501); 0 selects a free port, see the attribute `rest_port`;
             no REST if omitted. Needs `pip install 'kerasrec[serve]'`.
@@ -121,6 +121,16 @@ class Server:
         return None if self._rest is None else self._rest.port
 
     @property
+    def address(self) -> str:
+        """`host:port` of gRPC."""
+        return host_port(self.host, self.port)
+
+    @property
+    def rest_address(self) -> str | None:
+        """`host:port` of REST; None without REST."""
+        return None if self._rest is None else host_port(self.host, self._rest.port)
+
+    @property
     def names(self) -> list[str]:
         """The names of the served models."""
         return self.models.names
@@ -132,12 +142,11 @@ class Server:
             OSError: A port is in use.
             ValueError: A model has no version that can be loaded.
         """
-        address = f"{self.host}:{self.port}"
         try:
-            socket.create_server((self.host, self.port)).close()  # gRPC would also print its own error
-            self.port = _run_in_loop(self._listen(address))
-        except (OSError, RuntimeError):
-            raise OSError(f"cannot listen on {address}. Fix: choose a free port with `port`") from None
+            listening_socket(self.host, self.port).close()  # gRPC would also print its own error
+            self.port = _run_in_loop(self._listen(self.address))
+        except (OSError, RuntimeError) as error:
+            raise OSError(listen_error(self.address, error, "port")) from None
         try:
             if self._rest is not None:
                 _run_in_loop(self._rest.start())

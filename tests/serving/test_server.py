@@ -21,6 +21,7 @@ from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from kerasrec.serving import Client, Server, ServingError
+from kerasrec.serving.listening import listening_socket
 from kerasrec.serving.servable import Servable
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -71,8 +72,21 @@ def test_a_port_in_use_is_an_error(folder):
     with Server(folder, port=0, rest_port=0) as server:
         with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.port}.* a free port with `port`"):
             Server(folder, port=server.port).start()
-        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.rest_port}.* `rest_port`"):
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{server.rest_port}: .* in use.* `rest_port`"):
             Server(folder, port=0, rest_port=server.rest_port).start()
+
+
+def test_a_server_listens_on_an_ipv6_address(folder):
+    try:
+        listening_socket("::1", 0).close()
+    except OSError as error:
+        pytest.skip(f"needs IPv6: {error}")
+    with Server(folder, host="::1", port=0, rest_port=0) as server:
+        assert server.address == f"[::1]:{server.port}"
+        with grpc.insecure_channel(server.address) as channel:
+            assert health_of(channel) == SERVING
+        with urllib.request.urlopen(f"http://{server.rest_address}/v1/models/films", timeout=TIMEOUT) as answer:
+            assert answer.status == 200
 
 
 def test_a_model_that_cannot_be_loaded_stops_the_server(folder, tmp_path):
