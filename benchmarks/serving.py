@@ -83,10 +83,7 @@ print(json.dumps(latencies[len(latencies) // 10:]))
 def main() -> None:
     """Reads the command line and runs the selected measurements."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--items", type=int, default=20_108, help="size of the catalogue")
-    parser.add_argument("--length", type=int, default=60, help="items in a history")
-    parser.add_argument("--k", type=int, default=100, help="items in an answer")
-    parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
+    add_request_options(parser)
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 64], help="numbers of clients, closed loop")
     parser.add_argument("--rates", type=float, nargs="*", default=[50.0], help="requests per second, open loop")
     parser.add_argument("--requests", type=int, default=500_000, help="requests of the soak test")
@@ -117,6 +114,14 @@ def main() -> None:
         if "soak" in options.only:
             with server(folder, options, batching=True) as (addresses, process):
                 soak(addresses["gRPC"], process, requests, options)
+
+
+def add_request_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that define a request and the duration of a measurement."""
+    parser.add_argument("--items", type=int, default=20_108, help="size of the catalogue")
+    parser.add_argument("--length", type=int, default=60, help="items in a history")
+    parser.add_argument("--k", type=int, default=100, help="items in an answer")
+    parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
 
 
 def measure_closed_loop(folder: Path, requests: list[PredictRequest], options: argparse.Namespace) -> None:

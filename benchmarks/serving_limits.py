@@ -24,13 +24,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import grpc
 import numpy as np
 import psutil
-from serving import EXPORT, METHOD, MODEL, random_request
+from serving import EXPORT, MODEL, add_request_options, client, random_request
 
 N_FILES = 256
 SERVE = f"""
@@ -48,10 +48,7 @@ HEADER = """
 def main() -> None:
     """Reads the command line and prints a row for each kind of misbehaviour."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--items", type=int, default=20_108, help="size of the catalogue")
-    parser.add_argument("--length", type=int, default=60, help="items in a history")
-    parser.add_argument("--k", type=int, default=100, help="items in an answer")
-    parser.add_argument("--seconds", type=float, default=10.0, help="duration of each measurement")
+    add_request_options(parser)
     parser.add_argument("--clients", type=int, default=4, help="well-behaved clients of each protocol")
     parser.add_argument("--connections", type=int, default=100_000, help="short connections")
     options = parser.parse_args()
@@ -107,7 +104,7 @@ def well_behaved(
     options: argparse.Namespace,
     grpc_port: int,
     rest_port: int,
-    requests: list[object],
+    requests: list[Any],
     others: threading.Thread,
     name: str,
 ) -> tuple[list[float], int]:
@@ -132,27 +129,15 @@ def well_behaved(
                 time.sleep(0.1)
             number += 1
 
-    def ask_grpc() -> None:
-        messages = [request.SerializeToString() for request in requests]  # type: ignore[attr-defined]
-        with grpc.insecure_channel(f"127.0.0.1:{grpc_port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
-            call = channel.unary_unary(METHOD)
-            ask(lambda n: call(messages[n % len(messages)], timeout=60))
+    def run_client(protocol: str, port: int) -> None:
+        with client(protocol, f"127.0.0.1:{port}", requests) as send:
+            ask(send)
 
-    def ask_rest() -> None:
-        body = json.dumps({"instances": [{"history": [-1, *range(1, options.length)]}]}).encode()
-        connection = http.client.HTTPConnection("127.0.0.1", rest_port, timeout=60)
-
-        def post(n: int) -> None:
-            connection.request("POST", f"/v1/models/{MODEL}:predict", body)
-            response = connection.getresponse()
-            response.read()
-            if response.status != 200:
-                raise RuntimeError(f"status {response.status}")
-
-        ask(post)
-        connection.close()
-
-    threads = [threading.Thread(target=target) for target in (ask_grpc, ask_rest) for _ in range(options.clients)]
+    threads = [
+        threading.Thread(target=run_client, args=address)
+        for address in (("gRPC", grpc_port), ("REST", rest_port))
+        for _ in range(options.clients)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
