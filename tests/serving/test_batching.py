@@ -123,6 +123,14 @@ def test_a_request_of_many_rows_runs_in_parts_between_the_batches_of_others(loop
     assert servable.runs == [64, 2, 64, 64, 8]
 
 
+def test_a_request_with_long_rows_runs_in_smaller_parts(loop):
+    servable, batcher = Doubler(is_open=True), Batcher(Batching(max_rows=64, parallel=1))
+    long = {"x": np.arange(40.0 * 1000).reshape(40, 1000)}
+    answer = asyncio.run_coroutine_threadsafe(batcher.run(servable, "s", long), loop).result(TIMEOUT)
+    np.testing.assert_array_equal(answer["y"], long["x"] * 2)
+    assert servable.runs == [16, 16, 8]
+
+
 def test_the_parts_of_a_request_can_have_lists_of_different_lengths():
     lists = [{"item_ids": np.full((2, k), k), "scores": np.full((2, k), 0.5, np.float32)} for k in (3, 1)]
     answer = joined([{**part, "n_valid": np.array([1, 1])} for part in lists])
