@@ -72,6 +72,7 @@ def export_saved_model(
 
     Raises:
         FileExistsError: the version exists.
+        OSError: the version cannot be written, for example because the disk is full. Nothing remains of it.
         ValueError: the backend is not TensorFlow, the model is not fitted, `items` is not its catalogue, or an id
             cannot be stored.
 
@@ -141,6 +142,10 @@ def export_saved_model(
         if folder.exists():  # another export has just written the same version
             raise exists from None
         raise
+    except (tf.errors.ResourceExhaustedError, tf.errors.OutOfRangeError, tf.errors.UnknownError) as error:
+        # TensorFlow's types for a full disk, a limit of the size of a file, and a defective disk
+        reason = error.message.rpartition("; ")[2].partition(" [Op:")[0]
+        raise OSError(f"cannot write {folder}: {reason}. Fix: export to a disk with more space") from error
     if keep is not None:
         delete_old_versions(path, keep, folder)
     return folder
