@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """Inspect and pack interaction data."""
+    """Inspect interaction data, or pack them for use without a copy in memory."""
 
 
 @data.command(cls=Command)
@@ -101,9 +101,8 @@ def column_lines(table: Interactions) -> list[str]:
         n_likes = int(kind.are_likes(table.values, None).sum())
         lines.append(f"value: {source('value')}{kind}")
         lines.append(f"likes: {n_likes:,} of {len(table):,} interactions are likes: {kind.rule(None)}")
-        if n_likes < len(table) / 2:
-            few = "no interaction is a like" if not n_likes else "most interactions are no likes"
-            click.echo(f"warning: {few}, and models of likes drop the others. Fix: train with --min-value", err=True)
+        if not n_likes:
+            click.echo("warning: no interaction is a like. Fix: train with --min-value", err=True)
     if table.times is None:
         lines.append("time: no column, so the order of the file is used")
     else:

@@ -155,11 +155,9 @@ def prepare(
     elif not is_empty(folder):
         raise FileExistsError(f"{folder} is not empty and contains no trained run. Fix: choose another folder")
     table = read_table()
-    data_state: dict[str, Any] = {
-        "data_files": files,
-        "data_digest": table_digest(table),
-        "features_digest": features_state,
-    }
+    data_state: dict[str, Any] = {"data_files": files, "data_digest": table_digest(table)}
+    if features_state is not None:
+        data_state["features_digest"] = features_state
     _begin(folder, config, *split(table), data_state)
     return True
 
