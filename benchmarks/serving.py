@@ -207,11 +207,14 @@ def client(protocol: str, address: str, requests: list[PredictRequest]) -> Itera
     connection = http.client.HTTPConnection(address, timeout=60)
 
     def post(n: int) -> None:
-        connection.request("POST", f"/v1/models/{MODEL}:predict", bodies[n % len(bodies)])
-        response = connection.getresponse()
-        if b'"outputs"' not in response.read(20):
-            raise RuntimeError(f"expected outputs, got status {response.status}")
-        response.read()
+        try:
+            connection.request("POST", f"/v1/models/{MODEL}:predict", bodies[n % len(bodies)])
+            response = connection.getresponse()
+            if b'"outputs"' not in response.read():
+                raise RuntimeError(f"expected outputs, got status {response.status}")
+        except Exception:
+            connection.close()  # the next request opens a new connection
+            raise
 
     yield post
     connection.close()

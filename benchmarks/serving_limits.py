@@ -14,6 +14,7 @@ import argparse
 import contextlib
 import http.client
 import json
+import math
 import os
 import re
 import socket
@@ -70,7 +71,6 @@ def main() -> None:
             for name, misbehave in scenarios.items():
                 stop = threading.Event()
                 others = threading.Thread(target=misbehave, args=(stop,))
-                others.start()
                 latencies, n_failed = well_behaved(options, grpc_port, rest_port, requests, others, name)
                 stop.set()
                 others.join()
@@ -111,14 +111,17 @@ def well_behaved(
     """Latencies in seconds and failures of clients that keep their connections."""
     latencies: list[float] = []
     failures: list[Exception] = []
-    end = time.perf_counter() + options.seconds
+    connected = threading.Barrier(2 * options.clients + 1)
+    end = math.inf
     waits_for_others = name.endswith("connections")
 
     def is_running() -> bool:
         return time.perf_counter() < end or (waits_for_others and others.is_alive())
 
     def ask(send: Callable[[int], None]) -> None:
-        number = 0
+        send(0)
+        connected.wait()
+        number = 1
         while is_running():
             start = time.perf_counter()
             try:
@@ -140,6 +143,9 @@ def well_behaved(
     ]
     for thread in threads:
         thread.start()
+    connected.wait()
+    others.start()
+    end = time.perf_counter() + options.seconds
     for thread in threads:
         thread.join()
     return latencies, len(failures)
