@@ -21,7 +21,7 @@ from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
 from kerasrec.models.fit_callbacks import set_modes
 from kerasrec.models.training import as_list
-from kerasrec.models.training_data import MatrixTable, as_table, check_fit_arguments, check_held_out
+from kerasrec.models.training_data import MatrixTable, as_scipy, as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.variables import assign_without_copy
 from kerasrec.types import Batch, FloatArray, Tensor
@@ -128,7 +128,9 @@ class ClosedForm(Recommender):
             self.compile()
         set_modes(as_list(callbacks), self.untracked.metrics)
         history = keras.callbacks.History()
-        callback_list = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
+        callback_list = keras.callbacks.CallbackList(
+            [*as_list(callbacks), history], model=self, epochs=1, steps=1, verbose=0
+        )
         callback_list.on_train_begin()
         callback_list.on_epoch_begin(0)
         logs = {}
@@ -201,9 +203,9 @@ def _sparse_matrix(batches: Any, n_columns: int, use_values: bool) -> sp.csr_arr
         batches = (dataset[i] for i in range(len(dataset)))
     matrices = []
     for batch in batches:
-        rows: Batch | Tensor = batch[0] if isinstance(batch, tuple) else batch
+        rows: Batch | Tensor = as_scipy(batch[0] if isinstance(batch, tuple) else batch)
         if not isinstance(rows, Mapping):
-            dense = np.asarray(rows)
+            dense = rows.toarray() if sp.issparse(rows) else np.asarray(rows)
             if dense.shape[1] != n_columns:
                 raise ValueError(f"expected rows with {n_columns} columns, got {dense.shape[1]}")
             matrices.append(sp.csr_array((dense if use_values else dense != 0).astype(np.float32)))

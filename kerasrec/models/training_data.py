@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut, Split
+from kerasrec.ops.sparse_rows import refuse_ragged
 
 
 class MatrixTable(Interactions):
@@ -36,11 +37,7 @@ def as_table(x: Any) -> Any:
     kind = type(x).__name__
     if kind in ("DataFrame", "LazyFrame", "Series"):
         raise TypeError(f"`x`: expected Interactions, got a {kind}. Fix: `Interactions.from_frame(frame)`")
-    if kind == "RaggedTensor":
-        raise TypeError(
-            "`x`: expected Interactions, a sparse matrix, padded ids or dense rows, got a RaggedTensor. Fix: "
-            '`{"ids": x.to_tensor(-1)}` for lists of column numbers, `Interactions.from_arrays(users, items)` for ids'
-        )
+    refuse_ragged(x)
     return x
 
 

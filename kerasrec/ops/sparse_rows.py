@@ -8,7 +8,7 @@ rows and the padding of a batch.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -152,9 +152,23 @@ def observed_rows(inputs: Batch | Tensor, use_values: bool = False) -> SparseRow
     """
     if isinstance(inputs, Mapping):
         return from_padded_ids(inputs["ids"], inputs["values"] if use_values and "values" in inputs else 1.0)
+    refuse_ragged(inputs)
     dense = ops.cast(ops.convert_to_tensor(inputs, sparse=False), "float32")
     mask = ops.cast(dense != 0, "float32")
     return DenseRows(dense if use_values else mask, mask, ops.sum(mask, axis=1))
+
+
+def refuse_ragged(x: Any) -> None:
+    """Refuses a ragged tensor, whose numbers can be columns or values.
+
+    Raises:
+        TypeError: `x` is a ragged tensor.
+    """
+    if type(x).__name__ == "RaggedTensor":
+        raise TypeError(
+            "`x`: expected Interactions, a sparse matrix, padded ids or dense rows, got a RaggedTensor. Fix: "
+            '`{"ids": x.to_tensor(-1)}` for lists of column numbers, `Interactions.from_arrays(users, items)` for ids'
+        )
 
 
 def from_padded_ids(ids: Tensor, values: Tensor = 1.0) -> SparseRows:

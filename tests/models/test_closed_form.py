@@ -66,3 +66,15 @@ def test_callbacks_need_no_mode():
     stop = keras.callbacks.EarlyStopping("val_ndcg_100")
     model.fit(split.train, validation_data=split.validation, callbacks=[stop], verbose=0)
     assert stop.mode == "max"
+
+
+def test_a_progress_bar_of_keras_is_accepted():
+    table = blocks()
+    progress = keras.callbacks.ProgbarLogger()
+    EASE(table.n_items, reg=5.0).fit(table, callbacks=progress, verbose=0)
+    assert progress.target == 1
+
+
+def test_training_on_a_batch_is_refused():
+    with pytest.raises(ValueError, match=r"`train_on_batch`: EASE is solved from all rows at once. Fix: `fit\(table"):
+        EASE(5, reg=5.0).train_on_batch(np.ones((2, 5)))

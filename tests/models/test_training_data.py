@@ -1,5 +1,6 @@
 """Inputs of `fit`, `evaluate` and `recommend` that are refused, with the fix in the message."""
 
+import keras
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,6 +46,11 @@ def test_sparse_tensors_are_read_as_their_matrix(model, table):
     expected = model.predict(table.matrix, verbose=0)
     np.testing.assert_array_equal(model.predict(tensor, verbose=0), expected)
     np.testing.assert_allclose(model(tensor), expected, atol=1e-6)
+    batches = tf.data.Dataset.from_tensor_slices(tensor).batch(50)
+    np.testing.assert_allclose(model.predict(batches, verbose=0), expected, atol=1e-5)
+    copy = keras.models.clone_model(model)
+    copy.compile()
+    assert copy.fit(batches, shuffle=False, verbose=0).epoch == [0]
 
 
 def test_sparse_arrays_of_jax_are_read_as_their_matrix(table):
@@ -60,6 +66,8 @@ def test_fit_refuses_ragged_tensors(model):
     for use in (model.fit, model.predict):
         with pytest.raises(TypeError, match="`x`: expected Interactions, .*, got a RaggedTensor. Fix: "):
             use(tf.ragged.constant([[3], [1, 2]]), verbose=0)
+    with pytest.raises(TypeError, match="got a RaggedTensor"):  # as in a dataset of ragged batches
+        model.observed(tf.ragged.constant([[3], [1, 2]]))
 
 
 def test_validation_and_evaluation_need_a_held_out_part(model, table):
