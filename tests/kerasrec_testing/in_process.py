@@ -1,4 +1,4 @@
-"""Run as `python -m kerasrec_testing.in_process jax`, `replicas` or `devices`: trains all cases, prints JSON.
+"""Run as `python -m kerasrec_testing.in_process jax`, `replicas` or `devices`: trains the cases, prints JSON.
 
 A process chooses its backend and its devices once, so the tests start a process for each.
 """
@@ -18,7 +18,7 @@ def on_jax() -> dict:
 
     from kerasrec import evaluate
     from kerasrec_testing.models import (
-        CASES,
+        RUN_IN_PROCESSES,
         TRAINED,
         held_out,
         in_own_block,
@@ -36,7 +36,7 @@ def on_jax() -> dict:
     jax.config.update("jax_compilation_cache_dir", cache.name)
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
     results = {"given sample": [w.tolist() for w in steps_on_a_given_sample()]}
-    for case in CASES:
+    for case in RUN_IN_PROCESSES:
         part = held_out(table_for(case))
         # Batches of one size: JAX compiles a step for each.
         training = train(make(case, part.inputs), part.inputs, part, batch_size=18, epochs=60)
@@ -63,7 +63,7 @@ def on_jax() -> dict:
 
 
 def on_replicas(cases: str = "") -> dict:
-    """How far two replicas differ from one process, for all cases or for the first of each model."""
+    """How far two replicas differ from one process, for the cases of the tests or for the first of each model."""
     import keras
     import numpy as np
     import tensorflow as tf
@@ -71,13 +71,14 @@ def on_replicas(cases: str = "") -> dict:
     tf.config.set_logical_device_configuration(
         tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
     )
-    from kerasrec_testing.models import FIRST_OF_MODEL, N_ITEMS, TRAINED, make, table_for
+    from kerasrec_testing.models import FIRST_OF_MODEL, N_ITEMS, RUN_IN_PROCESSES, TRAINED, make, table_for
 
     strategies = (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
     # Replicas draw other noise than one process, so the comparison is of models without noise.
     without_noise = {"dropout": 0.0, "noise": 0.0, "negatives": None, "n_sampled": N_ITEMS}
     results = {}
-    for case in TRAINED if cases != "first" else sorted(FIRST_OF_MODEL & set(TRAINED)):
+    chosen = FIRST_OF_MODEL if cases == "first" else RUN_IN_PROCESSES
+    for case in (case for case in TRAINED if case in chosen):
         table = table_for(case)
         weights = []
         for strategy in strategies:

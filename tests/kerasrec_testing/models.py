@@ -1,6 +1,7 @@
 """Small versions of every model, and the table they learn, for the tests that all models must pass."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from functools import cache
@@ -66,6 +67,15 @@ CASES = {
 }
 FIRST_OF_MODEL = set({name: case for case, (name, _) in reversed(CASES.items())}.values())
 """The first case of each model. The tests of the others are marked `slow`."""
+
+
+def is_further(case: str) -> bool:
+    """Whether a case has the rows and the inputs of the first case of its model."""
+    return case not in FIRST_OF_MODEL and not case.endswith(("items", "without users"))
+
+
+RUN_IN_PROCESSES = [case for case in CASES if os.environ.get("KERASREC_LONG_TESTS") or not is_further(case)]
+"""The cases that processes of their own run."""
 
 TRAINED = [case for case, (name, _) in CASES.items() if not ZOO[name].closed_form]
 """The cases that learn by gradient descent."""

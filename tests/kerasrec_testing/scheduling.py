@@ -41,23 +41,24 @@ class GroupScheduling(LoadScopeScheduling):
 
 ONE_CASE_OF_MODEL = (
     "tests/explorer/test_every_model.py",
-    "tests/models/test_backends.py::test_weights_learned",
+    "tests/models/test_backends.py",
+    "tests/models/test_contract.py::test_jit_compile",
     "tests/models/test_distribution.py",
     "tests/models/test_presets.py",
     "tests/saved_model/test_without_kerasrec.py",
 )
-"""Tests that start a process, a browser or a device for each case: further cases of a model are marked `long`."""
+"""Tests that start a process, a browser, a device or a compiler for each case: further cases of a model are `long`."""
 
 
 def mark_cases(items: list) -> None:
     """Marks the tests of a model's second and further cases as slow: the fast check runs one case of each model."""
-    from kerasrec_testing.models import CASES, FIRST_OF_MODEL
+    from kerasrec_testing.models import CASES, FIRST_OF_MODEL, is_further
 
     for item in items:
         case = getattr(item, "callspec", None) and item.callspec.params.get("case")
         if isinstance(case, str) and case in CASES and case not in FIRST_OF_MODEL:
             item.add_marker("slow")
-            if item.nodeid.startswith(ONE_CASE_OF_MODEL) and not case.endswith(("items", "without users")):
+            if item.nodeid.startswith(ONE_CASE_OF_MODEL) and is_further(case):
                 item.add_marker("long")
 
 

@@ -79,7 +79,9 @@ def test_a_trained_model_has_a_summary_of_its_weights(case, capsys):
     assert f"{sum(np.prod(weight.shape, dtype=int) for weight in counted):,}" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "policy", ["mixed_bfloat16", pytest.param("mixed_float16", marks=[pytest.mark.slow, pytest.mark.long])]
+)
 def test_mixed_precision_trains_to_finite_losses_and_float32_scores(case, policy):
     table = table_for(case)
     keras.config.set_dtype_policy(policy)

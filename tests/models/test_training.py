@@ -100,7 +100,7 @@ def arguments_of_dtype(dtype):
     keras.config.set_dtype_policy("float32")
 
 
-@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float64", pytest.param("bfloat16", marks=pytest.mark.long)])
 @pytest.mark.parametrize("case", TRAINED)
 def test_models_of_any_float_dtype_train(case, arguments_of_dtype):
     table = table_for(case)

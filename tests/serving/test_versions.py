@@ -31,7 +31,7 @@ from tensorflow_serving.config.model_server_config_pb2 import ModelServerConfig
 from kerasrec.serving import Batching, Server, ServingError
 from kerasrec.serving.servable import Servable
 
-N_SWAPS = int(os.environ.get("KERASREC_SWAPS", "8"))
+N_SWAPS = int(os.environ.get("KERASREC_SWAPS", "5"))
 
 
 @pytest.fixture(scope="module")
