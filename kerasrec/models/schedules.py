@@ -31,8 +31,8 @@ class RunSchedule(keras.optimizers.schedules.LearningRateSchedule):
         self.start = start
 
     def done(self, step: Tensor) -> Tensor:
-        """The steps of the run before `step`, float32 from 0 to `steps`."""
-        return ops.clip(ops.cast(step, "float32") - float(self.start), 0.0, float(self.steps))
+        """The steps of the run before `step`, float32; outside of the run below 0 or above `steps`."""
+        return ops.cast(step, "float32") - float(self.start)
 
     def for_run(self, steps: int, start: int) -> RunSchedule:
         """The same schedule for another run."""
@@ -67,7 +67,7 @@ class CosineDecay(RunSchedule):
     """
 
     def __call__(self, step: Tensor) -> Tensor:
-        return self.learning_rate * 0.5 * (1.0 + ops.cos(math.pi * self.done(step) / self.steps))
+        return self.learning_rate * 0.5 * (1.0 + ops.cos(math.pi * ops.clip(self.done(step) / self.steps, 0.0, 1.0)))
 
 
 @public
