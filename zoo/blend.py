@@ -24,7 +24,8 @@ PAGE = """# Blend on several splits
 Test NDCG@100 on MovieLens 1M, held-out users, 500 users for validation and for test, measured by `python zoo/blend.py`.
 The seed draws the users. Blend combines DAN, ELSA and Mult-VAE; its shares are chosen on the validation users of the
 split. The settings of all models are those of their recipes, which were chosen on the validation users of seed 98765.
-A gain is the mean difference over the test users with its standard error.
+A gain is the mean difference over the test users with its standard error. The best member is the one with the best test
+result.
 
 {table}
 """

@@ -1,4 +1,4 @@
-"""How models are saved, loaded and exported: Keras' own methods, with what they need to know of a recommender."""
+"""Keras' methods that save, export and quantize a model, with the batch format and the checks of a recommender."""
 
 from __future__ import annotations
 
