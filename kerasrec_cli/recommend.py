@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +12,9 @@ import click
 
 from kerasrec_cli.id_lists import LIST_FORMAT, known_items, parse_ids, possible_ids, read_list
 from kerasrec_cli.options import split_list
+from kerasrec_cli.restrictions import Restrictions
 from kerasrec_cli.runtime import Command
+from kerasrec_cli.score_users import score_users
 from kerasrec_cli.serving import DEFAULT_NAME
 
 if TYPE_CHECKING:
@@ -79,7 +81,6 @@ def recommend(
       kerasrec recommend run --all -k 20 --to recommendations.parquet
     """  # noqa: D301 - click reads the character \b
     from kerasrec.runs import Run
-    from kerasrec_cli.score_users import score_users
 
     restrictions = Restrictions(
         read_list(exclude, "--exclude"), read_list(candidates, "--candidates"), bool(candidates), min_score
@@ -112,38 +113,6 @@ def recommend(
     else:
         items, scores, titles, reasons = recommend_from_run(Run(source), query, k)
         print_items(items, scores, titles, min_score, reasons)
-
-
-@dataclass(frozen=True)
-class Restrictions:
-    """Which items may be in the lists, with ids as text.
-
-    Attributes:
-        exclude: items that are never recommended.
-        candidates: the only items that may be recommended.
-        has_candidates: whether `candidates` applies; without candidates, all items may be recommended.
-        min_score: items with a lower score are left out; `None` for no limit.
-    """
-
-    exclude: list[str] = field(default_factory=list)
-    candidates: list[str] = field(default_factory=list)
-    has_candidates: bool = False
-    min_score: float | None = None
-
-    def known(self, catalogue: Any) -> dict[str, list[Any]]:
-        """The arguments `exclude` and `candidates` of `Recommender.recommend`; notes count unknown ids.
-
-        Raises:
-            ValueError: no candidate is in the catalogue.
-        """
-        are_strings = catalogue.dtype.kind in "US"
-        lists = {
-            name: known_items(possible_ids(ids, are_strings, f"--{name}"), catalogue, f"--{name}")
-            for name, ids in (("exclude", self.exclude), ("candidates", self.candidates))
-        }
-        if self.has_candidates and not lists["candidates"]:
-            raise ValueError("--candidates: expected at least one item of the catalogue, got none")
-        return lists
 
 
 @dataclass(frozen=True)

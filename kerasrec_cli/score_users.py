@@ -16,7 +16,7 @@ from kerasrec_cli.id_lists import possible_ids, read_id_file
 if TYPE_CHECKING:
     from kerasrec import Interactions
     from kerasrec.runs import Run
-    from kerasrec_cli.recommend import Restrictions
+    from kerasrec_cli.restrictions import Restrictions
 
 
 def score_users(
