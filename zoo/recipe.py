@@ -101,23 +101,8 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
                 raise click.UsageError(f"{folder} already exists. Fix: choose another folder for --runs")
         runs = []
         for seed in seeds:
-            split = recipe.split(seed, smoke)
-            start = time.perf_counter()
-            model = train(split, seed, smoke)
-            seconds = time.perf_counter() - start
-            test, validation = (
-                kerasrec.evaluate(model, held_out, list(recipe.metrics)) for held_out in (split.test, split.validation)
-            )
-            runs.append(
-                {
-                    "seed": seed,
-                    "test": test.as_dict(),
-                    "validation": validation.means,
-                    "seconds": round(seconds, 1),
-                    "parameters": int(model.count_params()),
-                }
-            )
-            click.echo(f"seed {seed}, {seconds:.0f} s\n{test}")
+            model, split, run = measure(recipe, train, seed, smoke)
+            runs.append(run)
             if seed in folders:
                 save_run(model, split, folders[seed], recipe.data)
         if export_to is not None:
@@ -129,6 +114,22 @@ def main(recipe: Recipe, train: Train, script: str) -> None:
             out.write_text(json.dumps(summary(recipe, name, runs), indent=2) + "\n")
 
     command()
+
+
+def measure(
+    recipe: Recipe, train: Train, seed: int, smoke: bool
+) -> tuple[kerasrec.Recommender, kerasrec.Split, dict[str, Any]]:
+    """Trains and evaluates a model, and prints its test metrics. Returns the model, its split and the results."""
+    split = recipe.split(seed, smoke)
+    start = time.perf_counter()
+    model = train(split, seed, smoke)
+    seconds = time.perf_counter() - start
+    test, validation = (
+        kerasrec.evaluate(model, held_out, list(recipe.metrics)) for held_out in (split.test, split.validation)
+    )
+    click.echo(f"{recipe.model}, seed {seed}, {seconds:.0f} s\n{test}")
+    results = {"seed": seed, "test": test.as_dict(), "validation": validation.means}
+    return model, split, {**results, "seconds": round(seconds, 1), "parameters": int(model.count_params())}
 
 
 def summary(recipe: Recipe, name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
