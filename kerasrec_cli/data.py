@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kerasrec_cli.beam import gram, prepare
 from kerasrec_cli.options import read_options, without_none
 from kerasrec_cli.runtime import Command
 
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
 @click.group()
 def data() -> None:
     """Inspect interaction data, or pack them for use without a copy in memory."""
+
+
+data.add_command(prepare)
+data.add_command(gram)
 
 
 @data.command(cls=Command)

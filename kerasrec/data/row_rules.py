@@ -88,25 +88,28 @@ class RowRules:
         ids = [text.strip() for role, text in fields.items() if not role.startswith(RULE)]
         return not (self.drop_missing and any(text in MISSING for text in ids))
 
-    def apply(self, columns: Mapping[str, Any], from_text: bool = False) -> tuple[dict[str, Any], dict[str, int]]:
+    def apply(
+        self, columns: Mapping[str, Any], from_text: bool = False, is_part: bool = False
+    ) -> tuple[dict[str, Any], dict[str, int]]:
         """Applies the rules, except for `duplicates`.
 
         Args:
             columns: role or `RULE` + column → pyarrow column.
             from_text: whether ids are text that can be integers.
+            is_part: whether the columns are a part of a source, in which it is no error if no row fulfils a rule.
 
         Returns:
             Role → pyarrow column, and the reason → number of rows that were dropped.
 
         Raises:
-            DataError: No row fulfils a rule.
+            DataError: No row fulfils a rule, and `is_part` is False.
         """
         columns, dropped = dict(columns), {}
         for name, values in self.where.items():
-            columns, n_others = self._matching(columns, name, values)
+            columns, n_others = self._matching(columns, name, values, is_part)
             dropped[f"{name} other than {', '.join(map(str, values))}"] = n_others
         for name, weights in self.event_weights.items():
-            columns, n_others = self._matching(columns, name, list(weights))
+            columns, n_others = self._matching(columns, name, list(weights), is_part)
             dropped[f"{name} without a weight"] = n_others
             columns["value"] = _weights_of(columns[RULE + name], weights)
         columns = {role: column for role, column in columns.items() if not role.startswith(RULE)}
@@ -115,14 +118,16 @@ class RowRules:
             dropped |= missing
         return columns, dropped
 
-    def _matching(self, columns: dict[str, Any], name: str, values: Sequence[Any]) -> tuple[dict[str, Any], int]:
+    def _matching(
+        self, columns: dict[str, Any], name: str, values: Sequence[Any], is_part: bool
+    ) -> tuple[dict[str, Any], int]:
         """Returns the rows in which a column has one of the values, and the number of other rows."""
         import pyarrow.compute as pc
 
         column = columns[RULE + name]
         mask = _is_one_of(column, values)
         n_matching = pc.sum(mask).as_py() or 0
-        if not n_matching:
+        if not n_matching and not is_part:
             counts = sorted(pc.value_counts(_decoded(column)).to_pylist(), key=lambda count: -count["counts"])
             raise DataError(
                 f"expected rows with {', '.join(map(str, values))} in column {name!r}, got only "

@@ -64,7 +64,7 @@ def rows_of_columns(
     user_ids, user = factorize(columns["user"], "users", from_text)
     item_ids, item = factorize(columns["item"], "items", from_text)
     n = len(user)
-    value = np.ones(n, np.float32) if "value" not in columns else _values(columns["value"])
+    value = np.ones(n, np.float32) if "value" not in columns else finite_values(columns["value"])
     time = as_seconds(columns["time"], times) if "time" in columns else None
     check_parallel("users", user, items=item, values=value, times=time)
     if not n:
@@ -117,7 +117,7 @@ def check_duplicates(duplicates: str | None) -> None:
         )
 
 
-def _values(column: Any) -> FloatArray:
+def finite_values(column: Any) -> FloatArray:
     """Converts values to float32, one chunk after the other."""
     import pyarrow as pa
 

@@ -1,5 +1,6 @@
 """The examples of all help texts run."""
 
+import importlib.util
 import re
 import shlex
 import shutil
@@ -12,6 +13,8 @@ import kerasrec_cli
 from kerasrec import generate
 
 NEEDS_SERVER = {"kerasrec serve served --rest-port 8501"}
+
+NEEDS_BEAM = ("kerasrec data prepare", "kerasrec data gram")
 
 
 def leaf_commands(group):
@@ -40,6 +43,7 @@ def folder(tmp_path_factory):
     (folder / "ratings.csv").write_text("\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        invoke("data", "pack", "ratings.csv", "--min-value", "4", "--out", "likes")
         invoke("train", "ease", "--data", "ratings.csv", "--out", "run")
         for name in ("other-run", "ease-run", "rec-vae-run"):
             shutil.copytree("run", name)
@@ -52,6 +56,8 @@ def test_every_command_has_an_example():
 
 @pytest.mark.parametrize("example", sorted(set(EXAMPLES) - NEEDS_SERVER))
 def test_the_example_runs(folder, monkeypatch, example):
+    if example.startswith(NEEDS_BEAM) and not importlib.util.find_spec("apache_beam"):
+        pytest.skip("needs Apache Beam: pip install 'kerasrec[beam]'")
     monkeypatch.chdir(folder)
     if " train " in example:
         shutil.rmtree("run")  # another test may have written it

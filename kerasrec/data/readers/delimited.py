@@ -171,7 +171,7 @@ class DelimitedFile(TextTable):
         for has_quotes in (True,) if self.is_quoted else (False, True):
             with self._content() as stream:
                 try:
-                    columns = self._parse_once(stream, has_quotes, BLOCK_BYTES)
+                    columns = self.parse(stream, has_quotes, BLOCK_BYTES)
                 except (ValueError, pa.ArrowException):
                     if stream.n_quotes and not has_quotes:
                         continue  # of which this attempt knew nothing
@@ -179,7 +179,7 @@ class DelimitedFile(TextTable):
                     content, n_misshapen = self._without_misshapen_rows()
                     block_bytes = min(max(BLOCK_BYTES, len(content)), LARGEST_BLOCK_BYTES)
                     try:
-                        return self._parse_once(io.BytesIO(content), bool(self.quote), block_bytes), n_misshapen
+                        return self.parse(io.BytesIO(content), bool(self.quote), block_bytes), n_misshapen
                     except pa.ArrowException as error:
                         raise DataError(self.message(error)) from None
             if has_quotes or not stream.n_quotes:
@@ -221,7 +221,17 @@ class DelimitedFile(TextTable):
         stream.read(n_bytes)
         return CountingStream(stream, self.quote)
 
-    def _parse_once(self, stream: Any, has_quotes: bool, block_bytes: int) -> dict[str, Any]:
+    def parse(self, stream: Any, has_quotes: bool, block_bytes: int) -> dict[str, Any]:
+        """Returns role → pyarrow column of a stream of rows without a header.
+
+        Args:
+            stream: a binary file of rows.
+            has_quotes: whether `quote` has a meaning.
+            block_bytes: the size of the blocks that are parsed at once.
+
+        Raises:
+            pyarrow.ArrowException: A row is invalid.
+        """
         import pyarrow as pa
         from pyarrow import csv as pa_csv
 

@@ -25,8 +25,6 @@ from kerasrec.data.readers.movielens import RATINGS_AND_TITLES, read_titles
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile, find_path
 from kerasrec.data.readers.titles import add_titles
-from kerasrec.data.row_rules import RowRules
-from kerasrec.data.times import TimeFormat
 
 LOG = logging.getLogger(__name__)
 
@@ -143,19 +141,7 @@ def read(
     if packed is not None:
         given = {name: argument for name, argument in arguments.items() if argument or name != "drop_missing"}
         return open_packed(packed, read_options=given)
-    columns = {"user": user, "item": item, "value": value, "time": time}
-    options = ReadOptions(
-        {role: str(name) for role, name in columns.items() if name is not None},
-        separator,
-        quote,
-        encoding,
-        decimal,
-        layout,
-        TimeFormat(time_unit, date_format),
-        RowRules(where or {}, event_weights or {}, duplicates, drop_missing),
-        header,
-        query,
-    )
+    options = ReadOptions.from_arguments(arguments)
     table = _read(data, options)
     if items is not None:
         return add_titles(table, items, item_title)

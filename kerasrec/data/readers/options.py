@@ -5,7 +5,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Self
 
+from kerasrec.data.columns import ROLES
 from kerasrec.data.errors import DataError
 from kerasrec.data.row_rules import RowRules
 from kerasrec.data.times import TimeFormat
@@ -45,6 +47,32 @@ class ReadOptions:
     rules: RowRules = field(default_factory=RowRules)
     header: bool | None = None
     query: str | None = None
+
+    @classmethod
+    def from_arguments(cls, arguments: Mapping[str, Any]) -> Self:
+        """Returns the options from the arguments of `kerasrec.read`. A missing one, or `None`, is inferred.
+
+        Raises:
+            DataError: An option has an invalid value.
+        """
+        columns = {role: arguments.get(role) for role in ROLES}
+        return cls(
+            {role: str(name) for role, name in columns.items() if name is not None},
+            arguments.get("separator"),
+            arguments.get("quote"),
+            arguments.get("encoding"),
+            arguments.get("decimal"),
+            arguments.get("layout"),
+            TimeFormat(arguments.get("time_unit"), arguments.get("date_format")),
+            RowRules(
+                arguments.get("where") or {},
+                arguments.get("event_weights") or {},
+                arguments.get("duplicates"),
+                bool(arguments.get("drop_missing")),
+            ),
+            arguments.get("header"),
+            arguments.get("query"),
+        )
 
     def __post_init__(self) -> None:
         if self.layout not in (None, *LAYOUTS):
