@@ -23,11 +23,12 @@ from kerasrec.inference.similar import unit_vectors
 from kerasrec.models import Recommender
 from kerasrec.saved_model.metadata import metadata_json
 from kerasrec.saved_model.signatures import Signatures
-from kerasrec.saved_model.versions import delete_old_versions, versions_in
+from kerasrec.saved_model.versions import delete_old_versions
 from kerasrec.saved_model.vocabulary import ItemTitles, TrainingUsers, Vocabulary, check_ids
 from kerasrec.saved_model.weights import DTYPES, ExportedWeights, top_k_overlap
 from kerasrec.types import Array, FloatArray
 from kerasrec.validation import check_at_least
+from kerasrec.version_folders import version_folders
 
 
 def export_saved_model(
@@ -128,7 +129,7 @@ def export_saved_model(
     }
     about_json = metadata_json(about, run, metadata)
     path = Path(path)
-    folder = path / str(1 + max(versions_in(path), default=0) if version is None else version)
+    folder = path / str(1 + max(version_folders(path), default=0) if version is None else version)
     exists = FileExistsError(f"version {folder.name} exists in {path}. Fix: choose another `version`, or leave it out")
     if folder.exists():
         raise exists

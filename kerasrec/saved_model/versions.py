@@ -7,13 +7,7 @@ import uuid
 from pathlib import Path
 
 from kerasrec.files import UNFINISHED
-
-
-def versions_in(path: Path) -> list[int]:
-    """The numbers of the versions in a folder, ascending; none if the folder does not exist."""
-    if not path.exists():
-        return []
-    return sorted(int(entry.name) for entry in path.iterdir() if entry.name.isdecimal())
+from kerasrec.version_folders import version_folders
 
 
 def delete_old_versions(path: Path, keep: int, newest: Path) -> list[int]:
@@ -29,9 +23,14 @@ def delete_old_versions(path: Path, keep: int, newest: Path) -> list[int]:
     Returns:
         The numbers of the deleted versions.
     """
-    deleted = [number for number in versions_in(path)[:-keep] if path / str(number) != newest]
-    for number in deleted:
+    outdated = [(number, folder) for number, folder in list(version_folders(path).items())[:-keep] if folder != newest]
+    deleted = []
+    for number, folder in outdated:
         hidden = path / f"{UNFINISHED}{uuid.uuid4().hex}-deleted"
-        (path / str(number)).rename(hidden)
+        try:
+            folder.rename(hidden)
+        except FileNotFoundError:  # another export has deleted it
+            continue
         shutil.rmtree(hidden)
+        deleted.append(number)
     return deleted

@@ -7,6 +7,8 @@ from pathlib import Path
 from google.protobuf import text_format
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig, ModelServerConfig
 
+from kerasrec.version_folders import version_folders, version_of
+
 
 def read_config(file: Path) -> ModelServerConfig:
     """Reads a `models.config` file of TF Serving; relative paths in it are relative to its folder.
@@ -37,11 +39,12 @@ def config_for_folder(path: Path, name: str | None = None) -> ModelServerConfig:
     config = ModelServerConfig()
     model = config.model_config_list.config.add(model_platform="tensorflow")
     if (path / "saved_model.pb").exists():
-        if not path.name.isdecimal():
+        version = version_of(path)
+        if version is None:
             raise FileNotFoundError(f"expected {path} in a version folder. Fix: move it to {path / '1'}")
-        model.model_version_policy.specific.versions.append(int(path.name))
+        model.model_version_policy.specific.versions.append(version)
         path = path.parent
-    elif not any((folder / "saved_model.pb").exists() for folder in _version_folders(path)):
+    elif not any((folder / "saved_model.pb").exists() for folder in version_folders(path).values()):
         raise FileNotFoundError(f"no SavedModel in {path}: expected {path / '1' / 'saved_model.pb'} or {path / '…'}")
     model.name, model.base_path = name or path.name, str(path)
     return config
@@ -83,9 +86,5 @@ def candidate_versions(config: ModelConfig) -> tuple[list[int], int]:
     if choice == "specific":
         versions = sorted(set(policy.specific.versions), reverse=True)
         return versions, len(versions)
-    versions = sorted((int(folder.name) for folder in _version_folders(Path(config.base_path))), reverse=True)
+    versions = sorted(version_folders(Path(config.base_path)), reverse=True)
     return versions, len(versions) if choice == "all" else max(policy.latest.num_versions, 1)
-
-
-def _version_folders(path: Path) -> list[Path]:
-    return [p for p in path.iterdir() if p.name.isdecimal() and p.is_dir()] if path.is_dir() else []

@@ -19,6 +19,7 @@ from kerasrec.serving.errors import RequestError, short_message
 from kerasrec.serving.logs import LOG
 from kerasrec.serving.model_config import candidate_versions, check_config, read_config
 from kerasrec.serving.servable import Servable
+from kerasrec.version_folders import version_folders
 
 State = ModelVersionStatus.State
 Fingerprint = tuple[tuple[str, int, int], ...]
@@ -219,17 +220,18 @@ class Models:
     def _update(self, model: Model) -> None:
         """Loads and unloads versions until they match the model's policy."""
         base = Path(model.config.base_path)
+        folders = version_folders(base)
         candidates, n_needed = candidate_versions(model.config)
         available: list[int] = []
         for version in candidates:
             if len(available) == n_needed:
                 break
-            if version in model.servables or self._load(model, base / str(version)):
+            if version in model.servables or self._load(model, folders.get(version, base / str(version))):
                 available.append(version)
         if available:  # otherwise the loaded versions continue to serve
             self._unload(model, [version for version in model.servables if version not in available])
         for version in set(model.status) - set(model.servables):
-            if not (base / str(version)).exists() and version not in candidates:
+            if version not in folders and version not in candidates:
                 del model.status[version]
                 model.failed.pop(version, None)
 

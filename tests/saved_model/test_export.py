@@ -161,13 +161,16 @@ def test_invalid_arguments_are_errors(tmp_path, by_user, ease):
 
 def test_old_versions_are_deleted(tmp_path, ease):
     model, table, _ = ease
-    for version in (3, 4, 7):
-        (tmp_path / str(version) / "variables").mkdir(parents=True)
-    (tmp_path / "notes").mkdir()
+    for version in ("3", "0004", "7"):
+        (tmp_path / version / "variables").mkdir(parents=True)
+    others = ["9" * 20, "notes", "٣"]  # none of them is a version
+    for name in others:
+        (tmp_path / name).mkdir()
+    (tmp_path / "12").touch()
     export_saved_model(model, tmp_path, table, keep=2)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["7", "8", "notes"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["12", "7", "8", *others])
     export_saved_model(model, tmp_path, table, keep=1, version=5)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["5", "8", "notes"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["12", "5", "8", *others])
 
 
 def test_the_items_of_another_table_are_an_error(tmp_path, ease):

@@ -29,6 +29,15 @@ def test_a_models_folder_serves_its_highest_version_and_a_version_folder_that_ve
             assert client.status() == {expected_version: "AVAILABLE"}
 
 
+def test_a_version_may_begin_with_zeros_and_other_names_are_ignored(folder, tmp_path):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "007").symlink_to(folder / "3")
+    for name in ("9" * 20, "٣", "latest"):
+        (tmp_path / "films" / name).mkdir()
+    with Server(tmp_path / "films", port=0) as server, client_of(server, model="films") as client:
+        assert client.status() == {7: "AVAILABLE"}
+
+
 def test_a_folder_without_a_version_is_rejected(folder, tmp_path):
     with pytest.raises(FileNotFoundError, match="no SavedModel in .*nowhere: expected"):
         config_for_folder(tmp_path / "nowhere")
