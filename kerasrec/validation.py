@@ -7,7 +7,7 @@ from typing import Any
 
 
 def check_at_least(lowest: float, **arguments: float | None) -> None:
-    """Checks that each argument is `lowest` or more; `None` passes.
+    """Checks that each argument is `lowest` or more; `None` passes, NaN does not.
 
     Example:
         >>> from kerasrec.validation import check_at_least
@@ -16,10 +16,10 @@ def check_at_least(lowest: float, **arguments: float | None) -> None:
         ValueError: `depth`: expected at least 1, got 0. Fix: pass 1 or more
 
     Raises:
-        ValueError: an argument is below `lowest`.
+        ValueError: an argument is below `lowest`, or NaN.
     """
     for name, value in arguments.items():
-        if value is not None and value < lowest:
+        if value is not None and not value >= lowest:
             raise ValueError(f"`{name}`: expected at least {lowest}, got {value}. Fix: pass {lowest} or more")
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 RUN_FOLDER = click.Path(path_type=Path)
 
+SEED = click.IntRange(0, 2**32 - 1)
+"""The seeds that all random generators accept."""
+
 DATA_OPTION = click.option(
     "--data", "source", default="generated", show_default=True, help="File, folder or name of the data."
 )
@@ -47,8 +50,8 @@ SPLIT_OPTIONS = (
         metavar="NAME=VALUE",
         help="Another option of the protocol, such as min_items=20. Repeatable.",
     ),
-    click.option("--split-seed", type=int, default=98765, show_default=True, help="Seed of the split."),
-    click.option("--seed", type=int, default=1, show_default=True, help="Seed of the weights and of the training."),
+    click.option("--split-seed", type=SEED, default=98765, show_default=True, help="Seed of the split."),
+    click.option("--seed", type=SEED, default=1, show_default=True, help="Seed of the weights and of the training."),
 )
 
 MODEL_OPTIONS = (

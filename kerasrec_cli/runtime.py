@@ -6,6 +6,7 @@ import contextlib
 import importlib
 import keyword
 import logging
+import math
 import os
 import re
 import signal
@@ -21,6 +22,12 @@ from kerasrec_cli.settings import defaults_of, name_variables
 
 OPTION_NAMES = "kerasrec option names"
 """Key in a context's `meta`: Python name → option, for messages of the library."""
+
+UNEXPECTED = "a file is damaged, or kerasrec has a bug"
+"""Message of an error that no code expects."""
+
+MAX_UNEXPECTED = 300
+"""The most characters of its description."""
 
 ERROR, REJECTED, INTERRUPTED = 2, 3, 130
 """Exit codes: an error; the deployment gate rejects a candidate; Ctrl-C."""
@@ -42,6 +49,9 @@ class Command(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         options = {p.name: (p.secondary_opts or p.opts)[0] for p in self.params if isinstance(p, click.Option)}
         ctx.meta[OPTION_NAMES] = options
+        for name, value in ctx.params.items():
+            if isinstance(value, float) and math.isnan(value):  # passes click's check of a range
+                raise ValueError(f"{options[name]}: expected a number, got nan")
         _import_library()
         return super().invoke(ctx)
 
@@ -124,6 +134,14 @@ class OneLineErrors(click.Group):
             if isinstance(error, OSError) and error.filename is not None:
                 message = f"{error.filename}: {error.strerror}"  # without the number of the error
             click.echo(f"Error: {spelled(message)}", err=True)
+            ctx.exit(ERROR)
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:  # such as a file of a run with values of other types
+            if os.environ.get("KERASREC_DEBUG"):
+                raise
+            description = " ".join(f"{type(error).__name__}: {error}".split())[:MAX_UNEXPECTED]
+            click.echo(f"Error: {UNEXPECTED} ({description}). Fix: set KERASREC_DEBUG=1 to see where", err=True)
             ctx.exit(ERROR)
 
 

@@ -48,7 +48,7 @@ def defaults_of(command: click.Command, settings: dict[str, Any]) -> dict[str, A
     """The settings of a command by the names of its parameters, as click's `default_map` has them.
 
     Raises:
-        ValueError: a setting is not an option of the command.
+        ValueError: a setting is not an option of the command, or has a value of the wrong kind.
     """
     options = {name_of(option): option for option in command.params if isinstance(option, click.Option)}
     unknown = sorted(settings.keys() - options.keys())
@@ -56,4 +56,19 @@ def defaults_of(command: click.Command, settings: dict[str, Any]) -> dict[str, A
         raise ValueError(
             f"--config: {command.name} has no option {unknown[0]}. Fix: use one of {', '.join(sorted(options))}"
         )
-    return {str(options[name].name): value for name, value in settings.items()}
+    return {str(options[name].name): _value_of(options[name], value) for name, value in settings.items()}
+
+
+def _value_of(option: click.Option, value: Any) -> Any:
+    """The value of a setting in the form that click reads: a list for an option that may be repeated.
+
+    Raises:
+        ValueError: the value is a table, a list for an option that takes one value, or true or false for an option
+            that is not a flag.
+    """
+    values = value if isinstance(value, list) and option.multiple else [value]
+    for single in values:
+        if isinstance(single, (list, dict)) or (isinstance(single, bool) and not option.is_flag):
+            number = "values" if option.multiple else "one value"
+            raise ValueError(f"--config: expected {number} for {name_of(option)}, got {single!r}")
+    return values if option.multiple else value

@@ -17,6 +17,11 @@ def test_an_argument_below_the_limit_raises_an_error_that_names_it():
         check_at_least(0, beta=1.0, gamma=-0.1)
 
 
+def test_nan_raises_an_error():
+    with pytest.raises(ValueError, match="`reg`: expected at least 0, got nan"):
+        check_at_least(0, reg=float("nan"))
+
+
 def test_integers_of_numpy_become_python_integers():
     assert type(as_int_at_least(1, k=np.int64(3))) is int
 

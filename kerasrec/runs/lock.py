@@ -42,7 +42,10 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds the lock.
+        NotADirectoryError: `folder` is a file.
     """
+    if folder.is_file():
+        raise NotADirectoryError(f"expected a folder, got the file {folder}. Fix: choose another name")
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     path = folder / LOCK_FILE
     try:

@@ -63,7 +63,7 @@ def refit(
 
     Raises:
         BlockingIOError: another process trains in `folder`.
-        FileExistsError: `folder` contains another run, a run on other data, or other files.
+        FileExistsError: `folder` contains another run, a run on other data, or other files, or is that of `run`.
         ValueError: `run` has no configuration, because `save_run` wrote it; the ids of the new data have another type
             than those of the run; or `until` is not a date, or leaves no interactions.
 
@@ -83,6 +83,8 @@ def refit(
     """
     chosen = run if isinstance(run, Run) else Run(run)
     folder = Path(folder)
+    if folder.resolve() == chosen.folder.resolve():
+        raise FileExistsError(f"expected another folder than that of the run, got {folder}. Fix: choose a new folder")
     if chosen.config is None:
         raise ValueError(
             f"the run in {chosen.folder} has no configuration, because `save_run` wrote it. "

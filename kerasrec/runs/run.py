@@ -110,11 +110,12 @@ class Run:
         """Loads the trained model.
 
         Raises:
-            ValueError: `model.keras` is damaged.
+            ValueError: `model.keras` is missing or damaged.
         """
         path = self.folder / "model.keras"
-        if path.exists() and not zipfile.is_zipfile(path):  # Keras would report that the file does not exist
-            raise ValueError(f"{path} is damaged. Fix: remove the folder {self.folder} and train again")
+        if not zipfile.is_zipfile(path):  # Keras would report that the file does not exist
+            state = "damaged" if path.exists() else "missing"
+            raise ValueError(f"{path} is {state}. Fix: remove the folder {self.folder} and train again")
         return keras.saving.load_model(path)
 
     def split(self) -> Split:

@@ -173,13 +173,18 @@ def _conflict(
     stored = read_json(folder / CONFIG_FILE, ("data_files", "data_digest"))
     new, old = {"refit": None, **config}, {**asdict(read_config(folder)), "refit": stored.get("refit")}
     if new != old:
-        differences = ", ".join(
-            f"{name} {old[name]!r} instead of {new[name]!r}" for name in new if new[name] != old[name]
-        )
+        names = [name for name in new if new[name] != old[name]]
+        if "refit" in names and None in (new["refit"], old["refit"]):
+            stored_by, needed = ("train" if run["refit"] is None else "refit" for run in (old, new))
+            return f"{folder} contains a run of `{stored_by}`, and not a run of `{needed}`"
+        if "refit" in names:
+            new, old = {**new, **new["refit"]}, {**old, **old["refit"]}
+            names = [name for name in new if name != "refit" and new[name] != old.get(name)]
+        differences = ", ".join(f"{name} {old.get(name)!r} instead of {new[name]!r}" for name in names)
         return f"{folder} contains another run ({differences})"
     if features_state != stored.get("features_digest", features_state):
-        names = " and ".join(repr(config[name]) for name in ("item_features", "user_features") if config[name])
-        return f"the features {names} have changed since the run in {folder} began"
+        given = [config[name] for name in ("item_features", "user_features") if config[name]]
+        return f"the features {' and '.join(map(repr, given))} have changed since the run in {folder} began"
     unchanged = files is not None and files == stored["data_files"]
     if unchanged or table_digest(read_table()) == stored["data_digest"]:
         return None

@@ -5,6 +5,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 
 import kerasrec_cli
@@ -87,6 +88,16 @@ def test_an_interrupted_command_exits_with_130(monkeypatch):
     assert (result.exit_code, result.stderr) == (130, "\ninterrupted\n")
 
 
+def test_an_unexpected_exception_is_one_line(monkeypatch):
+    def fail(*_, **__):
+        raise TypeError("'int' object\nis not iterable")
+
+    monkeypatch.setattr("kerasrec.read", fail)
+    result = CliRunner().invoke(kerasrec_cli.main, ["data", "describe", "generated"])
+    assert (result.exit_code, result.output.count("\n")) == (2, 1)
+    assert "(TypeError: 'int' object is not iterable). Fix: set KERASREC_DEBUG=1" in result.output
+
+
 def test_debug_shows_the_traceback(monkeypatch):
     monkeypatch.setenv("KERASREC_DEBUG", "1")
     with pytest.raises(ValueError, match="no-such-file"):
@@ -110,7 +121,8 @@ def test_debug_shows_the_traceback(monkeypatch):
         (["train", "auto_rec", "--held-out", "10"], "protocol random-ratings has no option --held-out"),
         (["train", "ease", "--set", "reg=-1"], "--set reg: expected a number above 0, got -1"),
         (["train", "ease", "--split", "min_items=10000"], "lower --split min_items"),
-        (["train", "mult_vae", "--learning-rate", "nan"], "--learning-rate: expected a number above 0, got nan"),
+        (["train", "mult_vae", "--learning-rate", "nan"], "--learning-rate: expected a number, got nan"),
+        (["evaluate", "run", "--margin", "nan"], "--margin: expected a number, got nan"),
         (
             ["train", "ease", "--split", "shares=0.3"],
             "--split: HeldOutUsers has no option shares. Fix: use one of held_out, min_value",

@@ -17,7 +17,7 @@ def exported(*arguments):
 @pytest.fixture
 def settings(tmp_path):
     return write(
-        tmp_path / "kerasrec.toml", f'[export]\nto = "{tmp_path}/served"\ntop-k = 7\nmetadata = ["stage=test"]\n'
+        tmp_path / "kerasrec.toml", f'[export]\nto = "{tmp_path}/served"\ntop-k = 7\nmetadata = "stage=test"\n'
     )
 
 
@@ -40,6 +40,9 @@ def test_mistakes_in_the_file_get_one_line(runs, tmp_path):
         ("[export]\ntopk = 3", "--config: export has no option topk. Fix: use one of "),
         ("[exprot]\ntop-k = 3", "--config: expected tables named as commands, got exprot"),
         ("[export", "--config: expected a TOML file"),
+        ("[export]\ntop-k = [1, 2]", "--config: expected one value for top-k, got [1, 2]"),
+        ("[export]\ntop-k = true", "--config: expected one value for top-k, got True"),
+        ("[export]\nmetadata = {a = 1}", "--config: expected values for metadata, got {'a': 1}"),
     ):
         file = write(tmp_path / "kerasrec.toml", text)
         assert message in error_of("--config", file, "export", runs / "ease", "--to", tmp_path / "served")

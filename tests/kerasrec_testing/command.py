@@ -7,6 +7,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 import kerasrec_cli
+from kerasrec_cli.runtime import UNEXPECTED
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "kerasrec_cli"]
@@ -17,6 +18,7 @@ def invoke(*arguments):
     result = CliRunner().invoke(kerasrec_cli.main, [str(argument) for argument in arguments])
     if result.exception is not None and not isinstance(result.exception, SystemExit):
         raise result.exception
+    assert UNEXPECTED not in result.output, result.output
     return result
 
 

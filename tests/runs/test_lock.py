@@ -49,3 +49,9 @@ def test_an_empty_folder_is_removed_and_another_is_not(tmp_path):
     with locked(tmp_path / "old"), pytest.raises(BlockingIOError), locked(tmp_path / "old"):
         raise AssertionError
     assert list((tmp_path / "old").iterdir()) == []
+
+
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
+    (tmp_path / "run").write_text("")
+    with pytest.raises(NotADirectoryError, match="expected a folder, got the file"), locked(tmp_path / "run"):
+        pass

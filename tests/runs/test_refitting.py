@@ -79,8 +79,16 @@ def test_the_same_call_does_nothing_and_changed_data_are_an_error(ease, final):
     changed = generate(n_users=400, n_items=80, seed=3)
     with pytest.raises(FileExistsError, match=r"have changed.*`overwrite`"):
         refit(ease, final.folder, read_data=lambda: changed)
-    with pytest.raises(FileExistsError, match="contains another run"):
+    with pytest.raises(FileExistsError, match="contains a run of `refit`, and not a run of `train`"):
         train(ease.config, read_small, final.folder)
+    with pytest.raises(FileExistsError, match="contains another run .until None instead of '2030-01-01'"):
+        refit(ease, final.folder, read_data=read_small, until="2030-01-01")
+
+
+def test_a_run_is_not_refitted_into_its_own_folder(ease):
+    with pytest.raises(FileExistsError, match="expected another folder than that of the run"):
+        refit(ease, ease.folder, read_data=read_small, overwrite=True)
+    assert not Run(ease.folder).was_refitted
 
 
 def test_an_interrupted_refit_continues(vae, tmp_path, monkeypatch):

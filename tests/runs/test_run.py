@@ -1,5 +1,7 @@
 """Reading a run from its folder."""
 
+import shutil
+
 import pytest
 from kerasrec_testing.runs import config_of, read_small
 
@@ -27,6 +29,13 @@ def test_a_run_returns_its_configuration_model_split_and_history(popularity):
     assert run.history()["val_ndcg_100"] == pytest.approx([run.metrics["validation"]["ndcg_100"]])
     assert set(run.evaluate(["ndcg_10"])) == {"validation", "test"}
     assert repr(run) == f"<Run: popularity on generated, held-out-users, in {popularity.folder}>"
+
+
+def test_the_error_about_a_run_without_a_model_names_the_file(popularity, tmp_path):
+    folder = shutil.copytree(popularity.folder, tmp_path / "run")
+    (folder / "model.keras").unlink()
+    with pytest.raises(ValueError, match=r"model.keras is missing. Fix: remove the folder"):
+        Run(folder).model()
 
 
 @pytest.mark.parametrize(
