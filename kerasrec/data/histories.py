@@ -47,8 +47,11 @@ def rows_of_histories(
 
 def unknown_user_ids(n: int, known_ids: Array) -> Array:
     """Returns `n` integer ids that no known user has: integers above `known_ids`, or from 0 if those are strings."""
-    first = known_ids.max() + 1 if len(known_ids) and not has_strings(known_ids) else 0
-    return np.arange(n) + first
+    first = int(known_ids.max()) + 1 if len(known_ids) and not has_strings(known_ids) else 0
+    if first + n <= np.iinfo(np.int64).max:
+        return np.arange(first, first + n)
+    # None is above the largest 64-bit integer. Of the integers from 0, at most as many are taken as there are users.
+    return np.setdiff1d(np.arange(n + len(known_ids)), known_ids)[:n]
 
 
 def _row(number: int, history: Sequence[Any], values: Sequence[float], item_ids: Array) -> tuple[IntArray, FloatArray]:
@@ -57,6 +60,11 @@ def _row(number: int, history: Sequence[Any], values: Sequence[float], item_ids:
         raise ValueError(
             f"expected {len(history)} values for history {number}, one for each item, got {len(values)}. "
             "Fix: pass parallel lists"
+        )
+    nested = [item for item in history if hasattr(item, "__len__") and not isinstance(item, (str, bytes))]
+    if nested:
+        raise ValueError(
+            f"expected an item id, got {nested[0]!r} in history {number}. Fix: pass a list of lists of ids"
         )
     missing = [item for item in history if item is None or item != item]  # NaN differs from itself
     if missing:

@@ -27,11 +27,21 @@ class HeldOut:
         targets: the held-out interactions of the same rows, over the same catalogue.
         rows: `(n_users,)` index of each row among the training rows, -1 for an unknown user. If
             omitted, 0, 1, 2, …
+
+    Raises:
+        ValueError: `rows` is not parallel to `inputs`.
     """
 
     inputs: Interactions
     targets: Interactions | None = None
     rows: IntArray | None = None
+
+    def __post_init__(self) -> None:
+        if self.rows is not None and np.shape(self.rows) != (self.inputs.n_users,):
+            raise ValueError(
+                f"expected `rows` with {self.inputs.n_users:,} entries, one for each row of `inputs`, got shape "
+                f"{np.shape(self.rows)}"
+            )
 
     @property
     def T(self) -> HeldOut:  # noqa: N802 (numpy's name)

@@ -60,10 +60,11 @@ def explain(
             'Fix: use a model that reads a history, for example `rows="users"`'
         )
     lists = recommend(model, histories, k, users, exclude, candidates, train)
+    train = histories if train is None else train
     if users is not None:
         histories = histories.take_users(user_rows(histories, users))
     histories = histories.in_time_order()
-    training_rows = np.arange(histories.n_users) if train is None else user_rows(train, histories.user_ids)
+    training_rows = user_rows(train, histories.user_ids)
     padding = "" if histories.item_ids.dtype.kind in "US" else -1
     shape = (histories.n_users, k, n_reasons)
     reason_ids = np.full(shape, padding, histories.item_ids.dtype)

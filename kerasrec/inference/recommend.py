@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import numpy as np
 import pyarrow as pa
+from keras import ops
 
 from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
@@ -41,7 +43,8 @@ class TopK(BatchPredictor):
         scores = self.model(batch, training=False)
         if "counts" in inputs:
             scores = popular_if_unknown(scores, self.model.is_unknown(batch), inputs["counts"])
-        return self.model.mask_seen(scores, batch) + inputs["mask"]
+        allowed = self.model.mask_seen(scores, batch) + inputs["mask"]
+        return ops.reshape(allowed, (-1, self.model.n_columns))  # in a graph, the length of a mask is unknown
 
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         items, best = top_k(self.scores(inputs), self.k, inputs.get("places"))
@@ -221,7 +224,7 @@ class _Request:
         if users is not None:
             rows = user_rows(histories, users)
             if (rows < 0).any():
-                raise ValueError(f"`users`: {users[int(np.argmin(rows))]!r} is not in `histories`")
+                raise ValueError(f"`users`: {list(users)[int(np.argmin(rows))]!r} is not in `histories`")
             histories = histories.take_users(rows)
         if train is not None:
             rows = user_rows(train, histories.user_ids)
@@ -244,9 +247,10 @@ class _Request:
 def _mask(table: Interactions, exclude: Sequence[Any], candidates: Sequence[Any]) -> FloatArray:
     """Additive mask of the items, `(n_items,)`: 0, or -inf for excluded items."""
     mask = np.zeros(table.n_items, np.float32)
-    if len(candidates):
+    allowed = item_columns(table, candidates, "candidates")
+    if len(allowed):
         mask[:] = EXCLUDED_SCORE
-        mask[item_columns(table, candidates, "candidates")] = 0.0
+        mask[allowed] = 0.0
     mask[item_columns(table, exclude, "exclude")] = EXCLUDED_SCORE
     return mask
 
@@ -259,12 +263,30 @@ def _rounded_up(k: int, n_items: int) -> int:
 def user_rows(table: Interactions, user_ids: Sequence[Any] | Array) -> IntArray:
     """Row in `table` of each of `user_ids`, -1 for a user that it does not contain. The table may have any order."""
     order = np.argsort(table.user_ids, kind="stable")
-    return np.append(order, -1)[lookup(table.user_ids[order], np.asarray(user_ids))]
+    return np.append(order, -1)[lookup(table.user_ids[order], as_id_list(user_ids, "users"))]
 
 
 def item_columns(table: Interactions, ids: Sequence[Any], argument: str) -> IntArray:
     """Columns of items in a table. Raises `ValueError`, which names the argument, for an unknown id."""
-    columns = lookup(table.item_ids, np.asarray(ids)) if len(ids) else np.array([], np.int64)
+    columns = lookup(table.item_ids, as_id_list(ids, argument))
     if (columns < 0).any():
-        raise ValueError(f"`{argument}`: {ids[int(np.argmin(columns))]!r} is not an item of the catalogue")
+        raise ValueError(f"`{argument}`: {list(ids)[int(np.argmin(columns))]!r} is not an item of the catalogue")
     return columns
+
+
+def as_id_list(ids: Any, argument: str) -> Array:
+    """Ids of a caller as an array.
+
+    Raises:
+        ValueError: `ids` is not a flat list of integers or strings.
+    """
+    error = ValueError(f"`{argument}`: expected one flat list of ids, got {ids!r}. Fix: pass a list such as [3, 5]")
+    try:
+        array = np.asarray(list(ids) if isinstance(ids, (set, frozenset)) else ids)
+        if array.dtype.kind == "O":  # strings of pandas, or UUIDs
+            array = np.array([str(value) if isinstance(value, UUID) else value for value in array.tolist()])
+    except (TypeError, ValueError):  # lists of several lengths
+        raise error from None
+    if array.ndim != 1 or (len(array) and array.dtype.kind not in "iufUS"):
+        raise error
+    return array

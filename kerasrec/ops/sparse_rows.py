@@ -68,7 +68,8 @@ class SparseRows(NamedTuple):
 
     def scatter_add(self, dense: Tensor, values: Tensor) -> Tensor:
         """Dense rows `(n_rows, n_columns)` with `values` `(n,)` added at the entries; padding adds nothing."""
-        return add_to_entries(dense, self.rows, self.columns, ops.where(self.mask > 0, values, 0.0))
+        values = ops.cast(values, dense.dtype)  # a number would have the dtype of `keras.config.floatx`
+        return add_to_entries(dense, self.rows, self.columns, ops.where(self.mask > 0, values, ops.zeros_like(values)))
 
     def dense(self, n_columns: int, fill: float = 0.0, dtype: str = "float32") -> Tensor:
         """Dense rows `(n_rows, n_columns)`: the values at the entries, `fill` elsewhere.

@@ -51,3 +51,14 @@ def test_user_ids_that_are_not_parallel_are_an_error():
 def test_values_that_are_invalid_or_not_parallel_are_an_error(values, message):
     with pytest.raises(ValueError, match=message):
         Interactions.from_histories([[10], [20, 99]], TRAIN, values)
+
+
+def test_a_list_in_a_history_is_an_error():
+    with pytest.raises(ValueError, match=r"expected an item id, got \[5\] in history 1. Fix: pass a list of lists"):
+        Interactions.from_histories([[5], [[5]]], Interactions.from_arrays([1], [5]))
+
+
+def test_unknown_users_have_ids_although_a_user_has_the_largest_integer():
+    catalogue = Interactions.from_arrays([2**63 - 1, 1], [5, 5])
+    ids = Interactions.from_histories([[5], [5]], catalogue).user_ids
+    assert ids.tolist() == [0, 2]

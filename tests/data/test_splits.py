@@ -1,4 +1,6 @@
-from kerasrec.data import HeldOutUsers, LeaveOneOut, generate
+import pytest
+
+from kerasrec.data import HeldOut, HeldOutUsers, LeaveOneOut, generate
 
 TABLE = generate(150, 60, mean_items=12)
 
@@ -12,6 +14,13 @@ def test_a_split_prints_its_protocol_and_sizes():
     assert test.endswith(f"; {len(split.test.targets)} held out of {split.sizes['test_users']} users")
     assert split.describe() in repr(split)
     assert LeaveOneOut().split(TABLE).describe().startswith("protocol leave-one-out\n")
+
+
+def test_rows_of_a_held_out_part_are_parallel_to_its_inputs():
+    with pytest.raises(
+        ValueError, match=r"expected `rows` with 2 entries, one for each row of `inputs`, got shape \(1,\)"
+    ):
+        HeldOut(TABLE.take_users([0, 1]), rows=[0])
 
 
 def test_transposed_held_out_rows_are_items():

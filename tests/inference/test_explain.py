@@ -35,6 +35,8 @@ def test_the_contribution_of_an_item_is_the_change_without_it(case):
     model, table = trained(case), table_for(case).in_time_order()
     user = int(table.user_ids[5])
     explanation = model.explain(table, k=3, n_reasons=2, users=[user], train=table)
+    without_train = model.explain(table, k=3, n_reasons=2, users=[user])
+    np.testing.assert_allclose(without_train.contributions, explanation.contributions, atol=1e-5)
     history = table.item_ids[table.row(5)].tolist()
     values = table.values[table.indptr[5] : table.indptr[6]].tolist() if model.feedback == "ratings" else None
     lists = model.recommend(table, k=3, users=[user])

@@ -2,13 +2,17 @@
 
 import math
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
+import keras
 import numpy as np
+import pandas as pd
 import pytest
 
 from kerasrec import EASE, Interactions, MultVAE, Popularity, generate
 from kerasrec.data import item_profiles
 from kerasrec.inference import recommend_batches
+from kerasrec.inference.recommend import as_id_list
 from kerasrec.inference.recommendations import decoded
 
 
@@ -132,3 +136,45 @@ def test_short_lists_have_no_rows_for_missing_items(model, table):
     frame = lists.to_frame()
     assert len(frame) == (lists.item_ids >= 0).sum() < 20
     assert set(frame["item_id"]) <= set(candidates)
+
+
+def test_a_catalogue_of_one_item(table):
+    one = Interactions.from_arrays([1, 2, 3], [7, 7, 7])
+    model = EASE(1, reg=20.0)
+    model.fit(one, verbose=0)
+    nobody = Interactions.from_histories([[]], one)
+    assert model.recommend(nobody, 1).item_ids.tolist() == [[7]]
+    assert model.recommend(one, 1).item_ids.tolist() == [[-1]] * 3
+
+
+def test_lists_do_not_depend_on_the_default_float_of_keras(model, table):
+    histories = table.take_users(range(20))
+    arguments = {"k": 5, "exclude": table.item_ids[:2], "train": table, "diversify": 0.3}
+    expected = model.recommend(histories, **arguments)
+    keras.config.set_floatx("float64")
+    try:
+        other = EASE(table.n_items, reg=20.0)
+        other.fit(table, verbose=0)
+        lists = other.recommend(histories, **arguments)
+    finally:
+        keras.config.set_floatx("float32")
+    np.testing.assert_array_equal(lists.item_ids, expected.item_ids)
+
+
+@pytest.mark.parametrize("ids", [5, "5", None, [[5], [6]], [[5], [6, 7]], [None], [5, None], {"a": 1}])
+def test_ids_that_are_no_flat_list_are_refused(ids):
+    with pytest.raises(ValueError, match="`exclude`: expected one flat list of ids, got"):
+        as_id_list(ids, "exclude")
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [({5}, [5]), (pd.Series(["b", "a"], [7, 8]), ["b", "a"]), ([UUID(int=1)], [str(UUID(int=1))]), ((), [])],
+)
+def test_lists_of_ids_of_any_library_are_read(ids, expected):
+    assert as_id_list(ids, "exclude").tolist() == expected
+
+
+def test_an_unknown_user_of_a_series_is_named(model, table):
+    with pytest.raises(ValueError, match="`users`: .*-5.* is not in `histories`"):
+        model.recommend(table, 3, users=pd.Series([table.user_ids[0], -5], [7, 8]))
