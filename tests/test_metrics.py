@@ -144,6 +144,18 @@ def test_rmse_clips_to_the_range_of_ratings():
     assert float(metric.result()) == 0.0
 
 
+def test_a_function_becomes_the_mean_of_its_values():
+    metric = metrics.get(keras.losses.mean_absolute_error)
+    metric.update_state(np.zeros((2, 2)), np.array([[1.0, 2.0], [3.0, 4.0]]))
+    assert (metric.name, float(metric.result())) == ("mean_absolute_error", 2.5)
+
+
+@pytest.mark.parametrize("metric", [5, {"a": "rmse"}, metrics.NDCG])
+def test_what_is_no_metric_is_refused(metric):
+    with pytest.raises(ValueError, match="`metrics`: expected names, metrics or functions, got"):
+        metrics.get(metric)
+
+
 @pytest.mark.parametrize("name", ["ndcg", "ndcg_", "ndcg_x", "recall_20_50", "loss", ""])
 def test_unknown_names_are_refused(name):
     with pytest.raises(ValueError, match=f"`metrics`: expected rmse, mae, or one of .*, got {name!r}"):

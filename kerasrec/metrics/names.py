@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+
 from kerasrec.metrics.ranking import MAP, MRR, NDCG, HitRate, PlainRecall, Precision, RankingMetric, Recall
 from kerasrec.metrics.ratings import MAE, RMSE
 
@@ -25,13 +27,19 @@ def lower_is_better(name: str) -> bool:
 
 
 def get(metric: Any) -> Any:
-    """A metric from its name, for example `"ndcg_100"`, `"plain_recall_20"` or `"rmse"`. A metric is returned as is.
+    """A metric from its name, for example `"ndcg_100"`, `"plain_recall_20"` or `"rmse"`.
+
+    A metric is returned as is. A function `(y_true, y_pred)` becomes the mean of its values, as in Keras.
 
     Raises:
-        ValueError: no metric has this name.
+        ValueError: no metric has this name, or `metric` is neither a name, a metric nor a function.
     """
-    if not isinstance(metric, str):
+    if isinstance(metric, keras.metrics.Metric):
         return metric
+    if callable(metric) and not isinstance(metric, type):
+        return keras.metrics.MeanMetricWrapper(metric, name=getattr(metric, "__name__", None))
+    if not isinstance(metric, str):
+        raise ValueError(f"`metrics`: expected names, metrics or functions, got {metric!r}. Fix: pass 'ndcg_100'")
     if metric in RATINGS:
         return RATINGS[metric]()
     prefix, _, k = metric.rpartition("_")

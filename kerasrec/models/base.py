@@ -73,6 +73,7 @@ class Recommender(ItemLists, Training, Presets, Saving):
     default_epochs = 100
     default_batch_size = 500
     builds_at_construction = True
+    passed_on: tuple[str, ...] = ()  # by the `__init__` of a subclass with `**kwargs` to that of its base
     search_space: SearchSpace = {}
 
     def __init__(
@@ -166,9 +167,11 @@ class Recommender(ItemLists, Training, Presets, Saving):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, read from the attributes of the same names."""
         parameters = inspect.signature(type(self).__init__).parameters.values()
-        names = [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+        names = [p.name for p in parameters if p.name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
         state = ["seed", "product_dtype", "planned_steps", "run_start", "warm_started", "columns_digest"]
-        return {**super().get_config(), **{name: getattr(self, name) for name in [*names, *state]}}
+        config = super().get_config()
+        names += [name for name in self.passed_on if name not in config]
+        return {**config, **{name: getattr(self, name) for name in [*names, *state]}}
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:
         """The shape of the scores, `(batch, n_columns)`."""

@@ -164,9 +164,14 @@ class Blend(Recommender):
 
         Returns:
             A Keras `History` of one epoch.
+
+        Raises:
+            ValueError: `validation_data` is not a held-out part, or nothing is held out.
         """
         x = as_table(x)
         check_held_out(validation_data, "validation_data")
+        if validation_data is not None:
+            _check_has_targets(validation_data)
         check_fit_arguments(x, y, kwargs.get("validation_split", 0.0), kwargs.get("class_weight"), None)
         if isinstance(x, Interactions):
             self.check_columns(x)
@@ -175,7 +180,7 @@ class Blend(Recommender):
         callback_list.on_train_begin()
         callback_list.on_epoch_begin(0)
         logs = {}
-        if isinstance(validation_data, HeldOut):
+        if validation_data is not None:
             self.share_weight.assign(self._selected_shares(validation_data, verbose))
             if not self.compiled:
                 self.compile()
@@ -309,3 +314,16 @@ def _check_members(members: Sequence[Recommender]) -> None:
     for name, values in same_table.items():
         if len(values) > 1:
             raise ValueError(f"`members`: expected models of one training table, got models with different {name}")
+
+
+def _check_has_targets(validation: Any) -> None:
+    """Checks that shares can be chosen on validation data.
+
+    Raises:
+        ValueError: it is not a held-out part, or nothing is held out.
+    """
+    if not isinstance(validation, HeldOut) or validation.targets is None or not len(validation.targets):
+        raise ValueError(
+            "`validation_data`: expected a held-out part with held-out items, on which the shares are chosen, for "
+            "example `split.validation`"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any, Self
 
@@ -21,10 +21,17 @@ from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
 from kerasrec.models.fit_callbacks import set_modes
 from kerasrec.models.training import as_list
-from kerasrec.models.training_data import MatrixTable, as_scipy, as_table, check_fit_arguments, check_held_out
+from kerasrec.models.training_data import (
+    MatrixTable,
+    as_scipy,
+    as_table,
+    check_arrays,
+    check_fit_arguments,
+    check_held_out,
+)
 from kerasrec.ops.hardware import memory_limit
 from kerasrec.ops.variables import assign_without_copy
-from kerasrec.types import Batch, FloatArray, Tensor
+from kerasrec.types import FloatArray, Tensor
 
 
 class ClosedForm(Recommender):
@@ -99,10 +106,15 @@ class ClosedForm(Recommender):
         Returns:
             A Keras `History` of one epoch.
         """
-        x = as_table(x)
+        x = as_table(x, self.n_columns)
         check_held_out(validation_data, "validation_data")
         if sample_weight is not None and not isinstance(x, Interactions):
             raise ValueError(f"`sample_weight`: expected None, because {type(self).__name__} weighs all users equally")
+        if validation_split and not isinstance(x, Interactions):
+            raise ValueError(
+                f"`validation_split`: expected 0, got {validation_split}, because {type(self).__name__} is solved from "
+                "all rows. Fix: pass `validation_data`"
+            )
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             self.check_columns(x)
@@ -195,25 +207,35 @@ class ClosedForm(Recommender):
 
 
 def _sparse_matrix(batches: Any, n_columns: int, use_values: bool) -> sp.csr_array:
-    """The likes or the ratings of batches, dense or of padded ids, as one sparse matrix."""
+    """The likes or the ratings of batches, dense or of padded ids, as one sparse matrix.
+
+    Raises:
+        TypeError: `batches` are not batches.
+        ValueError: a batch has another width than the catalogue, NaN, or columns outside of the catalogue.
+    """
     if isinstance(batches, (np.ndarray, Mapping)) or keras.ops.is_tensor(batches):
         batches = [batches]
     if isinstance(batches, keras.utils.PyDataset):
         dataset = batches
         batches = (dataset[i] for i in range(len(dataset)))
-    matrices = []
-    for batch in batches:
-        rows: Batch | Tensor = as_scipy(batch[0] if isinstance(batch, tuple) else batch)
-        if not isinstance(rows, Mapping):
-            dense = rows.toarray() if sp.issparse(rows) else np.asarray(rows)
-            if dense.shape[1] != n_columns:
-                raise ValueError(f"expected rows with {n_columns} columns, got {dense.shape[1]}")
-            matrices.append(sp.csr_array((dense if use_values else dense != 0).astype(np.float32)))
-            continue
-        ids = np.asarray(rows["ids"])
-        observed = ids >= 0
-        indptr = np.concatenate([[0], np.cumsum(observed.sum(1))])
-        is_rated = use_values and "values" in rows
-        values = np.asarray(rows["values"])[observed] if is_rated else np.ones(indptr[-1], np.float32)
-        matrices.append(sp.csr_array((values, ids[observed], indptr), shape=(len(ids), n_columns)))
+    if not isinstance(batches, Iterable):
+        raise TypeError(f"`x`: expected Interactions, a matrix or batches, got {type(batches).__name__}")
+    parts = (batch[0] if isinstance(batch, tuple) else batch for batch in batches)
+    matrices = [_sparse_batch(as_scipy(part), n_columns, use_values) for part in parts]
+    if not matrices:
+        raise ValueError("`x`: expected at least one batch, got none")
     return sp.vstack(matrices, format="csr")
+
+
+def _sparse_batch(rows: Any, n_columns: int, use_values: bool) -> sp.csr_array:
+    if not isinstance(rows, Mapping):
+        dense = rows.toarray() if sp.issparse(rows) else np.asarray(rows)
+        check_arrays(dense, n_columns)
+        return sp.csr_array((dense if use_values else dense != 0).astype(np.float32))
+    check_arrays(rows, n_columns)
+    ids = np.asarray(rows["ids"])
+    observed = ids >= 0
+    indptr = np.concatenate([[0], np.cumsum(observed.sum(1))])
+    is_rated = use_values and "values" in rows
+    values = np.asarray(rows["values"])[observed] if is_rated else np.ones(indptr[-1], np.float32)
+    return sp.csr_array((values, ids[observed], indptr), shape=(len(ids), n_columns))

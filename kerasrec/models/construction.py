@@ -26,8 +26,22 @@ def then_build(init: Callable[..., None]) -> Callable[..., None]:
     def init_and_build(self: Any, *args: Any, **kwargs: Any) -> None:
         init(self, *args, **kwargs)
         is_outermost = type(self).__init__ is init_and_build  # not called by the `__init__` of a subclass
+        if is_outermost:
+            self.passed_on = _passed_on(type(self), args, kwargs)
         if is_outermost and self.builds_at_construction and not self.built:
             self.build()
 
     init_and_build.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
     return init_and_build
+
+
+def _passed_on(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[str, ...]:
+    """Names of the arguments that the `__init__` of a class passes on, in its `*args` and `**kwargs`."""
+    parameters = inspect.signature(cls.__init__).parameters.values()  # type: ignore[misc]
+    named = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)][1:]  # not `self`
+    names = [name for name in kwargs if name not in {p.name for p in parameters}]
+    if len(args) > len(named):  # the arguments of the base class, in its order
+        base = next(base for base in cls.__mro__[1:] if "__init__" in base.__dict__)
+        expected = list(inspect.signature(base.__init__).parameters)[1:]  # type: ignore[misc]
+        names = [*expected[: len(args) - len(named)], *names]
+    return tuple(names)

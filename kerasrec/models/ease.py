@@ -75,7 +75,7 @@ class EASE(ItemWeights):
 
     def __init__(self, n_items: int, reg: float = 500.0, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
-        if not reg > 0:
+        if not 0 < reg < float("inf"):
             raise ValueError(f"`reg`: expected a number above 0, got {reg:g}. XᵀX alone cannot be inverted")
         self.reg = reg
 

@@ -54,6 +54,9 @@ class TableDefaults(PlannedRuns):
                 results on it (`validation_grid`). Without it they follow from the table alone.
             **arguments: arguments of the constructor, which stay as they are.
 
+        Raises:
+            ValueError: the table has no interactions.
+
         Example:
             >>> from kerasrec import EASE, HeldOutUsers, MultVAE, generate
             >>> split = HeldOutUsers(held_out=50).split(generate(n_users=600, n_items=60, seed=1))
@@ -64,6 +67,8 @@ class TableDefaults(PlannedRuns):
             >>> sorted(config.chosen), len(config.trials) >= 6
             (['reg'], True)
         """
+        if not len(train):
+            raise ValueError("`train`: expected a table with interactions, got none. Fix: pass the training table")
         arguments = {**cls.defaults_for(train, validation, arguments), **arguments}
         trials: list[tuple[dict[str, Any], float]] = []
         if validation is not None and validation.targets is not None and len(validation.targets):

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import keras
+import numpy as np
 
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec.data.batches import Batches, for_backend
@@ -18,14 +19,17 @@ from kerasrec.data.popularity import ItemPopularity
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.catalogue_weights import CatalogueWeights
 from kerasrec.models.fit_callbacks import EpochOrder, set_modes
+from kerasrec.models.single_batches import SingleBatches
 from kerasrec.models.stored_popularity import StoredPopularity
 from kerasrec.models.table_defaults import TableDefaults
 from kerasrec.models.training_data import (
     MatrixTable,
     as_table,
+    check_compile_arguments,
     check_fit_arguments,
     check_held_out,
     check_sample_weight,
+    check_skips_nan,
     warn_if_nothing_is_unseen,
     warn_if_trained_on,
 )
@@ -34,7 +38,7 @@ from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
 
-class Training(StoredPopularity, CatalogueWeights, TableDefaults):
+class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches):
     """The part of `Recommender` that trains: Keras' own methods, which also accept tables and held-out parts."""
 
     feedback: str
@@ -75,12 +79,18 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         return "val_rmse" if self.feedback == "ratings" else "val_ndcg_100"
 
     def metrics_for(self, metrics: str | Sequence[Any] | None) -> list[Any]:
-        """Metrics from names or metrics, the model's own for `None`. RMSE and MAE by name clip to `value_range`."""
+        """Metrics from names or metrics, the model's own for `None`. RMSE and MAE by name clip to `value_range`.
+
+        Raises:
+            ValueError: a name is unknown, or a metric of Keras is given to a rating model.
+        """
         names = self.default_metrics() if metrics is None else as_list(metrics)
         result = [kerasrec_metrics.get(name) for name in names]
         for name, metric in zip(names, result, strict=True):
             if isinstance(name, str) and isinstance(metric, kerasrec_metrics.RatingMetric):
                 metric.value_range = self.value_range
+            if self.feedback == "ratings":
+                check_skips_nan(metric)
         return result
 
     def compile(self, optimizer: Any = None, metrics: str | Sequence[Any] | None = None, **kwargs: Any) -> None:
@@ -93,12 +103,9 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
             **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, … as in Keras.
 
         Raises:
-            ValueError: `loss` or `weighted_metrics` is given, or a name is unknown.
+            ValueError: `loss`, `loss_weights` or `weighted_metrics` is given, or a name is unknown.
         """
-        if kwargs.get("loss") is not None:
-            raise ValueError(f"`loss`: expected None, because {type(self).__name__} defines its loss in `compute_loss`")
-        if kwargs.get("weighted_metrics") is not None:
-            raise ValueError("`weighted_metrics`: expected None. Fix: pass `metrics`, which apply sample weights")
+        check_compile_arguments(kwargs, type(self).__name__)
         self.untracked.metrics = self.metrics_for(metrics)
         super().compile(optimizer=self.default_optimizer() if optimizer is None else optimizer, **kwargs)
 
@@ -228,7 +235,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
             TypeError: `x` or `validation_data` has an unsupported type.
             ValueError: an argument is not supported, or the table has other columns than the model.
         """
-        x = as_table(x)
+        x = as_table(x, self.n_columns)
         check_held_out(validation_data, "validation_data")
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         warn_if_nothing_is_unseen(x, y, validation_split, validation_data)
@@ -288,16 +295,15 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults):
         warn_if_trained_on(self.untracked.train_table(), held_out)
 
     def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
-        """Scores of all columns; `x` can be `Interactions` or a sparse matrix, as in `fit`.
-
-        The result for a table is a dense array of its shape. `recommend` returns only the best k.
-        """
-        x = as_table(x)
+        """Scores of all columns, a dense array; `x` can be a table, as in `fit`. `recommend` returns only the best."""
+        x = as_table(x, self.n_columns)
         if not isinstance(x, (Interactions, HeldOut)):
             return super().predict(x, batch_size=batch_size, **kwargs)
         size, multiple = batch_size or self.default_batch_size, rows_multiple()
         batches = self.batches(x, -(-size // multiple) * multiple)
-        return super().predict(for_backend(batches), **kwargs)[: len(batches.rows)]  # without the padded rows
+        n_rows = len(batches.rows)  # without the padded rows
+        empty = np.zeros((0, self.n_columns), np.float32)
+        return super().predict(for_backend(batches), **kwargs)[:n_rows] if n_rows else empty
 
     # ---- steps ----------------------------------------------------------------------------------
 

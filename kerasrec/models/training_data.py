@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
+import keras
 import numpy as np
 import scipy.sparse as sp
 
@@ -23,8 +25,10 @@ class MatrixTable(Interactions):
         return MatrixTable.from_matrix(self.matrix.T)
 
 
-def as_table(x: Any) -> Any:
+def as_table(x: Any, n_columns: int | None = None) -> Any:
     """A table of a sparse matrix of scipy, TensorFlow or JAX. Other inputs are returned unchanged.
+
+    Arrays are checked if `n_columns`, the size of the catalogue, is given.
 
     Raises:
         TypeError: `x` is a split, a frame, or a ragged tensor.
@@ -38,6 +42,8 @@ def as_table(x: Any) -> Any:
     if kind in ("DataFrame", "LazyFrame", "Series"):
         raise TypeError(f"`x`: expected Interactions, got a {kind}. Fix: `Interactions.from_frame(frame)`")
     refuse_ragged(x)
+    if n_columns is not None:
+        check_arrays(x, n_columns)
     return x
 
 
@@ -58,11 +64,87 @@ def check_held_out(data: Any, argument: str) -> None:
 
     Raises:
         TypeError: `data` is a table, a sparse matrix or a split.
+        ValueError: `data` has no rows.
     """
     if isinstance(data, (Interactions, Split)) or sp.issparse(as_scipy(data)):
         raise TypeError(
             f"`{argument}`: expected a held-out part, for example `split.validation`, `split.test` or "
             f"`HeldOut(inputs, targets)`, got {type(data).__name__}. Fix: split the table with a protocol"
+        )
+    if isinstance(data, HeldOut) and not data.inputs.n_users:
+        raise ValueError(f"`{argument}`: expected at least one row, got a held-out part without users")
+
+
+def check_arrays(x: Any, n_columns: int) -> None:
+    """Refuses dense rows, or a batch of padded ids, that do not belong to a catalogue. Streams are not checked.
+
+    Raises:
+        TypeError: `x` is None or a string.
+        ValueError: dense rows have another width or NaN, or a batch has no ids or columns outside of the catalogue.
+    """
+    if x is None or isinstance(x, (str, bytes)):
+        raise TypeError(f"`x`: expected Interactions, a matrix or batches, got {x!r}. Fix: `kerasrec.read(file)`")
+    if isinstance(x, Mapping):
+        if "ids" not in x:
+            raise ValueError(f"`x`: expected a batch with `ids`, got {', '.join(map(str, x)) or 'an empty one'}")
+        ids = x["ids"]
+        if isinstance(ids, np.ndarray) and ids.max(initial=-1) >= n_columns:
+            raise ValueError(f"`x`: expected columns below {n_columns}, the size of the catalogue, got {ids.max()}")
+    if isinstance(x, np.ndarray):
+        if x.ndim != 2 or x.shape[1] != n_columns:
+            width = x.shape[1] if x.ndim == 2 else f"an array of shape {x.shape}"
+            raise ValueError(f"expected rows with {n_columns} columns, got {width}")
+        if x.dtype.kind == "f" and np.isnan(x).any():
+            raise ValueError("`x`: expected 0 where nothing was observed, got NaN. Fix: `numpy.nan_to_num(x)`")
+
+
+def check_batch(x: Any) -> None:
+    """Raises an error for a table where one batch is needed.
+
+    Raises:
+        TypeError: `x` is a table, a sparse matrix, a held-out part or a split.
+    """
+    if isinstance(x, (Interactions, HeldOut, Split)) or sp.issparse(as_scipy(x)):
+        raise TypeError(
+            f"`x`: expected one batch, for example `model.batches(table)[0][0]`, got {type(x).__name__}. Fix: pass "
+            "batches one by one, or call `fit`, `evaluate` or `predict`"
+        )
+
+
+def check_class_weight(class_weight: Any) -> None:
+    """Refuses class weights.
+
+    Raises:
+        ValueError: `class_weight` is given.
+    """
+    if class_weight is not None:
+        raise ValueError("`class_weight`: expected None, because recommenders have no classes. Fix: `sample_weight`")
+
+
+def check_compile_arguments(arguments: Mapping[str, Any], model: str) -> None:
+    """Refuses arguments of `compile` that have no meaning for a model with its own loss.
+
+    Raises:
+        ValueError: `loss`, `loss_weights` or `weighted_metrics` is given.
+    """
+    for name in ("loss", "loss_weights"):
+        if arguments.get(name) is not None:
+            raise ValueError(f"`{name}`: expected None, because {model} defines its loss in `compute_loss`")
+    if arguments.get("weighted_metrics") is not None:
+        raise ValueError("`weighted_metrics`: expected None. Fix: pass `metrics`, which apply sample weights")
+
+
+def check_skips_nan(metric: keras.metrics.Metric) -> None:
+    """Refuses Keras' own metrics for a rating model, whose targets are NaN where nothing was observed.
+
+    Raises:
+        ValueError: `metric` is a metric of Keras.
+    """
+    kind = type(metric)
+    if kind.__module__.startswith("keras.") and kind is not keras.metrics.MeanMetricWrapper:  # of a user's function
+        raise ValueError(
+            f"`metrics`: expected 'rmse', 'mae' or a metric that skips NaN targets, got {kind.__name__} of Keras, "
+            "which would be NaN. Fix: `metrics=['rmse']`"
         )
 
 
@@ -70,14 +152,15 @@ def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weigh
     """Refuses arguments of `fit` that have no meaning for recommenders or for tables.
 
     Raises:
-        ValueError: `class_weight` is given, `sample_weight` is given without `y`, or `y`, `validation_split` or
-            `sample_weight` is given with a table.
+        ValueError: the table has no rows, `class_weight` is given, `sample_weight` is given without `y`, or `y`,
+            `validation_split` or `sample_weight` is given with a table.
     """
-    if class_weight is not None:
-        raise ValueError("`class_weight`: expected None, because recommenders have no classes. Fix: `sample_weight`")
+    check_class_weight(class_weight)
     if not isinstance(table, Interactions):
         check_sample_weight(y, sample_weight)
         return
+    if not table.n_users:
+        raise ValueError("`x`: expected at least one row, got a table without users")
     if y is not None:
         raise ValueError("`y`: expected None with Interactions, because each row is its own target")
     if validation_split:

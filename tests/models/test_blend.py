@@ -6,6 +6,7 @@ import pytest
 from kerasrec_testing.models import N_ITEMS, fitted, held_out, in_own_block, scores, table_for, trained
 
 from kerasrec import EASE, Blend, Interactions, evaluate
+from kerasrec.data import HeldOut
 from kerasrec.metrics import NDCG
 
 MEMBERS = ("ease", "mult_vae", "cdae")
@@ -57,6 +58,10 @@ def test_shares_are_chosen_on_validation_data():
     unchanged = Blend([bad, good], shares=(3, 1))
     unchanged.fit(part.inputs, verbose=0)
     assert unchanged.shares == pytest.approx((0.75, 0.25))
+    nothing = part.targets.select(np.zeros(len(part.targets), bool), compact=False)
+    for validation in (HeldOut(part.inputs), HeldOut(part.inputs, nothing), (np.eye(N_ITEMS), np.eye(N_ITEMS))):
+        with pytest.raises(ValueError, match="`validation_data`: expected a held-out part with held-out items"):
+            unchanged.fit(part.inputs, validation_data=validation, verbose=0)
 
 
 def test_the_selection_result_is_that_of_evaluate(blend):

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import CASES, TRAINED, make, table_for
 
+from kerasrec import ELSA
+
 
 @pytest.mark.parametrize("case", TRAINED)
 def test_a_new_model_has_a_summary_of_its_weights(case, capsys):
@@ -87,3 +89,24 @@ def test_symbolic_lists_of_ids_are_refused_in_a_part_of_a_model():
     model = make("mult_vae", table_for("mult_vae"))
     with pytest.raises(ValueError, match="expected dense rows as symbolic inputs"):
         model.encode({"ids": keras.Input((None,), dtype="int32")})
+
+
+class WithKeywords(ELSA):
+    def __init__(self, note="", **kwargs):
+        super().__init__(**{"latent_dim": 3, **kwargs})
+        self.note = note
+
+
+class WithArguments(ELSA):
+    def __init__(self, *args, note="", **kwargs):
+        super().__init__(*args, **kwargs)
+        self.note = note
+
+
+@pytest.mark.parametrize(
+    "model", [WithKeywords("a", n_items=5), WithKeywords(n_items=5, latent_dim=2), WithArguments(5, 2, note="b")]
+)
+def test_a_subclass_that_passes_arguments_on_has_a_configuration(model):
+    copy = type(model).from_config(model.get_config())
+    assert (copy.n_items, copy.latent_dim, copy.note) == (5, model.latent_dim, model.note)
+    assert copy.get_config() == model.get_config()

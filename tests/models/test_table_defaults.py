@@ -87,6 +87,12 @@ def test_the_length_of_a_run_is_a_number_of_updates(split):
     assert (EASE.config_for(large).epochs, SVAE.config_for(large).batch_size) == (1, 32)
 
 
+@pytest.mark.parametrize("cls", [EASE, MultVAE])
+def test_an_empty_table_is_refused(split, cls):
+    with pytest.raises(ValueError, match="`train`: expected a table with interactions, got none"):
+        cls.for_interactions(split.train.take_users([]))
+
+
 def test_models_get_the_variant_that_suits_the_table_and_the_protocol(split):
     assert ELSA.config_for(split.train).arguments == {"latent_dim": 256}
     assert ELSA.config_for(split.train, latent_dim=9).arguments == {"latent_dim": 9}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from kerasrec_testing.models import blocks, held_out
 
-from kerasrec import EASE, HeldOut, Interactions, MultVAE, OwnItems, evaluate
+from kerasrec import EASE, AutoRec, HeldOut, Interactions, MultVAE, OwnItems, evaluate
 from kerasrec.models.training_data import as_table, warn_if_nothing_is_unseen
 
 
@@ -108,10 +108,35 @@ def test_a_matrix_of_another_width_is_refused(model, table):
         model.fit(table.matrix[:, :29], verbose=0)
 
 
-@pytest.mark.parametrize("argument", ["loss", "weighted_metrics"])
-def test_compile_refuses_losses_and_weighted_metrics(argument):
+@pytest.mark.parametrize("argument", ["loss", "loss_weights", "weighted_metrics"])
+def test_compile_refuses_losses_their_weights_and_weighted_metrics(argument):
     with pytest.raises(ValueError, match=f"`{argument}`: expected None"):
         EASE(5, reg=5.0).compile(**{argument: "mse"})
+
+
+def test_a_rating_model_refuses_metrics_that_would_be_nan():
+    model = AutoRec(3, hidden_dims=(2,))
+    with pytest.raises(ValueError, match="expected 'rmse', 'mae' or a metric that skips NaN targets, got MeanSquared"):
+        model.compile(metrics=[keras.metrics.MeanSquaredError()])
+
+
+def test_a_closed_form_model_refuses_a_validation_split_of_dense_rows():
+    with pytest.raises(ValueError, match="`validation_split`: expected 0, got 0.5, because EASE is solved from all"):
+        EASE(3, reg=5.0).fit(DENSE, validation_split=0.5)
+
+
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch", "predict_on_batch"])
+def test_methods_of_one_batch_refuse_tables(table, method):
+    model = MultVAE(table.n_items, hidden_dims=(2,), latent_dim=2)
+    for data in (table, held_out(table), table.matrix):
+        with pytest.raises(TypeError, match="`x`: expected one batch, for example `model.batches"):
+            getattr(model, method)(data)
+
+
+def test_train_on_batch_refuses_class_weights():
+    model = MultVAE(3, hidden_dims=(2,), latent_dim=2)
+    with pytest.raises(ValueError, match="`class_weight`: expected None"):
+        model.train_on_batch(DENSE, class_weight={0: 1.0})
 
 
 DENSE = np.array([[1, 1, 0], [0, 1, 1]], np.float32)
@@ -158,3 +183,35 @@ def test_evaluation_of_unseen_entries_does_not_warn(table, recwarn):
     evaluate(model, part)
     model.warn_if_trained_on(HeldOut(part.inputs))
     assert not [warning for warning in recwarn if "training users" in str(warning.message)]
+
+
+def test_a_table_without_users(model, table):
+    nobody = table.take_users([])
+    with pytest.raises(ValueError, match="`x`: expected at least one row, got a table without users"):
+        model.fit(nobody, verbose=0)
+    with pytest.raises(ValueError, match="`x`: expected at least one row, got a held-out part without users"):
+        model.evaluate(HeldOut(nobody, nobody), verbose=0)
+    assert model.predict(nobody, verbose=0).shape == (0, table.n_items)
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "message"),
+    [
+        (None, TypeError, "`x`: expected Interactions, a matrix or batches, got None"),
+        ("ratings.csv", TypeError, "`x`: expected Interactions, a matrix or batches, got 'ratings.csv'"),
+        (DENSE[0], ValueError, r"expected rows with 3 columns, got an array of shape \(3,\)"),
+        (DENSE * np.nan, ValueError, "`x`: expected 0 where nothing was observed, got NaN"),
+        ({"id": DENSE}, ValueError, "`x`: expected a batch with `ids`, got id"),
+        ({"ids": np.array([[1, 3]])}, ValueError, "`x`: expected columns below 3, the size of the catalogue, got 3"),
+        ([], ValueError, "`x`: expected at least one batch, got none"),
+    ],
+)
+def test_other_inputs_are_refused(x, error, message):
+    with pytest.raises(error, match=message):
+        EASE(3, reg=5.0).fit(x, verbose=0)
+    if not isinstance(x, list):  # Keras refuses it
+        trained = MultVAE(3, hidden_dims=(2,), latent_dim=2)
+        trained.compile()
+        for method in (trained.fit, trained.predict):
+            with pytest.raises(error, match=message):
+                method(x, verbose=0)
