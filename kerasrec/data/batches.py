@@ -18,9 +18,13 @@ import numpy as np
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.padding import DeviceTable, padded_rows, padded_rows_on_device
+from kerasrec.data.row_order import order_by_shards, random_order
 from kerasrec.ops.hardware import has_gpu
 from kerasrec.types import IntArray
 from kerasrec.validation import as_int_at_least
+
+SHARDS = "shards"
+"""The value of `shuffle` for the order of `order_by_shards`."""
 
 
 class Batches(keras.utils.PyDataset):
@@ -33,7 +37,8 @@ class Batches(keras.utils.PyDataset):
         inputs: the rows that a model receives.
         targets: the rows to compare with, parallel to `inputs`.
         batch_size: number of rows in a batch.
-        shuffle: whether each pass over the rows has another order.
+        shuffle: whether each pass over the rows has another order. `"shards"` shuffles shards of consecutive rows, and
+            rows within a window of shards, so that a folder that is larger than the memory is read in long runs.
         seed: seed of that order.
         rows: `(n_users,)` index of each row among the training rows, -1 for an unknown user. If
             omitted, 0, 1, 2, …
@@ -42,7 +47,8 @@ class Batches(keras.utils.PyDataset):
             previous epoch ended. If omitted, an epoch is one pass.
 
     Raises:
-        ValueError: `inputs` and `targets` differ in shape, or `batch_size` or `steps` is below 1.
+        ValueError: `inputs` and `targets` differ in shape, `batch_size` or `steps` is below 1, or `shuffle` is
+            unknown.
     """
 
     def __init__(
@@ -50,7 +56,7 @@ class Batches(keras.utils.PyDataset):
         inputs: Interactions,
         targets: Interactions | None = None,
         batch_size: int = 500,
-        shuffle: bool = False,
+        shuffle: bool | str = False,
         seed: int = 0,
         rows: IntArray | None = None,
         by_length: bool = False,
@@ -61,6 +67,10 @@ class Batches(keras.utils.PyDataset):
             raise ValueError(
                 f"expected `targets` of shape {inputs.shape}, as `inputs` has, got {targets.shape}. "
                 "Fix: pass tables of the same rows and items"
+            )
+        if isinstance(shuffle, str) and shuffle != SHARDS:
+            raise ValueError(
+                f"expected `shuffle` to be True, False or {SHARDS!r}, got {shuffle!r}. Fix: pass one of them"
             )
         self.inputs = inputs.in_time_order(with_times=False)
         self.targets = None if targets is None else targets.in_time_order(with_times=False)
@@ -89,13 +99,9 @@ class Batches(keras.utils.PyDataset):
         if not self.shuffle:
             return np.arange(n)
         rng = np.random.default_rng((self.seed, pass_number))
-        if not self.by_length:
-            return rng.permutation(n)
-        # The noise varies which rows share a batch.
-        order = np.argsort(self.inputs.counts * rng.uniform(1.0, 1.25, n))
-        n_in_full_batches = n - n % self.batch_size
-        full_batches = order[:n_in_full_batches].reshape(-1, self.batch_size)
-        return np.concatenate([rng.permutation(full_batches).ravel(), order[n_in_full_batches:]])
+        if self.shuffle == SHARDS:
+            return order_by_shards(rng, self.inputs.indptr, self.batch_size, self.by_length)
+        return random_order(rng, self.inputs.counts, self.batch_size, self.by_length)
 
     def __getitem__(self, index: int) -> Any:
         pass_number, number = divmod(self.epoch * self.steps + index, self.n_batches)
@@ -122,7 +128,7 @@ def batches(
     inputs: Interactions,
     targets: Interactions | None = None,
     batch_size: int = 500,
-    shuffle: bool = False,
+    shuffle: bool | str = False,
     seed: int = 0,
     rows: IntArray | None = None,
 ) -> Any:
@@ -132,7 +138,8 @@ def batches(
         inputs: the rows that the model receives.
         targets: the rows to compare with (held-out items or ratings), parallel to `inputs`.
         batch_size: number of rows in a batch.
-        shuffle: whether each epoch has another order of the rows.
+        shuffle: whether each epoch has another order of the rows; `"shards"` for an order that reads a packed folder in
+            long runs.
         seed: seed of that order.
         rows: `(n_users,)` index of each row among the training rows, -1 for an unknown user. It is
             the `"row"` of the batch, which only models with per-user weights read. If omitted, 0, 1, 2, …

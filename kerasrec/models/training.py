@@ -131,7 +131,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         self,
         data: Interactions | HeldOut,
         batch_size: int | None = None,
-        shuffle: bool = False,
+        shuffle: bool | str = False,
         steps: int | None = None,
     ) -> Batches:
         """The batches of a table or of a held-out part, with the rows that this model reads.
@@ -139,7 +139,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         Args:
             data: the table or the held-out part.
             batch_size: rows per batch. Default: `default_batch_size`.
-            shuffle: whether each pass has a new order of the rows.
+            shuffle: whether each pass has a new order of the rows; `"shards"` as for `fit`.
             steps: batches per epoch. Default: one pass.
 
         Raises:
@@ -196,7 +196,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -218,7 +218,9 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
             validation_split: as in Keras; not with a table.
             validation_data: a `HeldOut` part of a split (`split.validation`), or batches of (fold-in, held-out) rows.
                 Fold-in items are masked before ranking.
-            shuffle: whether each epoch has a new order of the rows, drawn from `seed` and the epoch.
+            shuffle: whether each epoch has a new order of the rows, drawn from `seed` and the epoch. `"shards"`
+                shuffles shards of consecutive rows, and rows within a window of 16 shards, so that a packed folder that
+                is larger than the memory is read in long runs.
             class_weight: not supported.
             sample_weight: as in Keras; not with a table, and not without `y`, where Keras ignores it: pass batches
                 `(x, None, sample_weight)`.

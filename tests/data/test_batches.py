@@ -53,6 +53,22 @@ def test_the_order_depends_only_on_the_seed_and_the_pass():
     np.testing.assert_array_equal(one[0][0]["row"], one.order(1))
 
 
+@pytest.mark.parametrize("by_length", [False, True])
+def test_shards_are_shuffled_and_rows_within_a_window_of_them(by_length, monkeypatch):
+    monkeypatch.setattr("kerasrec.data.row_order.SHARD_ENTRIES", 10)
+    monkeypatch.setattr("kerasrec.data.row_order.WINDOW", 2)
+    options = {"batch_size": 6, "shuffle": "shards", "seed": 4, "by_length": by_length}
+    one, two = (Batches(hundred_users(), **options) for _ in range(2))
+    order = one.order(1)
+    assert sorted(order) == list(range(100))
+    assert [len(set((window // 10).tolist())) for window in order.reshape(5, 20)] == [2] * 5
+    assert (np.diff(order[:20] // 10) != 0).sum() > 1
+    np.testing.assert_array_equal(order, two.order(1))
+    assert not np.array_equal(order, one.order(0))
+    with pytest.raises(ValueError, match=r"expected `shuffle` to be True, False or 'shards', got 'batch'"):
+        Batches(hundred_users(), shuffle="batch")
+
+
 def test_batches_by_length_contain_every_row_once():
     rng = np.random.default_rng(0)
     users = np.repeat(np.arange(100), rng.integers(1, 60, 100))

@@ -1,11 +1,16 @@
 import json
+import os
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from kerasrec_testing.child_process import ChildProcess
 
+import kerasrec
 from kerasrec import DataError, HeldOutUsers, Interactions, Split, generate, read
 from kerasrec.data import pack
+from kerasrec.data.batches import Batches
 from kerasrec.data.row_counts import RowCounts
 
 TABLE = generate(60, 30, mean_items=8, seed=2)
@@ -80,6 +85,39 @@ def test_a_damaged_folder_is_refused(folder, got):
     assert "Fix: pack the data again with `kerasrec data pack`" in str(error.value)
     if got not in ("no valid indptr", "indptr.npy"):
         assert got in str(error.value)
+
+
+SHUFFLED = """
+import numpy as np
+from kerasrec import read
+from kerasrec.data import row_order
+from kerasrec.data.batches import Batches
+
+row_order.SHARD_ENTRIES, row_order.WINDOW = 40, 2
+
+def answer(request):
+    table = read(request["folder"])
+    part = table.take_users(np.array_split(np.arange(table.n_users), 2)[request["host"]])
+    batches = Batches(part, batch_size=8, shuffle="shards", seed=3)
+    return [[part.user_ids[batches.order(epoch)].tolist() for epoch in (0, 1)], batches[0][0]["ids"].tolist()]
+"""
+
+
+def test_two_processes_read_their_halves_in_an_order_of_seed_epoch_and_host(folder):
+    path = [str(Path(kerasrec.__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "PYTHONPATH": os.pathsep.join(path)}
+    orders = []
+    for host in (0, 1):
+        with ChildProcess(SHUFFLED, environment) as child:
+            (first, second), ids = child.ask(folder=str(folder), host=host)
+            assert child.ask(folder=str(folder), host=host) == [[first, second], ids]
+        assert first != second and sorted(first) == sorted(second)
+        rows = TABLE.take_users([TABLE.user_ids.tolist().index(user) for user in first[:8]])
+        assert ids == Batches(rows, batch_size=8)[0][0]["ids"].tolist()
+        orders.append(first)
+    assert sorted(orders[0] + orders[1]) == TABLE.user_ids.tolist()
+    assert len(orders[0]) == len(orders[1])
+    assert np.argsort(orders[0]).tolist() != np.argsort(orders[1]).tolist()
 
 
 def test_an_existing_folder_is_replaced_only_if_it_is_packed(folder):
