@@ -49,12 +49,10 @@ def write_gram_matrix(
         ValueError: The folder has more than 50,000 items.
 
     Example:
-        A closed-form solution from the matrix, here that of `EASE`:
+        A model from the matrix, on a machine that has room for two such matrices:
 
             gram = write_gram_matrix("packed", "gram.npy", beam_options=["--runner=DirectRunner"])
-            inverse = np.linalg.inv(gram + reg * np.eye(len(gram)))
-            weights = -inverse / np.diag(inverse)
-            np.fill_diagonal(weights, 0.0)
+            model = EASE(len(gram), reg=500.0).fit_gram(gram, read("packed").item_ids)
     """
     beam = import_beam()
     from apache_beam.options.pipeline_options import PipelineOptions

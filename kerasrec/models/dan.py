@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 from kerasrec._registry import public
 from kerasrec.models.rdlae import RDLAE
 from kerasrec.models.search_space import Range
-from kerasrec.types import FloatArray
+from kerasrec.types import Array, FloatArray
 
 
 @public
@@ -75,6 +75,14 @@ class DAN(RDLAE):
         super().__init__(n_items, dropout=dropout, reg=reg, max_diagonal=max_diagonal, seed=seed, **kwargs)
         self.user_power = user_power
         self.item_power = item_power
+
+    def fit_gram(self, gram: FloatArray, item_ids: Array) -> Self:
+        """Not supported.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("`fit_gram`: DAN weighs the users, so XᵀX is not enough. Fix: `fit(table)`")
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         of_users = powers(rows.sum(axis=1), -self.user_power)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
 from tqdm.auto import tqdm
 
 from kerasrec._registry import public
+from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.popularity import ItemPopularity
 from kerasrec.models.item_weights import ItemWeights
 from kerasrec.models.search_space import Range
-from kerasrec.ops.inverse import bytes_to_invert, gram_diagonal, penalised_inverse
+from kerasrec.ops.inverse import aligned_matrix, bytes_to_invert, gram_diagonal, invert, penalised_inverse
 from kerasrec.ops.spectrum import largest_singular_value
-from kerasrec.types import FloatArray
+from kerasrec.ops.variables import assign_without_copy
+from kerasrec.types import Array, FloatArray
 
 
 @public
@@ -84,8 +87,54 @@ class EASE(ItemWeights):
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         penalty = self.penalty(gram_diagonal(rows))
+        return self._solution(penalty, lambda: penalised_inverse(rows, penalty, progress))
+
+    def fit_gram(self, gram: FloatArray, item_ids: Array) -> Self:
+        """Solves for the weights from XᵀX, where X does not fit on one machine.
+
+        Args:
+            gram: `(n_items, n_items)`, the number of users who like both of two items, as `kerasrec data gram` writes
+                it. It is copied.
+            item_ids: `(n_items,)` ids of the items, ascending: `read("packed").item_ids`.
+
+        Returns:
+            The model, which equals one that was fitted to the table, up to rounding.
+
+        Raises:
+            ValueError: `gram` or `item_ids` has another shape, or `reg` is too small.
+            MemoryError: the catalogue is too large for the memory of this machine.
+
+        Example:
+            >>> from kerasrec import EASE, generate
+            >>> table = generate(n_users=100, n_items=50, seed=1).likes()
+            >>> gram = (table.matrix.T @ table.matrix).toarray()
+            >>> model = EASE(table.n_items, reg=10.0).fit_gram(gram, table.item_ids)
+            >>> model.recommend(table, k=3).item_ids.shape
+            (100, 3)
+        """
+        if gram.shape != (self.n_items, self.n_items) or len(item_ids) != self.n_items:
+            raise ValueError(
+                f"expected `gram` of shape {(self.n_items, self.n_items)} and as many `item_ids`, got {gram.shape} and "
+                f"{len(item_ids)}. Fix: pass the matrix and the ids of the same packed folder"
+            )
+        self.check_memory(0)
+        counts = np.diagonal(gram).astype(np.float32)
+        penalty = self.penalty(counts)
+        matrix = aligned_matrix(self.n_items).T  # LAPACK works in place on Fortran order
+        matrix[:] = gram
+        matrix[np.diag_indices_from(matrix)] += penalty
+        weights = self._solution(penalty, lambda: invert(matrix))
+        if not self.built:
+            self.build()
+        assign_without_copy(weights, self.weights[0])
+        self.item_popularity = ItemPopularity(counts)
+        self.columns_digest = ids_digest(np.asarray(item_ids))
+        return self
+
+    def _solution(self, penalty: FloatArray, inverse: Callable[[], FloatArray]) -> FloatArray:
+        """Returns B from the diagonal of Λ and from (XᵀX + Λ)⁻¹, in the memory of the latter."""
         try:
-            weights = penalised_inverse(rows, penalty, progress)
+            weights = inverse()
         except np.linalg.LinAlgError:
             raise ValueError(
                 f"`reg` = {self.reg:g} is too small: the matrix cannot be inverted in float32. Fix: raise `reg`"

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import blocks, scores
 
-from kerasrec import EASE, Interactions
+from kerasrec import DAN, EASE, EDLAE, RLAE, Interactions
 
 
 def kernel(model):
@@ -24,6 +24,30 @@ def test_ease_is_the_closed_form():
     np.testing.assert_allclose(scores(model, table), x @ b, atol=1e-5)
     assert not np.allclose(b, b.T)
     assert (b < 0).any()
+
+
+@pytest.mark.parametrize("model_class", [EASE, EDLAE, RLAE])
+def test_the_gram_matrix_is_enough(model_class):
+    table = blocks()
+    model, other = (model_class(table.n_items, reg=7.0) for _ in range(2))
+    model.fit(table, verbose=0)
+    gram = (table.matrix.T @ table.matrix).toarray()
+    copy = gram.copy()
+    assert other.fit_gram(gram, table.item_ids) is other
+    np.testing.assert_array_equal(gram, copy)
+    np.testing.assert_allclose(kernel(other), kernel(model), atol=1e-5)
+    for name in ("item_ids", "scores"):
+        lists = [getattr(each.recommend(table, k=5), name) for each in (model, other)]
+        np.testing.assert_allclose(*lists, atol=1e-5)
+    with pytest.raises(ValueError, match="other ids than its training table"):
+        other.recommend(Interactions.from_arrays([1] * table.n_items, np.arange(table.n_items) + 5000), k=2)
+    with pytest.raises(ValueError, match=r"expected `gram` of shape .*, got \(3, 3\) and 30"):
+        other.fit_gram(np.eye(3), table.item_ids)
+
+
+def test_dan_needs_the_users():
+    with pytest.raises(ValueError, match="`fit_gram`: DAN weighs the users, so XᵀX is not enough"):
+        DAN(3).fit_gram(np.eye(3), np.arange(3))
 
 
 def test_ease_minimises_its_constrained_least_squares_objective():
