@@ -231,14 +231,14 @@ def _random_states(model: keras.Model) -> list[keras.Variable]:
 
 def read_history(path: Path) -> list[dict[str, float]]:
     """The history that `write_history` wrote."""
-    with open(path, newline="") as file:
+    with open(path, newline="", encoding="utf-8") as file:
         return [{name: float(value) for name, value in row.items() if value != ""} for row in csv.DictReader(file)]
 
 
 def write_history(path: Path, history: list[dict[str, float]]) -> None:
     """Writes one row per epoch. Columns have the order of their first occurrence."""
     columns = list(dict.fromkeys(name for row in history for name in row))
-    with open(path, "w", newline="") as file:
+    with open(path, "w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         for row in history:

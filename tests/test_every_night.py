@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 from kerasrec_testing.command import invoke
+from kerasrec_testing.platforms import needs_symlinks
 
 import kerasrec_cli
 from kerasrec import generate
@@ -48,6 +49,7 @@ def write_events(table):
     pd.DataFrame(dict(zip(("user", "item", "rating", "timestamp"), columns, strict=True))).to_csv("events.csv")
 
 
+@needs_symlinks
 @pytest.mark.slow
 def test_two_nights(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

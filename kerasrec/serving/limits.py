@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-import resource
+import math
+import sys
 from dataclasses import dataclass
 
 from kerasrec.validation import check_at_least
+
+if sys.platform == "win32":
+
+    def _max_open_files() -> float:
+        return math.inf  # sockets are not counted as files
+
+else:
+    import resource
+
+    def _max_open_files() -> float:
+        soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return math.inf if soft_limit == resource.RLIM_INFINITY else soft_limit
+
 
 RESERVED_FILES = 64
 """Files that a process needs besides its connections: libraries, versions that are loaded, logs."""
@@ -47,7 +61,4 @@ class Limits:
 
     def connections_of(self, n_protocols: int) -> int:
         """Connections that each of `n_protocols` may have open, so that the process does not run out of files."""
-        soft_limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft_limit == resource.RLIM_INFINITY:
-            return self.max_connections
-        return max(1, min(self.max_connections, (soft_limit - RESERVED_FILES) // n_protocols))
+        return max(1, int(min(self.max_connections, (_max_open_files() - RESERVED_FILES) / n_protocols)))

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import socket
+import sys
+
+if sys.platform == "win32":
+    ADDRESS_OPTION = socket.SO_EXCLUSIVEADDRUSE  # SO_REUSEADDR would let two processes listen on the same port
+else:
+    ADDRESS_OPTION = socket.SO_REUSEADDR
 
 BACKLOG = 2048
 """Connections that the system holds until the server accepts them."""
@@ -29,7 +35,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # With the protocol IPPROTO_TCP asyncio disables Nagle's algorithm, which delays answers by 40 ms.
     listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listening.setsockopt(socket.SOL_SOCKET, ADDRESS_OPTION, 1)
     listening.setblocking(False)
     try:
         listening.bind((host, port))

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from kerasrec_testing.command import error_of, invoke, user_environment
+from kerasrec_testing.platforms import needs_posix_signals
 
 from kerasrec import Interactions
 from kerasrec.runs import Run, RunConfig, train
@@ -130,6 +131,7 @@ def test_lists_of_some_users_with_newer_data(runs, table, tmp_path):
     )
 
 
+@needs_posix_signals
 def test_a_terminated_command_leaves_nothing(runs, tmp_path):
     code = (
         "import os, signal, kerasrec_cli, kerasrec.inference as inference\n"

@@ -6,8 +6,10 @@ import subprocess
 
 import pytest
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
+from kerasrec_testing.platforms import needs_posix_signals
 
 
+@needs_posix_signals
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_server_answers_until_a_signal_stops_it(runs, tmp_path, number):
     from kerasrec.serving import Client
@@ -46,4 +48,4 @@ def test_a_target_that_cannot_be_written_is_an_error(runs, tmp_path):
     file.write_text("")
     assert f"--to: expected a folder, got the file {file}" in error_of("export", runs / "ease", "--to", file)
     below = error_of("export", runs / "ease", "--to", file / "served")
-    assert below == f"Error: {file / 'served'}: Not a directory"
+    assert below.startswith(f"Error: {file / 'served'}: ")

@@ -6,6 +6,7 @@ import urllib.request
 
 import pytest
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
+from kerasrec_testing.platforms import needs_posix_signals
 
 
 def test_plot_draws_a_picture_of_one_run_or_several(runs, tmp_path):
@@ -56,6 +57,7 @@ def test_a_mistake_in_explore_gets_one_line(runs, tmp_path):
     assert "--user needs --save" in error_of("explore", runs / "ease", "--user", "3")
 
 
+@needs_posix_signals
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_explore_answers_until_a_signal_stops_it(runs, number):
     command = [*COMMAND, "explore", str(runs / "ease"), "--port", "0", "--no-open"]

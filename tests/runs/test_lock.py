@@ -1,7 +1,6 @@
 """One process at a time trains in a folder."""
 
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,7 +35,7 @@ def test_a_second_training_names_the_process_that_holds_the_folder(tmp_path, own
 
 
 def test_a_killed_process_releases_the_folder(tmp_path, owner):
-    owner.send_signal(signal.SIGKILL)
+    owner.kill()
     owner.wait()
     assert train(config_of("popularity", epochs=1), read_small, tmp_path / "run").metrics["test"]["n"] == 40
 

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import re
 
 import numpy as np
 import pytest
@@ -52,7 +53,7 @@ def test_metrics_json_names_the_choice_and_has_no_metrics(ease, final):
     assert final.was_refitted
     assert not ease.was_refitted
     assert final.id != ease.id
-    with pytest.raises(ValueError, match=f"Fix: give the run that it was chosen by, {ease.folder}"):
+    with pytest.raises(ValueError, match=re.escape(f"Fix: give the run that it was chosen by, {ease.folder}")):
         final.evaluate()
 
 

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 from kerasrec_testing.command import COMMAND, user_environment
+from kerasrec_testing.platforms import needs_posix_signals
 from kerasrec_testing.runs import config_of, read_never, read_small
 
 from kerasrec import ELSA, Interactions, Split, generate, read
@@ -268,6 +269,7 @@ def train_in_a_process(folder, kill=None):
     return subprocess.run([*command, *train_command], capture_output=True, text=True, env=user_environment())
 
 
+@needs_posix_signals
 @pytest.mark.slow
 def test_a_run_that_was_killed_twice_ends_with_the_weights_of_an_undisturbed_run(tmp_path):
     undisturbed = train_in_a_process(tmp_path / "undisturbed")

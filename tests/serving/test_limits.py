@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import re
-import resource
 import socket
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from kerasrec_testing.platforms import needs_file_limit
 from kerasrec_testing.served import TIMEOUT, client_of, export_version, predict_request, wait_until
 
 from kerasrec.serving import Limits, Server
@@ -82,7 +82,10 @@ def test_an_answer_beyond_the_limit_is_rejected_before_it_is_computed(servable, 
         servable.check("recommend", {**arrays, **blank, "k": np.array([1, 12])})
 
 
+@needs_file_limit
 def test_the_number_of_connections_leaves_files_for_the_process(monkeypatch):
+    import resource
+
     monkeypatch.setattr(resource, "getrlimit", lambda kind: (256, 256))
     assert Limits().connections_of(2) == 96
     assert Limits(max_connections=10).connections_of(2) == 10
@@ -197,6 +200,7 @@ def is_closed_soon(connection):
         return True
 
 
+@needs_file_limit
 @pytest.mark.slow
 def test_idle_sockets_beyond_the_file_limit_leave_rest_and_grpc_running(folder, tmp_path):
     """300 idle sockets at each port of a process that may open 256 files."""

@@ -15,6 +15,7 @@ from pathlib import Path
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from kerasrec_testing.platforms import needs_posix_signals
 from kerasrec_testing.served import TIMEOUT, client_of, export_version, predict_request, wait_until
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 from tensorflow_serving.apis.model_service_pb2_grpc import ModelServiceStub
@@ -122,6 +123,7 @@ def start_process(folder, *options):
     return process, int(process.stdout.readline().split(":")[1].split(";")[0].split(",")[0])
 
 
+@needs_posix_signals
 def test_a_client_finds_a_killed_server_again(folder):
     process, port = start_process(folder, "--port", "0")
     results, stop = [], threading.Event()
@@ -154,6 +156,7 @@ def test_a_client_finds_a_killed_server_again(folder):
     assert process.returncode == 0
 
 
+@needs_posix_signals
 def test_sigterm_starts_the_lame_duck_period_of_the_command_and_ctrl_c_ends_it(folder):
     process, port = start_process(folder, "--port", "0", "--lame-duck", "3600")
     try:
