@@ -123,18 +123,20 @@ def _display(minutes: float) -> Iterator[OnChange]:
 
 def _print_result(board: Leaderboard) -> None:
     """Prints the leaderboard, draws it, and prints the next steps."""
-    from kerasrec.runs import Run
+    from kerasrec.runs import Run, compare_runs
 
     click.echo(board.to_markdown(), nl=False)
     if board.winner is None:
         raise ValueError(f"no model is finished. Fix: give more `minutes`, or other `models`. See {board.folder}")
+    runs = [Run(board.folder / entry.model) for entry in board.ranking()]
     if importlib.util.find_spec("matplotlib") is not None:
         from kerasrec.files import atomic_file
-        from kerasrec.plots import leaderboard
+        from kerasrec.plots import leaderboard, run_title
 
+        table = compare_runs(runs, [board.metric], runs[0], verbose=1, part="validation") if len(runs) > 1 else None
         with atomic_file(board.folder / "leaderboard.png") as file:
-            leaderboard(board).savefig(file, dpi=150)
-    test = Run(board.folder / board.winner.model).metrics["test"]
+            leaderboard(board, table, run_title(runs)).savefig(file, dpi=150)
+    test = runs[0].metrics["test"]
     error = test[f"{board.metric}_se"]
     click.echo(
         f"\nbest on validation users: {board.winner.model}; on test users its {board.metric} is "

@@ -6,12 +6,15 @@
 In a notebook, `%matplotlib inline` displays a returned figure.
 """
 
+from kerasrec.plots.coverage import coverage
+from kerasrec.plots.differences import differences
+from kerasrec.plots.efficiency import efficiency
 from kerasrec.plots.history import History, curves, train_validation
 from kerasrec.plots.leaderboard import leaderboard
 from kerasrec.plots.models import latent_map, reconstruction
 from kerasrec.plots.recall import recall_by_history_length, recall_by_popularity
 from kerasrec.plots.results import comparison, costs, read_costs
-from kerasrec.plots.runs import RUN_PLOTS, draw_all
+from kerasrec.plots.runs import RUN_PLOTS, draw_all, run_title
 from kerasrec.plots.style import NotApplicableError
 from kerasrec.plots.tuning import trials
 
@@ -21,14 +24,18 @@ __all__ = [
     "NotApplicableError",
     "comparison",
     "costs",
+    "coverage",
     "curves",
+    "differences",
     "draw_all",
+    "efficiency",
     "latent_map",
     "leaderboard",
     "read_costs",
     "recall_by_history_length",
     "recall_by_popularity",
     "reconstruction",
+    "run_title",
     "train_validation",
     "trials",
 ]

@@ -11,12 +11,14 @@ from kerasrec.models import Recommender
 from kerasrec.plots.style import (
     COLOURS,
     DASHES,
+    GRADIENT,
     GREY,
     MARKERS,
     NotApplicableError,
     name_points,
     panels,
     shortened,
+    start_at_zero,
 )
 from kerasrec.types import FloatArray, IntArray
 
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def reconstruction(model: Recommender, train: Interactions, user: Any = None) -> Figure:
+def reconstruction(model: Recommender, train: Interactions, user: Any = None, title: str = "") -> Figure:
     """A model's reconstruction of one user's row: predicted against given ratings, or all scores by rank.
 
     Args:
         model: a trained model.
         train: the training table.
         user: id of a user. Default: one with a history of about the mean length.
+        title: heading, such as the model, the data and the protocol.
 
     Raises:
         ValueError: `user` is not in the training table.
@@ -41,12 +44,12 @@ def reconstruction(model: Recommender, train: Interactions, user: Any = None) ->
     scores = np.asarray(user_model(batch, training=False), np.float32)[0]
     name, columns = f"user {train.user_ids[row]!s}", train.row(row)
     if model.feedback == "ratings":
-        return _predicted_ratings(train.values[train.indptr[row] : train.indptr[row + 1]], scores[columns], name)
-    return _ranked_scores(scores, columns, name)
+        return _predicted_ratings(train.values[train.indptr[row] : train.indptr[row + 1]], scores[columns], name, title)
+    return _ranked_scores(scores, columns, name, title)
 
 
-def _predicted_ratings(ratings: FloatArray, predicted: FloatArray, user: str) -> Figure:
-    figure, (axes,) = panels(6.4, 3.8)
+def _predicted_ratings(ratings: FloatArray, predicted: FloatArray, user: str, title: str) -> Figure:
+    figure, (axes,) = panels(6.4, 4, title=title)
     jitter = np.random.default_rng(0).uniform(-0.12, 0.12, len(ratings))
     axes.plot(ratings + jitter, predicted, MARKERS[0], color=COLOURS[0], alpha=0.6, ms=5, mec="none")
     ends = np.array([ratings.min() - 0.3, ratings.max() + 0.3])
@@ -55,17 +58,20 @@ def _predicted_ratings(ratings: FloatArray, predicted: FloatArray, user: str) ->
     axes.set(xlabel="given rating, with jitter", ylabel="predicted rating")
     axes.set_title(f"{len(ratings)} training ratings of {user}: RMSE {error:.2f}", loc="left")
     axes.legend(frameon=False)
+    for dimension in ("x", "y"):
+        start_at_zero(axes, dimension)
     return figure
 
 
-def _ranked_scores(scores: FloatArray, seen: IntArray, user: str) -> Figure:
-    figure, (axes,) = panels(6.4, 3.8)
+def _ranked_scores(scores: FloatArray, seen: IntArray, user: str, title: str) -> Figure:
+    figure, (axes,) = panels(6.4, 4, title=title)
     order = np.argsort(-scores, kind="stable")
     rank = np.empty(len(scores), np.int64)
     rank[order] = np.arange(1, len(scores) + 1)
     axes.plot(np.arange(1, len(scores) + 1), scores[order], color=GREY, lw=1.5, label="all items")
     axes.plot(rank[seen], scores[seen], MARKERS[0], color=COLOURS[1], ms=5, label="items of the history")
-    axes.set(xlabel="rank of the item", ylabel="score", xscale="log")
+    axes.set(xlabel="rank of the item (log scale)", ylabel="score", xscale="log")
+    start_at_zero(axes)
     top = min(2 * len(seen), len(scores))
     n_top = int((rank[seen] <= top).sum())
     axes.set_title(f"{n_top} of the {len(seen)} items of {user} are in the top {top}", loc="left")
@@ -73,7 +79,9 @@ def _ranked_scores(scores: FloatArray, seen: IntArray, user: str) -> Figure:
     return figure
 
 
-def latent_map(model: Recommender, train: Interactions, n_items: int = 400, n_titles: int = 40) -> Figure:
+def latent_map(
+    model: Recommender, train: Interactions, n_items: int = 400, n_titles: int = 40, title: str = ""
+) -> Figure:
     """The vectors of the most popular items on their first two principal components, with titles.
 
     Args:
@@ -81,6 +89,7 @@ def latent_map(model: Recommender, train: Interactions, n_items: int = 400, n_ti
         train: the training table.
         n_items: number of items, the most popular ones: vectors of rare items are mostly noise.
         n_titles: the most titles, of the most popular items. Titles that would overlap are left out.
+        title: heading, such as the model, the data and the protocol.
 
     Raises:
         NotApplicableError: the model has no item vectors, or they are equal or have one dimension.
@@ -102,8 +111,8 @@ def latent_map(model: Recommender, train: Interactions, n_items: int = 400, n_ti
 
     points = left[:, :2] * singular[:2]
     share = singular[:2] ** 2 / (singular**2).sum()
-    figure, (axes,) = panels(8, 6)
-    dots = axes.scatter(*points.T, c=train.item_counts[shown], s=16, cmap="viridis_r", norm="log", linewidths=0)
+    figure, (axes,) = panels(8, 6, title=title)
+    dots = axes.scatter(*points.T, c=train.item_counts[shown], s=18, cmap=GRADIENT, norm="log", linewidths=0.3, ec=GREY)
     ticks = LogLocator(subs=(1, 2, 5))
     figure.colorbar(dots, label="training users (log scale)", shrink=0.8, ticks=ticks, format="%d").minorticks_off()
     axes.set(xlabel=f"first component, {share[0]:.0%} of the variance", ylabel=f"second component, {share[1]:.0%}")

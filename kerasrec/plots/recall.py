@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from kerasrec.data import HeldOut, Interactions, Split
 from kerasrec.inference.evaluation import evaluate
 from kerasrec.models import Recommender
-from kerasrec.plots.style import NotApplicableError, group_means, panels
+from kerasrec.plots.style import NotApplicableError, add_note, group_means, panels
 from kerasrec.types import Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ K = 20
 """Length of the lists."""
 
 
-def recall_by_popularity(models: Mapping[str, Recommender], split: Split, k: int = K, n_groups: int = 5) -> Figure:
+def recall_by_popularity(
+    models: Mapping[str, Recommender], split: Split, k: int = K, n_groups: int = 5, title: str = ""
+) -> Figure:
     """Share of the held-out interactions whose item is in the user's top-K, from rare items to popular ones.
 
     Args:
@@ -28,14 +30,15 @@ def recall_by_popularity(models: Mapping[str, Recommender], split: Split, k: int
         split: its test part is measured.
         k: length of the lists.
         n_groups: number of groups, each with about as many held-out interactions.
+        title: heading, such as the data and the protocol.
 
     Raises:
         NotApplicableError: a model predicts ratings.
         ValueError: the test part has no targets.
     """
-    targets = _targets(split.test)
+    targets = targets_of(split.test)
     groups, ranges = grouped(split.train.item_counts[targets.items], n_groups)
-    figure, (axes,) = panels(6.4, 4)
+    figure, (axes,) = panels(6.4, 4.4, title=title)
     for n, (name, model) in enumerate(models.items()):
         hits = _hits(model, split.test, k)
         group_means(axes, [hits[groups == g] for g in range(len(ranges))], n, len(models), name)
@@ -43,33 +46,51 @@ def recall_by_popularity(models: Mapping[str, Recommender], split: Split, k: int
     axes.set(xlabel="training users of the item", ylabel=f"share in the top {k}", ylim=(0, None))
     axes.set_title("Recall by popularity of the held-out item", loc="left")
     axes.legend(frameon=False)
+    fitting = float(np.minimum(targets.counts, k).sum() / targets.counts.sum())
+    if fitting < 0.995:
+        add_note(figure, f"Some users have more than {k} held-out items: the highest possible share is {fitting:.0%}.")
     return figure
 
 
-def recall_by_history_length(models: Mapping[str, Recommender], split: Split, k: int = K, n_groups: int = 5) -> Figure:
+def recall_by_history_length(
+    models: Mapping[str, Recommender], split: Split, k: int = K, n_groups: int = 5, title: str = ""
+) -> Figure:
     """Mean recall of users, from short histories to long ones.
+
+    Recall is capped: hits / min(k, held-out items). Users with long histories have more held-out items. If a curve
+    falls although the lists of these users have more hits, a note states it.
 
     Args:
         models: name → trained model.
         split: its test part is measured.
         k: length of the lists.
         n_groups: number of groups, each with about as many users.
+        title: heading, such as the data and the protocol.
 
     Raises:
         NotApplicableError: a model predicts ratings.
         ValueError: the test part has no targets.
     """
-    measured = _targets(split.test).counts > 0
+    n_held_out = targets_of(split.test).counts
+    measured = n_held_out > 0
     groups, ranges = grouped(split.test.inputs.counts[measured], n_groups)
-    figure, (axes,) = panels(6.4, 4)
+    figure, (axes,) = panels(6.4, 4.6, title=title)
+    note = f"Recall@{k} is capped: hits / min({k}, held-out items)."
     for n, (name, model) in enumerate(models.items()):
         _check_ranks(model)
         recall = evaluate(model, split.test, [f"recall_{k}"]).per_user[f"recall_{k}"]
         group_means(axes, [recall[groups == g] for g in range(len(ranges))], n, len(models), name)
-    _label_groups(axes, ranges)
-    axes.set(xlabel="items in the user's history", ylabel=f"Recall@{k}, mean over users", ylim=(0, None))
+        note += explained_fall(name, recall, np.minimum(n_held_out[measured], k), groups)
+    held_out = [f"{n_held_out[measured][groups == g].mean():.1f} held out" for g in range(len(ranges))]
+    _label_groups(axes, ranges, held_out)
+    axes.set(
+        xlabel="items in the user's history, and mean number of held-out items",
+        ylabel=f"Recall@{k}, mean over users",
+        ylim=(0, None),
+    )
     axes.set_title("Recall by length of the history", loc="left")
     axes.legend(frameon=False)
+    add_note(figure, note)
     return figure
 
 
@@ -85,12 +106,33 @@ def grouped(values: Array, n_groups: int) -> tuple[IntArray, list[tuple[int, int
     return groups, [(int(group.min()), int(group.max())) for group in members]
 
 
-def _label_groups(axes: Any, ranges: list[tuple[int, int]]) -> None:
+def explained_fall(name: str, recall: FloatArray, divisors: IntArray, groups: IntArray) -> str:
+    """A sentence if recall falls from the first group of users to the last one, although their lists have more hits."""
+    first, last = groups == 0, groups == groups.max()
+    hits = recall * divisors
+    if not (recall[last].mean() < recall[first].mean() and hits[last].mean() > hits[first].mean()):
+        return ""
+    hits_text = f"{hits[first].mean():.1f} → {hits[last].mean():.1f} per user"
+    divisors_text = f"{divisors[first].mean():.1f} → {divisors[last].mean():.1f}"
+    return (
+        f" The curve of {name} falls although its lists have more hits ({hits_text}), because the divisor rises "
+        f"({divisors_text})."
+    )
+
+
+def _label_groups(axes: Any, ranges: list[tuple[int, int]], second_lines: Sequence[str] = ()) -> None:
     labels = [f"{low:,}" if low == high else f"{low:,}–{high:,}" for low, high in ranges]
+    if second_lines:
+        labels = [f"{label}\n{second}" for label, second in zip(labels, second_lines, strict=True)]
     axes.set_xticks(range(len(ranges)), labels)
 
 
-def _targets(held_out: HeldOut) -> Interactions:
+def targets_of(held_out: HeldOut) -> Interactions:
+    """The held-out interactions.
+
+    Raises:
+        ValueError: nothing is held out.
+    """
     if held_out.targets is None or not len(held_out.targets):
         raise ValueError("the test part of the split has no targets. Fix: use a split that holds out interactions")
     return held_out.targets
@@ -104,14 +146,19 @@ def _check_ranks(model: Recommender) -> None:
 def _hits(model: Recommender, held_out: HeldOut, k: int) -> FloatArray:
     """For each held-out interaction 1 if its item is in the user's top-K, else 0."""
     _check_ranks(model)
-    targets = _targets(held_out)
-    batches = model.batches(HeldOut(held_out.inputs, rows=held_out.rows))
+    targets = targets_of(held_out)
     hits = []
+    for users, scores in unseen_scores(model, held_out):
+        kth_best = -np.partition(-scores, k - 1, axis=1)[:, k - 1] if k < scores.shape[1] else scores.min(axis=1)
+        for user, user_scores, bound in zip(users.tolist(), scores, kth_best, strict=True):
+            hits.append(user_scores[targets.row(user)] >= bound)
+    return np.concatenate(hits).astype(np.float32)
+
+
+def unseen_scores(model: Recommender, held_out: HeldOut) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Rows of the users of each batch, and their scores `(batch, n_items)`, -inf for the items of their histories."""
+    batches = model.batches(HeldOut(held_out.inputs, rows=held_out.rows))
     for n in range(len(batches)):
         batch = batches[n][0]
         scores = np.asarray(model.mask_seen(model(batch, training=False), batch))
-        kth_best = -np.partition(-scores, k - 1, axis=1)[:, k - 1] if k < scores.shape[1] else scores.min(axis=1)
-        users = np.arange(n * batches.batch_size, n * batches.batch_size + len(scores))
-        for user, user_scores, bound in zip(users, scores, kth_best, strict=True):
-            hits.append(user_scores[targets.row(int(user))] >= bound)
-    return np.concatenate(hits).astype(np.float32)
+        yield n * batches.batch_size + np.arange(len(scores)), scores

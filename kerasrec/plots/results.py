@@ -12,20 +12,21 @@ import numpy as np
 
 from kerasrec.inference.evaluation import Evaluation
 from kerasrec.metrics import lower_is_better
-from kerasrec.plots.style import COLOURS, MARKERS, line, metric_label, panels
+from kerasrec.plots.style import COLOURS, GRID, MARKERS, headline, line, metric_label, panels, start_at_zero
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-GRID = "#dddddd"
 
-
-def comparison(results: Mapping[str, Evaluation | Mapping[str, float]], metrics: Sequence[str] = ()) -> Figure:
+def comparison(
+    results: Mapping[str, Evaluation | Mapping[str, float]], metrics: Sequence[str] = (), title: str = ""
+) -> Figure:
     """Metrics of several models side by side, with bars of one standard error to each side.
 
     Args:
         results: name → `Evaluation`, or a dictionary such as `Run.metrics["test"]`.
         metrics: names of metrics. Default: all that every result has.
+        title: heading, such as the data and the protocol.
 
     Raises:
         ValueError: `results` is empty, or a metric is missing from one of them.
@@ -40,34 +41,40 @@ def comparison(results: Mapping[str, Evaluation | Mapping[str, float]], metrics:
             f"`metrics`: expected some of {', '.join(shared) or 'no metric'}, which all results have, "
             f"got {', '.join(metrics) or 'none'}"
         )
-    figure, all_axes = panels(3.2 * len(metrics) + 1.2, 1.4 + 0.38 * len(by_name), len(metrics), sharey=True)
+    size = (3.2 * len(metrics) + 1.2, 1.6 + 0.38 * len(by_name))
+    heading = headline(title, "Bars: one standard error to each side")
+    figure, all_axes = panels(*size, len(metrics), heading, sharey=True)
     for axes, metric in zip(all_axes, metrics, strict=True):
         for place, result in enumerate(reversed(by_name.values())):
             n = (len(by_name) - 1 - place) % len(COLOURS)
             error = result[f"{metric}_se"]
             axes.errorbar(result[metric], place, xerr=error, fmt=MARKERS[n], color=COLOURS[n], capsize=3)
-        axes.set(xlabel=metric_label(metric) + (" (lower is better)" if lower_is_better(metric) else ""))
+        axes.set_xlabel(metric_label(metric) + ("\n(lower is better)" if lower_is_better(metric) else ""))
         axes.grid(axis="x", color=GRID, lw=0.8)
         axes.margins(y=0.15)
+        axes.locator_params(axis="x", nbins=6)
+        start_at_zero(axes, "x")
     all_axes[0].set_yticks(range(len(by_name)), list(reversed(by_name)))
-    figure.suptitle("Bars: one standard error to each side", x=0.01, ha="left", fontsize=11)
     return figure
 
 
-def costs(points: Mapping[str, Sequence[tuple[float, float]]], size: str = "interactions", unit: str = "s") -> Figure:
+def costs(
+    points: Mapping[str, Sequence[tuple[float, float]]], size: str = "interactions", unit: str = "s", title: str = ""
+) -> Figure:
     """Cost by size on logarithmic axes, one line per candidate. The slope of a straight line is its exponent.
 
     Args:
         points: name → (size, cost) pairs.
         size: label of the sizes.
         unit: of the costs, for example `"s"`, `"MB"`, `"ms per request"`.
+        title: heading, such as the models and the machine.
     """
-    figure, (axes,) = panels(6, 4)
+    figure, (axes,) = panels(6, 4, title=title)
     for n, (name, pairs) in enumerate(points.items()):
         sizes, cost = np.array(sorted(pairs), np.float64).T
         slope = f", grows as n^{np.polyfit(np.log(sizes), np.log(cost), 1)[0]:.1f}" if len(set(sizes)) > 1 else ""
         line(axes, sizes, cost, n, name + slope, markers=True)
-    axes.set(xscale="log", yscale="log", xlabel=size, ylabel=f"cost ({unit})")
+    axes.set(xscale="log", yscale="log", xlabel=f"{size} (log scale)", ylabel=f"cost ({unit}, log scale)")
     axes.set_title("Cost by size", loc="left")
     axes.grid(color=GRID, lw=0.8)
     axes.legend(frameon=False)

@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasrec.data import Interactions, Split
+import numpy as np
+
+from kerasrec.data import Split
 from kerasrec.models import Recommender
+from kerasrec.plots.coverage import coverage
+from kerasrec.plots.differences import differences
+from kerasrec.plots.efficiency import efficiency
 from kerasrec.plots.history import History, curves, train_validation
 from kerasrec.plots.models import latent_map, reconstruction
 from kerasrec.plots.recall import recall_by_history_length, recall_by_popularity
 from kerasrec.plots.results import comparison
 from kerasrec.plots.style import NotApplicableError
 from kerasrec.plots.tuning import trials
+from kerasrec.runs.comparison import compare_runs
 from kerasrec.runs.trial_table import read_trials
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from kerasrec.runs import Run
+
+
+MAX_NAMED = 4
+"""The most models that a title names."""
 
 
 class _LoadedRun:
@@ -48,30 +59,52 @@ class _LoadedRun:
 _Draw = Callable[[Sequence[_LoadedRun]], "Figure"]
 
 
-def _from_history(draw: Callable[[History], Figure]) -> _Draw:
-    return lambda runs: draw(_single(runs).history)
+def _from_history(draw: Callable[..., Figure]) -> _Draw:
+    return lambda runs: draw(_single(runs).history, title=_title(runs))
 
 
-def _from_model(draw: Callable[[Recommender, Interactions], Figure]) -> _Draw:
-    return lambda runs: draw(_single(runs).model, _single(runs).split.train)
+def _from_model(draw: Callable[..., Figure]) -> _Draw:
+    return lambda runs: draw(_single(runs).model, _single(runs).split.train, title=_title(runs))
 
 
-def _from_models(draw: Callable[[Mapping[str, Recommender], Split], Figure]) -> _Draw:
+def _from_models(draw: Callable[..., Figure]) -> _Draw:
     def draw_models(runs: Sequence[_LoadedRun]) -> Figure:
         split = _shared_split(runs)
-        return draw(_by_name(runs, lambda run: run.model), split)
+        return draw(_by_name(runs, lambda run: run.model), split, title=_title(runs))
 
     return draw_models
 
 
 def _comparison(runs: Sequence[_LoadedRun]) -> Figure:
     _shared_split(runs)
-    return comparison(_by_name(runs, lambda run: run.run.metrics["test"]))
+    return comparison(_by_name(runs, lambda run: run.run.metrics["test"]), title=_title(runs))
+
+
+def _differences(runs: Sequence[_LoadedRun]) -> Figure:
+    return differences(compare_runs([run.run for run in runs]), title=_title(runs))
+
+
+def _efficiency(runs: Sequence[_LoadedRun]) -> Figure:
+    _shared_split(runs)
+    metrics = _by_name(runs, lambda run: run.run.metrics)
+    seconds = {name: content["seconds"] for name, content in metrics.items() if "seconds" in content}
+    return efficiency(
+        {name: content["test"] for name, content in metrics.items()},
+        seconds,
+        _by_name(runs, lambda run: _served_megabytes(run.model)),
+        runs[0].model.monitor.removeprefix("val_"),
+        _title(runs),
+    )
+
+
+def _served_megabytes(model: Recommender) -> float:
+    """Size of the weights that an export contains."""
+    return sum(math.prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.inference_weights) / 1e6
 
 
 def _trials(runs: Sequence[_LoadedRun]) -> Figure:
     run = _single(runs)
-    return trials(read_trials(run.run.folder), run.model.monitor.removeprefix("val_"))
+    return trials(read_trials(run.run.folder), run.model.monitor.removeprefix("val_"), _title(runs))
 
 
 _PLOTS: dict[str, _Draw] = {
@@ -81,9 +114,15 @@ _PLOTS: dict[str, _Draw] = {
     "popularity": _from_models(recall_by_popularity),
     "history-length": _from_models(recall_by_history_length),
     "latent-map": _from_model(latent_map),
+    "coverage": _from_models(coverage),
     "comparison": _comparison,
+    "differences": _differences,
+    "efficiency": _efficiency,
     "trials": _trials,
 }
+
+
+_NOT_OF_ONE_RUN = ("comparison", "differences", "efficiency", "trials")
 
 
 def _for_runs(draw: _Draw) -> Callable[[Sequence[Run]], Figure]:
@@ -102,7 +141,7 @@ def draw_figures(run: Run) -> dict[str, Figure]:
     """
     loaded, figures = [_LoadedRun(run)], {}
     for name, draw in _PLOTS.items():
-        if name in ("comparison", "trials"):
+        if name in _NOT_OF_ONE_RUN:
             continue
         try:
             figures[name] = draw(loaded)
@@ -130,6 +169,33 @@ def draw_all(run: Run, folder: str | os.PathLike[str]) -> list[Path]:
             files.append(folder / f"{name}.png")
             figure.savefig(files[-1], dpi=150)
     return files
+
+
+def run_title(runs: Sequence[Run]) -> str:
+    """Models, data, protocol and seed of runs on the same data, as the heading of a plot.
+
+    Example:
+        >>> import tempfile
+        >>> from kerasrec import HeldOutUsers, Popularity, generate
+        >>> from kerasrec.plots import run_title
+        >>> from kerasrec.runs import save_run
+        >>> split = HeldOutUsers(held_out=30).split(generate(n_users=200, n_items=60, seed=1))
+        >>> model = Popularity(60, seed=1)
+        >>> _ = model.fit(split.train, verbose=0)
+        >>> run_title([save_run(model, split, tempfile.mkdtemp(), "generated")])
+        'popularity on generated, held-out-users, seed 1'
+    """
+    first = runs[0].metrics
+    models = list(dict.fromkeys(run.metrics["model"] for run in runs))
+    named = ", ".join(models) if len(models) <= MAX_NAMED else f"{len(models)} models"
+    seeds = sorted({run.metrics["seed"] for run in runs}, key=str)
+    data = Path(first["data"]).name or first["data"]
+    seed = f", seed {seeds[0]}" if len(seeds) == 1 and seeds[0] is not None else ""
+    return f"{named} on {data}, {first['protocol']}{seed}"
+
+
+def _title(runs: Sequence[_LoadedRun]) -> str:
+    return run_title([run.run for run in runs])
 
 
 def _by_name(runs: Sequence[_LoadedRun], get: Callable[[_LoadedRun], Any]) -> dict[str, Any]:

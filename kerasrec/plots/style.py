@@ -1,11 +1,12 @@
-"""Colours, axes and labels that all plots share.
+"""Colours, axes, headings and labels that all plots share.
 
 The colours are those of Okabe and Ito, which colour-blind readers can distinguish. Lines also differ by marker and
-dash, so that they can be distinguished in greyscale.
+dash, so that they can be distinguished in greyscale. An axis starts at 0, or its label states that it does not.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,12 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#0
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 DASHES = ("-", "--", "-.", ":", "-", "--", "-.")
 GREY = "#999999"
+GRID = "#dddddd"
+GRADIENT = "viridis_r"
+"""Colours of a number, from light to dark: their lightness falls evenly, so they are ordered in greyscale too."""
+
+CHARACTERS_PER_INCH = 13
+NOT_FROM_ZERO = "axis does not start at 0"
 
 
 class NotApplicableError(ValueError):
@@ -35,8 +42,15 @@ class NotApplicableError(ValueError):
     """
 
 
-def panels(width: float, height: float, n: int = 1, **kwargs: Any) -> tuple[Figure, list[Any]]:
+def panels(width: float, height: float, n: int = 1, title: str = "", **kwargs: Any) -> tuple[Figure, list[Any]]:
     """A figure with `n` axes side by side.
+
+    Args:
+        width: in inches.
+        height: in inches.
+        n: number of axes.
+        title: heading of the figure.
+        **kwargs: as for `Figure.subplots`.
 
     Raises:
         ImportError: matplotlib is not installed.
@@ -49,7 +63,40 @@ def panels(width: float, height: float, n: int = 1, **kwargs: Any) -> tuple[Figu
     all_axes = list(figure.subplots(1, n, squeeze=False, **kwargs)[0])
     for axes in all_axes:
         axes.spines[["top", "right"]].set_visible(False)
+    if title:
+        text = "\n".join(textwrap.fill(line, int(CHARACTERS_PER_INCH * width)) for line in title.split("\n"))
+        figure.suptitle(text, x=0.01, ha="left", fontsize=11, parse_math=False)
     return figure, all_axes
+
+
+def headline(title: str, result: str) -> str:
+    """A heading of two lines: what was measured, and the result. One line if `title` is empty."""
+    return f"{title}\n{result}" if title else result
+
+
+def add_note(figure: Any, text: str) -> None:
+    """Writes a remark on how to read a figure below its axes."""
+    width = int(1.25 * CHARACTERS_PER_INCH * figure.get_figwidth())
+    figure.supxlabel(textwrap.fill(text, width), x=0.01, ha="left", fontsize=8.5, color="#555555")
+
+
+def start_at_zero(axes: Any, dimension: str = "y") -> None:
+    """Starts an axis at 0. If the values are far from 0, so that they would look equal, its label states it instead.
+
+    Args:
+        axes: with everything drawn, and with its labels.
+        dimension: `"x"` or `"y"`.
+    """
+    axis = axes.xaxis if dimension == "x" else axes.yaxis
+    low, high = axis.get_data_interval()
+    if axis.get_scale() != "linear" or low < 0 < high or not np.isfinite([low, high]).all():
+        return
+    if low >= 0 and low <= high / 2:
+        axes.set(**{f"{dimension}lim": (0, None)})
+    elif high <= 0 and high >= low / 2:
+        axes.set(**{f"{dimension}lim": (None, 0)})
+    else:
+        axis.set_label_text(f"{axis.get_label_text()}\n({NOT_FROM_ZERO})")
 
 
 def line(axes: Any, x: Any, y: Any, n: int, label: str | None, markers: bool = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasrec.metrics import lower_is_better
-from kerasrec.plots.style import COLOURS, GREY, NotApplicableError, metric_label, panels
+from kerasrec.plots.style import COLOURS, GREY, NotApplicableError, headline, metric_label, panels, start_at_zero
 from kerasrec.runs.trial_table import TrialRow
 
 if TYPE_CHECKING:
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 MAX_SETTINGS = 4
 
 
-def trials(rows: Sequence[TrialRow], metric: str = "ndcg_100") -> Figure:
+def trials(rows: Sequence[TrialRow], metric: str = "ndcg_100", title: str = "") -> Figure:
     """Validation results of the trials of `kerasrec tune`, in order and by the value of each setting.
 
     Args:
         rows: the trials, from `kerasrec.runs.trial_table.read_trials`.
         metric: name of the metric.
+        title: heading, such as the model, the data and the protocol.
 
     Raises:
         NotApplicableError: no trial has a result.
@@ -36,7 +37,9 @@ def trials(rows: Sequence[TrialRow], metric: str = "ndcg_100") -> Figure:
     best = int(values.argmin() if lower_is_better(metric) else values.argmax())
     settings = [name for name in complete[0].settings if len({row.settings[name] for row in complete}) > 1]
     settings = settings[:MAX_SETTINGS]
-    figure, (first, *others) = panels(3.4 * (1 + len(settings)) + 0.6, 3.4, 1 + len(settings), sharey=True)
+    heading = headline(title, f"{len(rows)} trials: validation {metric_label(metric)} by setting")
+    width, n = 3.4 * (1 + len(settings)) + 0.6, 1 + len(settings)
+    figure, (first, *others) = panels(width, 3.6, n, heading, sharey=True)
     first.step(numbers, best_so_far, where="post", color=GREY, label="best so far")
     for axes, x in [
         (first, numbers),
@@ -45,12 +48,12 @@ def trials(rows: Sequence[TrialRow], metric: str = "ndcg_100") -> Figure:
         axes.plot(x, values, "o", color=COLOURS[0], ms=5, alpha=0.7)
         axes.plot(x[best], values[best], "D", color=COLOURS[1], ms=8, label=f"best: {values[best]:.4f}")
     for axes, name in zip(others, settings, strict=True):
-        axes.set_xlabel(name)
+        axes.set_xlabel(f"{name} (log scale)" if axes.get_xscale() == "log" else name)
     stopped = len(rows) - len(complete)
     first.set(xlabel="trial" + (f" ({stopped} stopped early or failed)" if stopped else ""))
     first.set_ylabel(f"validation {metric_label(metric)}")
     first.legend(frameon=False, fontsize=8)
-    figure.suptitle(f"{len(rows)} trials: validation {metric_label(metric)} by setting", x=0.01, ha="left", fontsize=11)
+    start_at_zero(first)
     return figure
 
 

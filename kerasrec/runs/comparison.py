@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from kerasrec.inference.comparison import ComparisonTable, compare_all
 from kerasrec.inference.evaluation import evaluate
@@ -10,7 +11,11 @@ from kerasrec.runs.run import Run
 
 
 def compare_runs(
-    runs: Sequence[Run], metrics: Sequence[str] | None = None, baseline: Run | None = None, verbose: int = 0
+    runs: Sequence[Run],
+    metrics: Sequence[str] | None = None,
+    baseline: Run | None = None,
+    verbose: int = 0,
+    part: Literal["test", "validation"] = "test",
 ) -> ComparisonTable:
     """Evaluates the models of runs on their common test users, and compares them with paired tests.
 
@@ -19,6 +24,7 @@ def compare_runs(
         metrics: names of metrics, the first of which sorts the models. Default: those of the first model.
         baseline: one of `runs`, the only one that the others are compared with. Default: every pair is compared.
         verbose: 1 for progress bars.
+        part: `"validation"` compares the runs on their validation users.
 
     Returns:
         The table; see `compare_all`. A run has the name of its folder, or its path if two folders have the same name.
@@ -49,7 +55,8 @@ def compare_runs(
         if metrics is None:
             chosen = model.monitor.removeprefix("val_")
             metrics = [chosen, *(metric for metric in model.default_metrics() if metric != chosen)]
-        results[name] = evaluate(model, run.split().test, metrics, verbose=verbose)
+        held_out = run.split().validation if part == "validation" else run.split().test
+        results[name] = evaluate(model, held_out, metrics, verbose=verbose)
     return compare_all(
         results, None if baseline is None else dict(zip(map(id, runs), names, strict=True))[id(baseline)]
     )

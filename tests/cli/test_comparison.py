@@ -49,6 +49,8 @@ def test_the_result_is_written_as_markdown_and_csv(runs, others, tmp_path):
         rows = list(csv.DictReader(file))
     assert [row["metric"] for row in rows] == ["ndcg_10"] * 2 + ["recall_5"] * 2
     assert {row["second"] for row in rows} == {"popularity"}
+    invoke("compare", *folders[:2], *options[:2], "--metric", "ndcg_10", "--to", tmp_path / "differences.svg")
+    assert "Differences from popularity" in (tmp_path / "differences.svg").read_text()
     difference = float(rows[0]["first_mean"]) - float(rows[0]["second_mean"])
     assert float(rows[0]["difference"]) == pytest.approx(difference)
 
@@ -67,4 +69,6 @@ def test_errors_of_compare(runs, others, tmp_path):
     assert "expected different runs" in error_of("compare", ease, ease)
     assert "is not a run" in error_of("compare", ease, tmp_path)
     assert "--baseline: expected one of the RUN folders" in error_of("compare", ease, popularity, "--baseline", "x")
-    assert "--to: expected a file that ends in .md or .csv" in error_of("compare", ease, popularity, "--to", "x.png")
+    assert "--to: expected a file that ends in .md, .csv, .png, .svg or .pdf" in error_of(
+        "compare", ease, popularity, "--to", "x.bmp"
+    )

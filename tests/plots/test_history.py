@@ -3,6 +3,7 @@
 import pytest
 
 from kerasrec import plots
+from kerasrec.plots.style import NOT_FROM_ZERO
 
 
 def test_curves_mark_the_best_epoch(lines):
@@ -45,4 +46,13 @@ def test_training_and_validation_are_drawn_together(lines, metric, training, tit
 
 def test_a_history_without_training_metrics_is_refused():
     with pytest.raises(plots.NotApplicableError, match="TrainingMetrics"):
-        plots.train_validation({"val_ndcg_100": [0.1]})
+        plots.train_validation({"val_ndcg_100": [0.1, 0.2]})
+    with pytest.raises(plots.NotApplicableError, match="two or more epochs, got one"):
+        plots.train_validation({"train_ndcg_100": [0.2], "val_ndcg_100": [0.1]})
+
+
+def test_an_axis_starts_at_zero_or_states_that_it_does_not():
+    loss, metric = plots.curves({"loss": [3.0, 1.0], "val_ndcg_100": [0.30, 0.31]}, title="ease on ml-1m").axes
+    assert loss.get_ylim()[0] == 0 and NOT_FROM_ZERO not in loss.get_ylabel()
+    assert NOT_FROM_ZERO in metric.get_ylabel()
+    assert loss.figure.get_suptitle() == "ease on ml-1m"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kerasrec import plots
+from kerasrec import compare_all, evaluate, plots
 from kerasrec.runs.leaderboard import Leaderboard, Status
 
 
@@ -26,6 +26,19 @@ def test_the_best_model_is_on_top_and_skipped_models_are_named(board):
     assert values == [0.4, 0.2]
     assert [bar.get_width() for bar in times.patches] == [12.0, 1.0]
     assert figure.get_suptitle() == "Best of 2 models: ease (skipped: elsa)"
+
+
+def test_paired_differences_are_drawn_beside_the_means(board, models, split):
+    results = {name.lower(): evaluate(model, split.validation, ["ndcg_100"]) for name, model in models.items()}
+    table = compare_all(results, baseline="ease")
+    means, differences, _ = plots.leaderboard(board, table, "generated, held-out-users").axes
+    (test,) = table.tests
+    centre, _, (bar,) = differences.containers[0]
+    assert (centre.get_xdata()[0], centre.get_ydata()[0]) == (pytest.approx(test.difference), 0)
+    (low, _), (high, _) = bar.get_segments()[0]
+    assert 1.96 < (high - low) / (2 * test.standard_error) < 2.1  # a t-distribution of 39 degrees of freedom
+    assert [label.get_text() for label in means.get_yticklabels()] == ["ease", "popularity"]
+    assert means.figure.get_suptitle() == "generated, held-out-users\nBest of 2 models: ease (skipped: elsa)"
 
 
 def test_a_leaderboard_without_a_finished_model_is_refused(tmp_path):

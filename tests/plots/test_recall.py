@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasrec import AutoRec, RandomRatings, evaluate, generate, plots
-from kerasrec.plots.recall import grouped
+from kerasrec.plots.recall import explained_fall, grouped
 
 
 def test_recall_by_popularity_averages_to_the_share_of_hits(models, split, lines):
@@ -26,6 +26,14 @@ def test_recall_by_history_length_averages_to_recall(models, split, lines):
     means = lines(figure.axes[0])[0]
     recall = evaluate(models["EASE"], split.test, ["recall_10"]).means["recall_10"]
     assert np.average(means, weights=np.bincount(groups)) == pytest.approx(recall)
+
+
+def test_a_fall_of_capped_recall_is_explained():
+    recall, divisors, groups = np.array([1.0, 1.0, 0.5, 0.6]), np.array([2, 2, 20, 10]), np.array([0, 0, 1, 1])
+    note = explained_fall("EASE", recall, divisors, groups)
+    assert "The curve of EASE falls although its lists have more hits (2.0 → 8.0 per user)" in note
+    assert explained_fall("EASE", recall[::-1], divisors, groups) == ""  # it rises
+    assert explained_fall("EASE", recall, np.full(4, 5), groups) == ""  # fewer hits
 
 
 def test_equal_values_are_in_one_group():

@@ -23,7 +23,7 @@ def table():
 
 
 def test_every_plot_of_a_run_is_written(run, tmp_path):
-    names = {"curves", "train-validation", "reconstruction", "popularity", "history-length", "latent-map"}
+    names = {"curves", "train-validation", "reconstruction", "popularity", "history-length", "latent-map", "coverage"}
     files = plots.draw_all(run, tmp_path / "plots")
     assert {file.stem for file in files} == names
     assert matplotlib.image.imread(files[0]).shape[1] > 600
@@ -32,8 +32,11 @@ def test_every_plot_of_a_run_is_written(run, tmp_path):
 
 def test_runs_on_the_same_split_are_compared(run, tmp_path):
     other = train(config("popularity", epochs=1), table, tmp_path / "other")
-    for name in ("comparison", "popularity", "history-length"):
+    for name in ("comparison", "popularity", "history-length", "coverage", "differences", "efficiency"):
         figure = plots.RUN_PLOTS[name]([run, other])
+        assert figure.get_suptitle().startswith("mult_vae, popularity on generated, held-out-users")
+        if name in ("differences", "efficiency"):
+            continue
         labels = {text.get_text() for text in figure.axes[0].get_yticklabels()}
         if figure.axes[0].get_legend():
             labels = {text.get_text() for text in figure.axes[0].get_legend().get_texts()}
