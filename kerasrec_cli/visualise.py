@@ -9,6 +9,10 @@ from typing import Any
 import click
 
 from kerasrec_cli.runtime import Command, check_file, exit_on_signals, one_of
+from kerasrec_cli.waiting_server import WaitingServer
+
+WAITING = "kerasrec explore server"
+"""Key in a context's `meta`: the server that waits for the library."""
 
 
 @click.command(cls=Command)
@@ -25,7 +29,10 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     popularity        recall in the top 20 by popularity of the item; one or more runs
     history-length    Recall@20 by length of the history; one or more runs
     latent-map        items in two dimensions
+    coverage          share of the catalogue in the lists, and popularity bias; one or more runs
     comparison        test metrics with standard errors; one or more runs
+    differences       paired differences from the best run, with 95 % intervals; two or more runs
+    efficiency        test metric against training seconds and served megabytes; one or more runs
     trials            validation results of the trials of `kerasrec tune`
     costs             cost by size, from a CSV file of name,size,cost instead of RUN
 
@@ -51,9 +58,16 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
 
 
 class _Explore(Command):
-    """A command that first reports what the reader waits for."""
+    """A command that opens the page first, and then imports the library."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        runs, to, user = (ctx.params[name] for name in ("runs", "to", "user"))
+        is_valid = len(runs) <= 2 and user is None and all((run / "metrics.json").is_file() for run in runs)
+        if to is None and is_valid:
+            server = ctx.meta[WAITING] = WaitingServer(ctx.params["port"])
+            click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
+            if ctx.params["open_page"]:
+                click.launch(server.address)
         if sys.stderr.isatty():
             click.echo("starting TensorFlow …", err=True)
         return super().invoke(ctx)
@@ -88,7 +102,7 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     opened = [Run(run) for run in runs]
 
     def load() -> list[Explorer]:
-        loading = tqdm(opened, "loading and exporting the model", unit="run", leave=False, disable=None)
+        loading = tqdm(opened, "loading the model", unit="run", leave=False, disable=None)
         return [Explorer(run) for run in loading]
 
     if to is not None:
@@ -98,10 +112,10 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
         click.echo(f"written: {to}")
         return
     exit_on_signals()
-    with PageServer(port=port) as server:
-        click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
-        if open_page:
-            click.launch(server.address)
+    waiting: WaitingServer = click.get_current_context().meta[WAITING]  # it exists, because `Run` has found the runs
+    waiting.stop_accepting()
+    with PageServer(listening=waiting.socket) as server:
+        waiting.answered.set()
         server.show(load())  # the page waits for it
         server.prepare()
         server.wait()

@@ -50,17 +50,38 @@ class LayerRecorder:
         self.has_layers = bool(layers_with_weights(model))
         self._layers: list[keras.layers.Layer] = []
         self._outputs = compile_function(self._record)  # a recurrent layer is slow without a graph
+        self._codes = compile_function(self._record_code)
 
     def outputs(self, batch: dict[str, Array]) -> list[LayerOutput]:
         """The outputs for a batch, in the order in which the layers compute."""
-        if self.model.feedback == "ratings":  # a batch whose ratings are all 1 has no values
-            batch = {"values": np.ones(batch["ids"].shape, np.float32), **batch}
         lengths = (batch["ids"] >= 0).sum(axis=1)
-        arrays = self._outputs(batch)
+        arrays = self._outputs(self._with_values(batch))
         return [
             LayerOutput(layer.name, type(layer).__name__, _after_last_item(values, lengths))
             for layer, values in zip(self._layers, arrays, strict=True)
         ]
+
+    def codes(self, batch: dict[str, Array]) -> FloatArray:
+        """The outputs `(batch, units)` of the code layer, without computing the scores.
+
+        Raises:
+            ValueError: the model has no code layer.
+        """
+        if self.model.code_layer is None:
+            raise ValueError(f"expected a model with a code layer, got {type(self.model).__name__}, which has none")
+        values = self._codes(self._with_values(batch))
+        return _after_last_item(np.asarray(values, np.float32), (batch["ids"] >= 0).sum(axis=1))
+
+    def _with_values(self, batch: dict[str, Array]) -> dict[str, Array]:
+        if self.model.feedback != "ratings":
+            return batch
+        return {"values": np.ones(batch["ids"].shape, np.float32), **batch}  # a batch of ratings of 1 has no values
+
+    def _record_code(self, batch: Any) -> Any:
+        with recorded(self.model) as outputs:
+            self.model(batch, training=False)
+        (code,) = [output for layer, output in outputs if layer.name == self.model.code_layer]
+        return ops.cast(code, "float32")
 
     def _record(self, batch: Any) -> list[Any]:
         with recorded(self.model) as outputs:

@@ -13,10 +13,13 @@ from kerasrec.explorer.activations import LayerOutput, LayerRecorder, summary, w
 from kerasrec.explorer.attribution import most_changed_units, score_reasons, strongest_units
 from kerasrec.explorer.catalogue import MAX_RESULTS, Catalogue
 from kerasrec.explorer.export_client import ExportClient
+from kerasrec.explorer.item_weights import strongest_weights
+from kerasrec.explorer.latent_map import LatentMap
 from kerasrec.explorer.loss_demo import LossDemo
 from kerasrec.explorer.neighbours import most_similar
-from kerasrec.explorer.question import Question
+from kerasrec.explorer.question import Question, row_of
 from kerasrec.explorer.rounding import round_for_page
+from kerasrec.explorer.score_bins import ScoreBins
 from kerasrec.inference.explain import places_to_leave_out
 from kerasrec.runs import Run
 from kerasrec.types import Array, FloatArray, IntArray
@@ -24,20 +27,17 @@ from kerasrec.types import Array, FloatArray, IntArray
 K = 10
 """Length of the lists."""
 
-MAX_BINS = 1200
-"""The most bars in the chart of all scores: a screen has no more pixels across."""
-
 N_DRAWS = 20
 """How many codes are drawn at a time."""
 
-MAX_PREFIXES = 40
-"""The most items after which `prefixes` shows a list, the latest ones."""
+MAX_LATEST = 40
+"""The most items of a history that `latent` and `prefixes` show, the latest ones."""
 
 
 class Explorer:
     """Answers questions about one finished run.
 
-    The run's model is exported to a temporary folder and the lists are those that a server of the export returns.
+    Lists and scores come from the graph that an export of the run contains, so they are those that a server returns.
     The outputs of layers, which no signature returns, are recorded from the same weights.
 
     Args:
@@ -65,7 +65,9 @@ class Explorer:
         self.export = ExportClient(self.model, self.train, min(K, self.train.n_items))
         self.reads_history = "history" in self.export.serving_inputs
         self.recorder = LayerRecorder(self.model)
+        self._bins = ScoreBins(self.train.n_items)
         self.loss_demo = LossDemo(self.train)
+        self.latent_map = LatentMap(self.train, self.catalogue, self._codes_of_training_users)
 
     # ---- users --------------------------------------------------------------------------------------
 
@@ -86,16 +88,22 @@ class Explorer:
             "rating_range": [float(self.train.values.min()), float(self.train.values.max())],
             "answers": self.answers,
             "has_layers": self.reads_history and self.recorder.has_layers,
-            "has_code": self.reads_history and self.model.code_layer is not None,
+            "has_code": self.has_code,
             "rows": self.model.rows,
             "weights": weight_shapes(self.model),
         }
+
+    @property
+    def has_code(self) -> bool:
+        """Whether the model computes a code from a history."""
+        return self.reads_history and self.model.code_layer is not None
 
     @cached_property
     def answers(self) -> list[str]:
         """Names of the questions that this model can answer: methods that take a `Question`."""
         optional = {
             "neighbours": self.export.has_similar,
+            "latent": self.has_code,
             "draws": self.model.variational,
             "prefixes": self.model.ordered,
             "weights": self.model.linear,
@@ -115,7 +123,7 @@ class Explorer:
         Raises:
             ValueError: `user` is not a test user.
         """
-        row = _row_of(self.test.inputs, user)
+        row = row_of(self.test.inputs, user)
         if row is None:
             raise ValueError(f"expected the id of a test user, got {user!r}")
         table = self.test.inputs.take_users([row]).in_time_order()
@@ -166,7 +174,7 @@ class Explorer:
         return {
             "unknown": [item for item in question.history if item not in self.catalogue],
             "layers": [self._summary(output) for output in self._layer_outputs([known])],
-            "scores": {"bins": self._binned(scores), "observed": self._bins_of(columns).tolist()},
+            "scores": {"bins": self._bins.highest(scores), "observed": self._bins.of(columns)},
             "observed": observed,
             "loss": None if losses is None else losses.name,
             "predicted": [self._scored(column, scores) for column in unobserved[:K].tolist()],
@@ -212,6 +220,26 @@ class Explorer:
 
     # ---- of some models only ------------------------------------------------------------------------
 
+    def latent(self, question: Question) -> dict[str, Any]:
+        """The user's code on a map of the codes of training users, with the items of the history and of the list.
+
+        An item is where a user is whose history is that item alone. The code of a rating model grows with the number of
+        ratings, so there an item is the mean of the training users who rated it.
+
+        Raises:
+            ValueError: the model computes no code from a history.
+        """
+        if not self.has_code:
+            raise ValueError(f"expected a model with a code, got {type(self.model).__name__}, which computes none")
+        known = question.restricted_to(self.catalogue)
+        latest = self.catalogue.columns(known.history[-MAX_LATEST:]).tolist()
+        columns = list(dict.fromkeys([*latest, *self._listed_columns(known)]))
+        (code,) = self.recorder.codes(self._batch([known]))
+        if self.model.feedback == "ratings":
+            return self.latent_map.show(code, *self.latent_map.mean_codes(columns))
+        alone = [Question([item], [1.0]) for item in self.catalogue.item_ids[columns].tolist()]
+        return self.latent_map.show(code, columns, self.recorder.codes(self._batch(alone)))
+
     def draws(self, question: Question, seed: int = 0) -> dict[str, Any]:
         """Lists of a variational model for codes drawn from the posterior q(z | x) instead of its mean.
 
@@ -246,7 +274,7 @@ class Explorer:
     def prefixes(self, question: Question) -> dict[str, Any]:
         """The first three items of the list after each item of the history, for models that read it in order."""
         known = question.restricted_to(self.catalogue)
-        first = max(0, len(known.history) - MAX_PREFIXES)
+        first = max(0, len(known.history) - MAX_LATEST)
         lengths = range(first, len(known.history) + 1)
         item_ids, _ = self.export.recommend([known.first(n) for n in lengths], min(3, self.train.n_items))
         return {
@@ -270,28 +298,12 @@ class Explorer:
             raise ValueError(f"expected a linear model, got {type(self.model).__name__}, which has no item weights")
         known = question.restricted_to(self.catalogue)
         history = self.catalogue.columns(known.history)
-        # The scores of a history of one item are that item's row of the weights: (n_history, n_items).
-        alone = self.model({"ids": history.reshape(-1, 1).astype(np.int32)}, training=False)
-        weights = np.asarray(keras.ops.convert_to_numpy(alone), np.float32)
-        order = np.argsort(weights.sum(axis=0), kind="stable")
-        lowest = order[np.isin(order, history, invert=True)][:5].tolist()
-
-        def with_weights(column: int) -> dict[str, Any]:
-            terms = weights[:, column]
-            order = np.argsort(-terms)
-            shown = [*(i for i in order[:4] if terms[i] > 0), *(i for i in order[-3:] if terms[i] < 0)]
-            items = [{**self.catalogue.item(int(history[i])), "weight": round_for_page(terms[i])} for i in shown]
-            return {**self.catalogue.item(column), "score": round_for_page(terms.sum()), "weights": items}
-
-        return {
-            "list": [with_weights(column) for column in self._listed_columns(known)],
-            "lowest": [with_weights(column) for column in lowest],
-        }
+        return strongest_weights(self.model, self.catalogue, history, self._listed_columns(known))
 
     # ---- rows and scores ----------------------------------------------------------------------------
 
     def _list(self, known: Question) -> list[dict[str, Any]]:
-        row = _row_of(self.test.inputs, known.user)
+        row = row_of(self.test.inputs, known.user)
         held_out: IntArray = np.array([], np.int64)
         if row is not None and self.test.targets is not None:
             held_out = self.test.targets.row(row)
@@ -312,7 +324,7 @@ class Explorer:
         """Columns and values of the row that the model reads: the history, or the user's training row."""
         if self.reads_history:
             return self.catalogue.columns(known.history), np.array(known.ratings, np.float32)
-        row = _row_of(self.train, known.user)
+        row = row_of(self.train, known.user)
         table = self.train.take_users([] if row is None else [row])
         return table.items.astype(np.int64), table.values
 
@@ -320,30 +332,17 @@ class Explorer:
         """The outputs of the layers; none for models that look a user up instead of reading a history."""
         return self.recorder.outputs(self._batch(questions)) if self.reads_history else []
 
+    def _codes_of_training_users(self, rows: IntArray) -> FloatArray:
+        batches = self.model.batches(HeldOut(self.train.take_users(rows), rows=rows), len(rows))
+        return self.recorder.codes(dict(batches.batch(np.arange(len(rows)))[0]))
+
     def _summary(self, output: LayerOutput) -> dict[str, Any]:
         return summary(output, is_code=output.name == self.model.code_layer, n_items=self.train.n_items)
 
     def _batch(self, questions: list[Question]) -> dict[str, Array]:
         ratings: Any = [question.ratings for question in questions] if self.model.feedback == "ratings" else None
         table = Interactions.from_histories([question.history for question in questions], self.train, ratings)
-        row = _row_of(self.train, questions[0].user)
+        row = row_of(self.train, questions[0].user)
         rows = np.full(len(questions), -1 if row is None else row)
         batches = self.model.batches(HeldOut(table, rows=rows), len(questions))
         return dict(batches.batch(np.arange(len(questions)))[0])
-
-    @cached_property
-    def _bin_starts(self) -> IntArray:
-        n = self.train.n_items
-        return np.unique(np.linspace(0, n, min(n, MAX_BINS), endpoint=False).astype(np.int64))
-
-    def _binned(self, scores: FloatArray) -> list[float]:
-        """The highest score of each bin of neighbouring columns."""
-        return [round_for_page(score) for score in np.maximum.reduceat(scores, self._bin_starts).tolist()]
-
-    def _bins_of(self, columns: IntArray) -> IntArray:
-        return np.unique(np.searchsorted(self._bin_starts, columns, side="right") - 1)
-
-
-def _row_of(table: Interactions, user: Any) -> int | None:
-    rows = np.flatnonzero(table.user_ids == user)
-    return int(rows[0]) if len(rows) else None

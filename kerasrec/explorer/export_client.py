@@ -1,10 +1,8 @@
-"""Requests to the exported graph of a model, so that the page shows what a server would answer."""
+"""Requests to the graph that an export contains, so that the page shows what a server would answer."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +10,12 @@ import numpy as np
 from kerasrec.data import Interactions
 from kerasrec.explorer.question import Question
 from kerasrec.models import Recommender
-from kerasrec.saved_model import export_saved_model
-from kerasrec.serving.errors import RequestError
-from kerasrec.serving.servable import Servable
+from kerasrec.saved_model.live_signatures import LiveSignatures
 from kerasrec.types import Array, FloatArray
 
 
 class ExportClient:
-    """Exports a model to a temporary folder, loads the export and sends requests to it.
+    """Runs the signatures of a model's export.
 
     Args:
         model: a fitted model.
@@ -27,13 +23,14 @@ class ExportClient:
         k: length of the lists of `sample`.
 
     Attributes:
+        signatures: their names.
         serving_inputs: names of the inputs that describe the user: `"history"`, `"ratings"`, `"user_id"`.
     """
 
     def __init__(self, model: Recommender, train: Interactions, k: int) -> None:
-        with tempfile.TemporaryDirectory(prefix="kerasrec-explore-") as folder:  # not needed once it is in memory
-            self.servable = Servable(export_saved_model(model, Path(folder) / "model", train, top_k=k))
-        self.serving_inputs = tuple(self.servable.signatures["serving_default"].inputs)
+        self._live = LiveSignatures(model, train, k)
+        self.signatures = frozenset(self._live.inputs)
+        self.serving_inputs = self._live.inputs["serving_default"]
         self._text_items = train.item_ids.dtype.kind in "US"
         self._text_users = train.user_ids.dtype.kind in "US"
 
@@ -51,7 +48,7 @@ class ExportClient:
     @property
     def has_similar(self) -> bool:
         """Whether the export returns similar items."""
-        return "similar" in self.servable.signatures
+        return "similar" in self.signatures
 
     def similar(self, item_ids: Sequence[Any]) -> tuple[Array, FloatArray]:
         """Item ids and similarities of the most similar items, each `(n_items, k)`; only if `has_similar`."""
@@ -72,12 +69,7 @@ class ExportClient:
         return item_ids, answer["scores"]
 
     def _run(self, signature: str, questions: Sequence[Question], extra: dict[str, Array]) -> dict[str, Array]:
-        inputs = {**(self._user_inputs(questions) if questions else {}), **extra}
-        try:
-            self.servable.check(signature, inputs)
-        except RequestError as error:
-            raise ValueError(str(error)) from None
-        return self.servable.run(signature, inputs)
+        return self._live.run(signature, {**(self._user_inputs(questions) if questions else {}), **extra})
 
     def _user_inputs(self, questions: Sequence[Question]) -> dict[str, Array]:
         # Each row starts with padding.

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
+from kerasrec.data import Interactions
 from kerasrec.explorer.catalogue import Catalogue
 
 
@@ -62,6 +65,12 @@ class Question:
     def first(self, n: int) -> Question:
         """The question with the oldest `n` items only."""
         return replace(self, history=self.history[:n], ratings=self.ratings[:n])
+
+
+def row_of(table: Interactions, user: Any) -> int | None:
+    """The row of a user in a table; `None` if the table does not contain the user."""
+    rows = np.flatnonzero(table.user_ids == user)
+    return int(rows[0]) if len(rows) else None
 
 
 def _is_id(value: Any) -> bool:

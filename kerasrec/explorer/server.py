@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -33,6 +34,7 @@ class PageServer:
     Args:
         explorers: one, or two to compare; may follow in `show`.
         port: 0 selects a free one.
+        listening: a socket that listens already, instead of `port`.
 
     Raises:
         OSError: the port is in use.
@@ -45,15 +47,17 @@ class PageServer:
         True
     """
 
-    def __init__(self, explorers: Sequence[Explorer] = (), port: int = 0) -> None:
+    def __init__(
+        self, explorers: Sequence[Explorer] = (), port: int = 0, listening: socket.socket | None = None
+    ) -> None:
         if explorers:
             check_comparable(explorers)
         try:
-            self._http = _HTTPServer(("127.0.0.1", port), _Handler)
+            self._http = _HTTPServer(port, listening)
         except OSError as error:
             message = f"cannot listen on port {port}: {error.strerror}. Fix: choose another one with --port"
             raise OSError(message) from None
-        self.port = self._http.server_address[1]
+        self.port = self._http.socket.getsockname()[1]
         self.address = f"http://127.0.0.1:{self.port}/"
         if explorers:
             self.show(explorers)
@@ -69,9 +73,10 @@ class PageServer:
         self._http.loaded.set()
 
     def prepare(self) -> None:
-        """Computes once what is slow the first time: TensorFlow's graphs, and the two models of `losses`."""
+        """Computes each answer once, because the first time is slow: TensorFlow traces, `losses` trains two models."""
         explorers = self._http.explorers
-        pairs = [(run, name) for run in range(len(explorers)) for name in ("explain", "why", "losses")]
+        pairs = [(run, name) for run, explorer in enumerate(explorers) for name in explorer.answers if name != "losses"]
+        pairs += [(run, "losses") for run in range(len(explorers))]
         for run, name in tqdm(pairs, "preparing the steps", unit="step", leave=False, disable=None):
             question = explorers[run].example_question()
             with self._http.lock_for(name):
@@ -93,11 +98,14 @@ class PageServer:
 class _HTTPServer(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, port: int, listening: socket.socket | None) -> None:
         self.explorers: Sequence[Explorer] = ()
         self.loaded = threading.Event()
         self.lock = threading.Lock()
-        super().__init__(*args)
+        super().__init__(("127.0.0.1", port), _Handler, bind_and_activate=listening is None)
+        if listening is not None:
+            self.socket.close()
+            self.socket = listening
 
     def lock_for(self, name: str) -> Any:
         """The lock of a question: layers are recorded for one at a time. `losses` takes seconds and records none."""

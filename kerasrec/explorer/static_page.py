@@ -13,8 +13,8 @@ from kerasrec.explorer.question import Question
 
 PAGE = Path(__file__).with_name("page")
 SCRIPTS = (
-    *("dom.js", "theme.js", "charts.js", "state.js", "hourglass.js", "flow.js", "slopes.js", "result.js"),
-    *("steps.js", "model_steps.js", "app.js"),
+    *("dom.js", "theme.js", "charts.js", "state.js", "hourglass.js", "flow.js", "slopes.js"),
+    *("other.js", "result.js", "steps.js", "map.js", "model_steps.js", "app.js"),
 )
 """The modules of the page, each after those that it imports."""
 

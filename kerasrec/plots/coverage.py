@@ -47,6 +47,8 @@ def coverage(models: Mapping[str, Recommender], split: Split, k: int = K, title:
         covered.annotate(f" {share:.0%}", (100 * share, place), va="center", fontsize=9)
         line(concentration, *_cumulative(counts[by_popularity]), n, name)
     covered.set_yticks(list(places), list(models))
+    free = max(0.5, (3 - len(models)) / 2)  # a single bar must not fill the panel
+    covered.set_ylim(-0.5 - free + 0.25, len(models) - 0.75 + free)
     covered.set(xlabel=f"items in at least one list of {k} (% of the catalogue)", xlim=(0, 112))
     covered.set_title("Coverage of the catalogue", loc="left")
     x, y = _cumulative(train.item_counts[by_popularity])

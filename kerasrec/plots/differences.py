@@ -34,7 +34,7 @@ def differences(table: ComparisonTable, title: str = "") -> Figure:
 
     Args:
         table: the result of `compare_all` or `kerasrec.runs.compare_runs`. The reference is its baseline, or else the
-            model that is best by the first metric.
+            model that is best by the first metric. Of two models, it is the worse one.
         title: heading, such as the data and the protocol.
     """
     reference, names = reference_of(table), list(table.results)

@@ -135,7 +135,7 @@ def export_saved_model(
         raise exists
     try:
         with atomic_folder(folder) as unfinished:
-            vectors = _item_vectors(model, train)
+            vectors = similarity_vectors(model, train)
             name = path.resolve().name
             _write_model(unfinished, user_model, exported_weights, item_ids, train, vectors, top_k, name, diversify)
             (unfinished / "assets.extra" / "kerasrec.json").write_text(about_json, encoding="utf-8")
@@ -164,7 +164,7 @@ def _check_catalogue(model: Recommender, item_ids: Array) -> None:
         raise ValueError("`items`: expected the items of the training table in their order, got other ids")
 
 
-def _item_vectors(model: Recommender, train: Interactions | Any) -> FloatArray | None:
+def similarity_vectors(model: Recommender, train: Interactions | Any) -> FloatArray | None:
     """The vectors of the signature `similar`; `None` if the model is linear or has no item vectors."""
     return unit_vectors(model.item_vectors(train)) if model.has_item_vectors and not model.linear else None
 
@@ -183,6 +183,36 @@ def _write_model(
     """Writes the SavedModel and the warm-up requests of a model called `name`."""
     vocabularies = folder / "vocabularies"
     vocabularies.mkdir()
+    signatures = signatures_of(model, weights, item_ids, train, vectors, top_k, vocabularies, diversify)
+    tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
+    shutil.rmtree(vocabularies)  # TensorFlow has copied them to `assets`
+    (folder / "assets.extra").mkdir()
+    write_warmup(folder / "assets.extra" / "tf_serving_warmup_requests", signatures.example_requests(name))
+
+
+def signatures_of(
+    model: Recommender,
+    weights: ExportedWeights,
+    item_ids: Array,
+    train: Interactions | None,
+    vectors: FloatArray | None,
+    top_k: int,
+    vocabularies: Path,
+    diversify: float = 0.0,
+) -> Signatures:
+    """The signatures of an export.
+
+    Args:
+        model: a model with users as rows.
+        weights: its weights.
+        item_ids: what `check_ids` returned.
+        train: the training table, or `None`.
+        vectors: the vectors of the signature `similar`, or `None`.
+        top_k: length of the lists.
+        vocabularies: where to write the files that the lookup tables are read from; needed until the signatures exist,
+            or until they are saved.
+        diversify: strength of the re-ranking.
+    """
     catalogue = Vocabulary(item_ids, vocabularies / "item_ids.txt")
     users = None
     if train is not None and "user_id" in model.serving_inputs:
@@ -192,11 +222,7 @@ def _write_model(
     titles = None
     if train is not None and train.item_titles is not None:
         titles = ItemTitles(train.item_titles, vocabularies / "item_titles.txt")
-    signatures = Signatures(model, weights, catalogue, users, popularity, vectors, top_k, diversify, profiles, titles)
-    tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
-    shutil.rmtree(vocabularies)  # TensorFlow has copied them to `assets`
-    (folder / "assets.extra").mkdir()
-    write_warmup(folder / "assets.extra" / "tf_serving_warmup_requests", signatures.example_requests(name))
+    return Signatures(model, weights, catalogue, users, popularity, vectors, top_k, diversify, profiles, titles)
 
 
 def write_warmup(file: Path, requests: Iterable[PredictRequest]) -> None:

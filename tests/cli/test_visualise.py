@@ -8,6 +8,8 @@ import pytest
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 from kerasrec_testing.platforms import needs_posix_signals
 
+from kerasrec_cli.waiting_server import POLICY, WaitingServer
+
 
 def test_plot_draws_a_picture_of_one_run_or_several(runs, tmp_path):
     result = invoke("plot", "comparison", runs / "ease", "--to", tmp_path / "figure.svg")
@@ -57,6 +59,11 @@ def test_a_mistake_in_explore_gets_one_line(runs, tmp_path):
     assert "--user needs --save" in error_of("explore", runs / "ease", "--user", "3")
 
 
+def test_a_port_in_use_is_an_error_of_explore(runs):
+    port = WaitingServer(0).socket.getsockname()[1]
+    assert f"cannot listen on port {port}" in error_of("explore", runs / "ease", "--port", port, "--no-open")
+
+
 @needs_posix_signals
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_explore_answers_until_a_signal_stops_it(runs, number):
@@ -66,8 +73,13 @@ def test_explore_answers_until_a_signal_stops_it(runs, number):
     try:
         line = process.stdout.readline()
         address = line.split(" on ")[1].split(";")[0]
-        with urllib.request.urlopen(address + "api/about") as answer:
+        with urllib.request.urlopen(address) as answer:  # while TensorFlow is imported
+            assert b"Loading the model" in answer.read()
+            assert answer.headers["Content-Security-Policy"] == POLICY
+        with urllib.request.urlopen(address + "api/about") as answer:  # waits for the model
             assert b'"EASE"' in answer.read()
+        with urllib.request.urlopen(address) as answer:
+            assert answer.headers["Content-Security-Policy"] == POLICY
         process.send_signal(number)
         assert process.communicate(timeout=120) == ("", "")
         assert process.returncode == 0

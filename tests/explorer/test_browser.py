@@ -10,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from kerasrec.explorer import Explorer, PageServer, saved_page
-from kerasrec.explorer.explorer import K
+from kerasrec.explorer import Explorer, PageServer, Question, saved_page
 from kerasrec.runs import Run
-from kerasrec.saved_model import export_saved_model
-from kerasrec.serving import Client, Server
 
 
 @pytest.fixture(scope="module")
@@ -72,19 +69,8 @@ class Reader:
             self.page.screenshot(path=file, full_page=True, animations="disabled")
 
 
-def served_titles(explorer, question, folder):
-    """Titles of the list that a server of the run returns for a question of the page."""
-    export_saved_model(explorer.model, folder, explorer.train)
-    with Server(folder, model="m", port=0) as server, Client(f"127.0.0.1:{server.port}", model="m") as client:
-        highest = float(explorer.train.values.max())
-        ratings = [highest if rating is None else rating for rating in question["ratings"]]
-        more = {"ratings": [ratings]} if "ratings" in client.input_types() else {}
-        item_ids, _ = client.recommend([question["history"]], k=K, **more)
-    return [explorer.catalogue.item_with_id(item)["title"] for item in item_ids[0].tolist()]
-
-
 @pytest.mark.parametrize("width", [1280, 390])
-def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path):
+def test_a_reader_walks_through_two_models(new_page, explorers, width):
     word = explorers[0].train.item_titles[0].split()[0]
     with PageServer(explorers) as server:
         reader = Reader(new_page(server.address, width))
@@ -119,6 +105,13 @@ def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path)
         assert reader.text("#history-title") != user_history
         assert page.locator("#history li").count() == 3
 
+        # Both lists are shown, and what they share is marked in both.
+        ids = [[item["id"] for item in e.explain(Question.parse(reader.question))["list"]] for e in explorers]
+        n_shared = len(set(ids[0]) & set(ids[1]))
+        assert page.locator("#other-list .item").count() == len(ids[1])
+        assert page.locator("#top .shared").count() == page.locator("#other-list .shared").count() == n_shared
+        assert reader.text("#other-note").startswith(f"{n_shared} of {len(ids[1])} items are in both lists")
+
         for run, explorer in enumerate(explorers):
             page.check(f"#models label:nth-of-type({run + 1}) input")
             reader.ready()
@@ -127,7 +120,8 @@ def test_a_reader_walks_through_two_models(new_page, explorers, width, tmp_path)
                 reader.shot(f"{run}-{name}")
 
             reader.step("list")
-            assert reader.titles() == served_titles(explorer, reader.question, tmp_path / str(run))
+            expected = explorer.explain(Question.parse(reader.question))["list"]
+            assert reader.titles() == [item["title"] for item in expected]
 
             # Selects a layer, the other loss, and draws again.
             reader.step("layers")

@@ -65,7 +65,8 @@ def test_the_saved_page_has_what_the_model_declares(case):
     assert {"loss" in entry for entry in explanation["observed"]} == {losses is not None}
 
     optional = {"draws": model.variational, "prefixes": model.ordered, "weights": model.linear}
-    optional["neighbours"] = "similar" in case.explorer.export.servable.signatures
+    optional["latent"] = model.code_layer is not None and "history" in facts["serving_inputs"]
+    optional["neighbours"] = "similar" in case.explorer.export.signatures
     assert set(facts["answers"]) == {"explain", "why", "losses", *(name for name in optional if optional[name])}
     assert set(saved["answers"]) == {f"{name} 0" for name in facts["answers"]}
     assert facts["has_layers"] == bool(explanation["layers"])
@@ -109,6 +110,7 @@ def test_the_browser_shows_every_step(case, new_page):
     facts = answers_in(case.page)["about"]["runs"][0]
     optional = [name for name in ("draws", "prefixes", "weights") if name in facts["answers"]]
     layers = ["layers"] * facts["has_layers"] + ["code"] * facts["has_code"]
+    optional = ["map"] * facts["has_code"] + optional
     steps = page.eval_on_selector_all("#steps button", "buttons => buttons.map(b => b.dataset.step)")
     assert steps == ["input", *layers, "reconstruction", "observed", "mask", "list", *optional, "losses"]
     for step in steps:
@@ -133,7 +135,7 @@ def test_the_browser_shows_every_step(case, new_page):
 def test_every_plot_that_applies_is_drawn(case):
     model = case.model
     figures = draw_figures(case.run)
-    expected = {"reconstruction"}
+    expected = {"reconstruction", "coverage"}
     expected |= set() if model.closed_form else {"curves", "train-validation"}
     expected |= {"popularity", "history-length"} if model.feedback == "likes" else set()
     expected |= {"latent-map"} if model.has_item_vectors else set()
@@ -146,11 +148,12 @@ def test_every_plot_that_applies_is_drawn(case):
         assert not [text for text in texts if re.search(r"\bnan\b|None", text)], name
         for axes in figure.axes:
             data = [line.get_ydata() for line in axes.lines] + [points.get_offsets() for points in axes.collections]
+            data.append([bar.get_width() for bar in axes.patches])
             assert any(np.isfinite(np.ma.filled(np.asarray(d, float), np.nan)).any() for d in data if len(d)), name
 
 
 def test_the_export_has_the_signatures_that_the_model_declares(case):
-    signatures = set(case.explorer.export.servable.signatures)
+    signatures = case.explorer.export.signatures
     assert signatures >= {"serving_default", "recommend", "score"}
     assert {"embed", "sample"} <= signatures if case.model.variational else not {"embed", "sample"} & signatures
     assert set(case.explorer.export.serving_inputs) == set(case.model.serving_inputs)

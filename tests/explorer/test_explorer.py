@@ -124,6 +124,34 @@ def test_losses_are_shown_only_for_models_that_have_them(explorer_of):
     assert "softmax" not in gaussian["loss"]
 
 
+@pytest.mark.parametrize("name", ["vae", "ratings", "svae"])
+def test_the_map_projects_the_codes_of_the_model(explorer_of, name):
+    explorer = explorer_of(name)
+    question = explorer.example_question()
+    shown = explorer.latent(question)
+    code = next(layer["values"] for layer in explorer.explain(question)["layers"] if layer["code"])
+    codes = explorer.latent_map._codes
+    assert len(codes) == len(shown["users"])
+    centred = codes - codes.mean(axis=0)
+    axes = np.linalg.svd(centred, full_matrices=False)[2][:2]
+    for points, expected in ((shown["users"], centred @ axes.T), (shown["user"], (code - codes.mean(axis=0)) @ axes.T)):
+        np.testing.assert_allclose(np.abs(points), np.abs(expected), rtol=1e-2, atol=1e-3)  # signs are arbitrary
+    shown_ids, listed = [item["id"] for item in shown["items"]], explorer.explain(question)["list"]
+    assert set(shown_ids) == {item["id"] for item in listed} | set(question.history)
+    if name == "ratings":  # an item is the mean of the users on the map who rated it
+        table = explorer.train.take_users(explorer.latent_map._rows)
+        has_item = table.items[np.newaxis] == explorer.catalogue.columns(shown_ids)[:, np.newaxis]
+        means = [np.array(shown["users"])[table.users[has]].mean(axis=0) for has in has_item]
+        np.testing.assert_allclose([item["point"] for item in shown["items"]], means, rtol=1e-2, atol=1e-3)
+    else:  # a user with one item of the history is where that item is
+        alone = explorer.latent(Question(question.history[:1]))
+        assert alone["user"] == pytest.approx(alone["items"][0]["point"], rel=1e-3, abs=1e-4)
+    distances = np.linalg.norm(codes - np.array(code), axis=1)
+    assert set(shown["nearest"]) == set(np.argsort(distances)[:10].tolist())
+    with pytest.raises(ValueError, match="expected a model with a code, got EASE"):
+        explorer_of("ease").latent(question)
+
+
 def test_drawn_lists_vary_and_leave_out_the_history(explorer_of):
     explorer = explorer_of("vae")
     question = explorer.example_question()

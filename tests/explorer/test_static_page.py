@@ -6,7 +6,7 @@ import re
 import pytest
 
 from kerasrec.explorer import Question, saved_page
-from kerasrec.explorer.static_page import SCRIPTS, to_json
+from kerasrec.explorer.static_page import PAGE, SCRIPTS, to_json
 
 
 def answers_in(page):
@@ -22,12 +22,21 @@ def test_a_saved_page_loads_nothing(explorer_of):
         assert f'"./{script}"' not in page
 
 
+def test_the_modules_of_the_page_can_share_one_script():
+    scripts = {file.name: file.read_text(encoding="utf-8") for file in PAGE.glob("*.js")}
+    assert set(scripts) == set(SCRIPTS)
+    declared = r"^(?:export )?(?:async )?(?:function|class|const|let) (\w+)"
+    names = [name for script in scripts.values() for name in re.findall(declared, script, re.MULTILINE)]
+    assert len(names) > 50
+    assert sorted(set(names)) == sorted(names)
+
+
 def test_a_saved_page_has_all_answers_of_its_runs(explorer_of):
     saved = answers_in(saved_page([explorer_of("vae"), explorer_of("ease")], Question([3, "tea"], user=8)))
     assert saved["about"]["example"]["user"] == 8
     assert [item["id"] for item in saved["about"]["example"]["history"]] == [3]
     assert set(saved["answers"]) == {
-        *(f"{name} 0" for name in ("explain", "why", "neighbours", "losses", "draws")),
+        *(f"{name} 0" for name in ("explain", "why", "neighbours", "latent", "losses", "draws")),
         *(f"{name} 1" for name in ("explain", "why", "neighbours", "losses", "weights")),
     }
     assert saved["answers"]["explain 1"] == explorer_of("ease").explain(Question([3, "tea"], user=8))

@@ -5,6 +5,7 @@ import { addResultListeners, drawPicture, showResult } from "./result.js";
 import { facts, get, isRatings, metricsText, modelName, post, readsHistory, saved, setQuestion, state } from "./state.js";
 import { PIPELINE_STEPS } from "./steps.js";
 import { MODEL_STEPS } from "./model_steps.js";
+import { otherMetrics } from "./other.js";
 import { addThemeButton } from "./theme.js";
 
 const STEPS = { ...PIPELINE_STEPS, ...MODEL_STEPS };
@@ -161,7 +162,7 @@ function selectRun(run) {
   state.layer = 0;
   const { data, protocol, n_items, n_users, rating_range: [low, high] } = facts();
   $("model").textContent = $("through-title").textContent = modelName(run);
-  $("run").textContent = `${data}: ${count(n_users)} training users, ${count(n_items)} items; protocol ${protocol}. Test: ${metricsText(run)}.`;
+  $("run").textContent = `${data}: ${count(n_users)} training users, ${count(n_items)} items; protocol ${protocol}. Test: ${metricsText(run)}.${otherMetrics()}`;
   for (const id of ["rating", "rating-label"]) $(id).hidden = !isRatings();
   if (isRatings()) Object.assign($("rating"), { min: low, max: high, value: $("rating").value || high });
   showQuestion();

@@ -148,7 +148,7 @@ function cells(geometry, stage, i, list) {
 
 function label(geometry, stage, i) {
   const { vertical, width, height, gap, starts } = geometry;
-  const room = Math.floor((vertical ? width - 60 : gap + 12) / 6.6);
+  const room = Math.floor((vertical ? width - 60 : gap) / 6.2);
   const title = stage.title.length > room ? `${stage.title.slice(0, room - 1)}…` : stage.title;
   const size = stage.weights ? axes(stage.weights.shape) : count(stage.units);
   if (vertical) return svg("text", { x: width / 2, y: starts[i] - 7, "text-anchor": "middle" }, `${title} · ${size}`);

@@ -2,16 +2,17 @@
 
 import { bars, count, el, number, percent, signed, table } from "./dom.js";
 import { barChart, canvas } from "./charts.js";
-import { ask, drawAgain, facts, isRatings, metricsText, modelName, saved, state } from "./state.js";
+import { showMap } from "./map.js";
+import { ask, drawAgain, facts, isRatings, saved, state } from "./state.js";
 
 const hasAnswer = (name) => () => facts().answers.includes(name);
 
 export const MODEL_STEPS = {
+  map: { title: "Latent map", when: hasAnswer("latent"), show: showMap },
   draws: { title: "Draw codes", when: hasAnswer("draws"), show: showDraws },
   prefixes: { title: "Item by item", when: hasAnswer("prefixes"), show: showPrefixes },
   weights: { title: "Item weights", when: hasAnswer("weights"), show: showWeights },
   losses: { title: "Why mask the loss", show: showLosses },
-  compare: { title: "Two models", when: () => state.runs.length > 1, show: showComparison },
 };
 
 async function showDraws(refresh) {
@@ -74,16 +75,4 @@ function lossText(shareObserved) {
   if (state.loss === "plain") return `Each entry is in the loss, unknown ones as 0. ${percent(1 - shareObserved)} of the entries are unknown, so predictions near 0 have the lowest loss: the reconstruction collapses.`;
   if (isRatings()) return "Only observed entries are in the loss. The model is free to predict a rating for each unknown entry.";
   return "Only observed entries are in the loss, and each of them is 1, so the model learns to predict 1 for all items. This is why models of likes use a softmax, in which items compete, or include unseen items in the loss.";
-}
-
-async function showComparison() {
-  const answers = await Promise.all([0, 1].map((run) => ask("explain", run)));
-  const ranks = answers.map(({ list }) => new Map(list.map((item, i) => [item.id, i + 1])));
-  const n_shared = [...ranks[0].keys()].filter((id) => ranks[1].has(id)).length;
-  const column = ({ list }, run) => el("div", {}, el("h4", {}, modelName(run)),
-    table(metricsText(run), ["#rank", "Title", "#rank in the other list"], list.map((item, i) => [String(i + 1), item.title, String(ranks[1 - run].get(item.id) ?? "–")])));
-  return [
-    el("p", {}, `The lists of two models for the same history. ${n_shared} of ${Math.max(...answers.map(({ list }) => list.length))} items are in both.`),
-    el("div", { class: "two" }, answers.map(column)),
-  ];
 }

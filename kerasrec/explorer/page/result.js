@@ -3,10 +3,11 @@
 import { $, count, el, number, percent, signed, svg } from "./dom.js";
 import { Flow, stopFlow } from "./flow.js";
 import { Geometry, hourglass, shapeText, stageLabel, stagesOf } from "./hourglass.js";
+import { highlightOther, markShared, showOther } from "./other.js";
 import { slopes } from "./slopes.js";
 import { ask, facts, isRatings, readsHistory, state } from "./state.js";
 
-const NARROW = 832; // pixels; below, style.css puts the three columns below each other
+const NARROW = 960; // pixels; below, style.css puts the three columns below each other
 let view = null; // what is on the page: { stages, geometry, picture, flow, explanation, why }
 let selected = null; // { kind: "stage" | "history" | "pick", key } that was clicked
 let latest = 0;
@@ -21,6 +22,7 @@ export async function showResult() {
   if (current !== latest) return;
   $("changed").replaceChildren(...slopes(state.run, state.question, explanation.list));
   draw(explanation, { reasons: {}, units: {}, paths: {}, left_out: 0 });
+  await showOther(explanation.list).catch((error) => { $("other-note").textContent = error.message; });
   const [why, neighbours] = await Promise.all([ask("why"), facts().answers.includes("neighbours") ? ask("neighbours") : {}]);
   if (current !== latest) return;
   draw(explanation, why, neighbours);
@@ -32,6 +34,7 @@ function draw(explanation, why, neighbours = {}) {
   const stages = stagesOf(explanation);
   view = { explanation, why, neighbours, stages };
   $("top").replaceChildren(...explanation.list.map((item, i) => row(item, i, why)));
+  markShared();
   $("legend").textContent = legend(explanation.list);
   addHistoryActions();
   view.buttons = Object.fromEntries(["history", "top"].map((id) => [id, new Map([...$(id).querySelectorAll(".item")].map((button) => [Number(button.dataset.column), button]))]));
@@ -65,9 +68,9 @@ export function drawPicture() {
 
 function row(item, i, why) {
   const reasons = why.reasons[item.column] ?? [];
-  const entry = el("li", { "data-stage": view.stages.length + 1 }, el("button", { type: "button", class: "item", "data-column": item.column, "aria-pressed": "false" },
+  const entry = el("li", { "data-stage": view.stages.length + 1 }, el("button", { type: "button", class: "item", "data-column": item.column, "data-id": item.id, "aria-pressed": "false" },
     el("span", { class: "rank" }, String(i + 1)),
-    el("span", { class: "title" }, item.title, item.held_out ? el("span", { class: "hit" }, " ✓ hit") : null),
+    el("span", { class: "title" }, item.title, item.held_out ? [" ", el("span", { class: "hit" }, "✓ hit")] : null),
     el("span", { class: "n soft" }, number(item.score)),
     reasons.length ? el("span", { class: "because soft" }, "because of ", reasons.map((reason, j) => [j ? ", " : "", reason.title])) : null));
   addActions(entry.firstChild, { kind: "pick", key: item.column });
@@ -169,6 +172,7 @@ function highlight(target) {
     const kind = id === "top" ? "pick" : "history";
     button.setAttribute("aria-pressed", String(selected?.kind === kind && selected.key === column));
   }
+  highlightOther(new Set([...$("top").querySelectorAll(".item.on")].map((item) => item.dataset.id)));
   view.picture.querySelectorAll(".stage").forEach((group, i) => {
     group.classList.toggle("on", target?.kind === "stage" && target.key === i);
     group.setAttribute("aria-pressed", String(selected?.kind === "stage" && selected.key === i));
