@@ -134,8 +134,17 @@ class Recommender(ItemLists, Training, Presets, Saving):
             **arguments: arguments of the constructor.
 
         Raises:
-            ValueError: a rating model gets ratings that are all equal.
+            TypeError: `train` is not a table.
+            ValueError: a rating model gets ratings that are all equal, the table has no interactions, or `epochs` or
+                `batch_size` is below 1.
         """
+        if not isinstance(train, Interactions):
+            raise TypeError(
+                f"`train`: expected Interactions, got {type(train).__name__}. Fix: `Interactions.from_arrays`"
+            )
+        for name, value in (("epochs", epochs), ("batch_size", batch_size)):
+            if value is not None:
+                as_int_at_least(1, **{name: value})
         cls.check_feedback(train)
         arguments = cls.config_for(train, validation, **arguments).arguments
         by_item = arguments.get("rows") == "items"

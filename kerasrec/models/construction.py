@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from kerasrec.models.arguments import check_arguments, without_numpy
+
 
 def once(build: Callable[..., None]) -> Callable[..., None]:
     """A `build` that does nothing if the model is built."""
@@ -20,10 +22,16 @@ def once(build: Callable[..., None]) -> Callable[..., None]:
 
 
 def then_build(init: Callable[..., None]) -> Callable[..., None]:
-    """An `__init__` that builds the model at its end, so that it has weights before the first batch."""
+    """An `__init__` that checks its arguments, and builds the model, so that it has weights before the first batch."""
+    signature = inspect.signature(init)
+    is_of_library = init.__module__.startswith("kerasrec.")  # annotations of other code may mean something else
 
     @wraps(init)
     def init_and_build(self: Any, *args: Any, **kwargs: Any) -> None:
+        if is_of_library:
+            args = tuple(map(without_numpy, args))
+            kwargs = {name: without_numpy(value) for name, value in kwargs.items()}
+            check_arguments(signature, (self, *args), kwargs, trained=not self.closed_form)
         init(self, *args, **kwargs)
         is_outermost = type(self).__init__ is init_and_build  # not called by the `__init__` of a subclass
         if is_outermost:
@@ -31,7 +39,7 @@ def then_build(init: Callable[..., None]) -> Callable[..., None]:
         if is_outermost and self.builds_at_construction and not self.built:
             self.build()
 
-    init_and_build.__signature__ = inspect.signature(init)  # type: ignore[attr-defined]
+    init_and_build.__signature__ = signature  # type: ignore[attr-defined]
     return init_and_build
 
 

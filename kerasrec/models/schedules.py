@@ -26,6 +26,7 @@ class RunSchedule(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rate: float, steps: int, start: int = 0) -> None:
         check_at_least(1, steps=steps)
+        check_at_least(0, learning_rate=learning_rate)
         self.learning_rate = learning_rate
         self.steps = steps
         self.start = start

@@ -93,6 +93,14 @@ def test_an_empty_table_is_refused(split, cls):
         cls.for_interactions(split.train.take_users([]))
 
 
+@pytest.mark.parametrize("arguments", [{"epochs": 0}, {"epochs": 1.5}, {"epochs": 1, "batch_size": -5}])
+def test_runs_without_steps_are_refused(split, arguments):
+    with pytest.raises(ValueError, match=f"`{list(arguments)[-1]}`: expected"):
+        MultVAE.for_interactions(split.train, **arguments)
+    with pytest.raises(TypeError, match="`train`: expected Interactions, got list"):
+        MultVAE.for_interactions([[1, 2]])
+
+
 def test_models_get_the_variant_that_suits_the_table_and_the_protocol(split):
     assert ELSA.config_for(split.train).arguments == {"latent_dim": 256}
     assert ELSA.config_for(split.train, latent_dim=9).arguments == {"latent_dim": 9}
