@@ -15,7 +15,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import read_options
 from kerasrec_cli.run_options import RUN_FOLDER, run_config, split_options
-from kerasrec_cli.runtime import INTERRUPTED, Command
+from kerasrec_cli.runtime import INTERRUPTED, Command, keyboard_interrupts
 
 if TYPE_CHECKING:
     from kerasrec.runs import Leaderboard
@@ -61,18 +61,21 @@ def try_(
     from kerasrec.runs import DEFAULT_MODELS, try_models
 
     names = None if models is None else [name.strip() for name in models.split(",") if name.strip()]
+    if names == []:
+        raise ValueError("--models: expected names of models, got none. Fix: leave --models out")
     config = run_config((names or DEFAULT_MODELS)[0], source, **options)
     with _display(minutes) as on_change:
         try:
-            board = try_models(
-                config,
-                lambda: read_and_report(source, **config.read_options),
-                out,
-                names,
-                60 * minutes,
-                overwrite=overwrite,
-                on_change=on_change,
-            )
+            with keyboard_interrupts():
+                board = try_models(
+                    config,
+                    lambda: read_and_report(source, **config.read_options),
+                    out,
+                    names,
+                    60 * minutes,
+                    overwrite=overwrite,
+                    on_change=on_change,
+                )
             interrupted = False
         except KeyboardInterrupt:
             interrupted = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib
 import keyword
 import logging
@@ -95,6 +96,17 @@ def _stderr_silenced() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def keyboard_interrupts() -> Iterator[None]:
+    """Raises `KeyboardInterrupt` for Ctrl-C in TensorFlow's C++ code, which raises other exceptions with its name."""
+    try:
+        yield
+    except Exception as error:
+        if KeyboardInterrupt.__name__ in str(error):
+            raise KeyboardInterrupt from error
+        raise
+
+
+@contextlib.contextmanager
 def resumable(stored: Path, place: str) -> Iterator[None]:
     """Ends an interrupted command with exit code 130, and prints where the same command will continue.
 
@@ -103,7 +115,8 @@ def resumable(stored: Path, place: str) -> Iterator[None]:
         place: "after the last complete epoch", for example.
     """
     try:
-        yield
+        with keyboard_interrupts():
+            yield
     except KeyboardInterrupt:
         if not stored.exists():
             raise
@@ -119,7 +132,7 @@ class OneLineErrors(click.Group):
             return with_option_names(str(message), ctx.meta.get(OPTION_NAMES, {}))
 
         try:
-            with warnings.catch_warnings():
+            with keyboard_interrupts(), warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_: click.echo(f"Warning: {spelled(message)}", err=True)
                 return super().invoke(ctx)
         except BrokenPipeError:
@@ -131,8 +144,10 @@ class OneLineErrors(click.Group):
             if os.environ.get("KERASREC_DEBUG"):
                 raise
             message = error.args[0] if len(error.args) == 1 else error
-            if isinstance(error, OSError) and error.filename is not None:
-                message = f"{error.filename}: {error.strerror}"  # without the number of the error
+            if isinstance(error, OSError) and error.errno is not None:  # without the number of the error
+                message = error.strerror if error.filename is None else f"{error.filename}: {error.strerror}"
+                if error.errno == errno.ENOSPC:
+                    message = f"{message}. Fix: free space on the disk, or choose a folder on another one"
             click.echo(f"Error: {spelled(message)}", err=True)
             ctx.exit(ERROR)
         except (click.exceptions.Exit, click.ClickException, click.Abort):

@@ -31,7 +31,6 @@ LEVELS, FORMATS = ("debug", "info", "warning", "error"), ("text", "json")
 )
 @click.option(
     "--metadata",
-    "metadata_texts",
     multiple=True,
     metavar="NAME=VALUE",
     help="Further content of assets.extra/kerasrec.json. Repeatable.",
@@ -53,7 +52,7 @@ def export(
     to: Path,
     top_k: int,
     keep: int | None,
-    metadata_texts: tuple[str, ...],
+    metadata: tuple[str, ...],
     bfloat16: bool,
     diversify: float,
 ) -> None:
@@ -77,8 +76,8 @@ def export(
             err=True,
         )
     weights = "bfloat16" if bfloat16 else "float32"
-    metadata = _parse_metadata(metadata_texts)
-    options: dict[str, Any] = {"top_k": top_k, "metadata": metadata, "weights": weights, "keep": keep}
+    content = _parse_metadata(metadata)
+    options: dict[str, Any] = {"top_k": top_k, "metadata": content, "weights": weights, "keep": keep}
     version = export_run(opened, to, **options, diversify=diversify)
     click.echo(f"written: {version}")
     if bfloat16:

@@ -53,6 +53,9 @@ def test_an_interruption_prints_the_leaderboard_and_exits_with_130(tmp_path, mon
 
 def test_errors_of_try(tried, tmp_path):
     out, _ = tried
+    assert "--models: expected names of models, got none" in error_of(
+        "try", "generated", "--models", "", "--out", tmp_path / "x"
+    )
     assert "unknown model 'eas'" in error_of("try", "generated", "--models", "eas", "--out", tmp_path / "x")
     assert "auto_rec predicts ratings" in error_of(
         "try", "generated", "--models", "ease,auto_rec", "--out", tmp_path / "x"

@@ -1,5 +1,6 @@
 """The command as a whole: help, start-up, exit codes and errors."""
 
+import errno
 import subprocess
 import sys
 
@@ -79,9 +80,12 @@ def test_a_closed_pipe_is_no_error():
     assert (result.stdout.count("\n"), result.stderr) == (1, "")
 
 
-def test_an_interrupted_command_exits_with_130(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [KeyboardInterrupt(), RuntimeError("InvalidArgumentError REPLACED BY KeyboardInterrupt: <EMPTY MESSAGE>")]
+)
+def test_an_interrupted_command_exits_with_130(monkeypatch, error):
     def interrupt(*_, **__):
-        raise KeyboardInterrupt
+        raise error
 
     monkeypatch.setattr("kerasrec.read", interrupt)
     result = invoke("data", "describe", "generated")
@@ -96,6 +100,14 @@ def test_an_unexpected_exception_is_one_line(monkeypatch):
     result = CliRunner().invoke(kerasrec_cli.main, ["data", "describe", "generated"])
     assert (result.exit_code, result.output.count("\n")) == (2, 1)
     assert "(TypeError: 'int' object is not iterable). Fix: set KERASREC_DEBUG=1" in result.output
+
+
+def test_a_full_disk_is_one_line_with_the_fix(monkeypatch):
+    def fail(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("kerasrec.read", fail)
+    assert error_of("data", "describe", "generated").startswith("Error: No space left on device. Fix: free space")
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -50,5 +50,7 @@ def test_mistakes_in_the_file_get_one_line(runs, tmp_path):
 
 def test_metadata_of_the_export_itself_cannot_be_replaced(runs, tmp_path):
     command = ("export", runs / "ease", "--to", tmp_path / "served")
-    assert "expected names that the export does not set, got run" in error_of(*command, "--metadata", "run=mine")
+    assert "--metadata: expected names that the export does not set, got run" in error_of(
+        *command, "--metadata", "run=mine"
+    )
     assert "--metadata: expected NAME=VALUE, got stage" in error_of(*command, "--metadata", "stage")
