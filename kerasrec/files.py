@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal, overload
+
+import numpy as np
 
 UNFINISHED = ".unfinished-"
 """Prefix of the hidden names. A killed process leaves such a file or folder behind; it can be deleted."""
@@ -84,6 +87,21 @@ def atomic_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
         for file in hidden.rglob("*"):
             _flush(file)
         _rename_folder(hidden, path, replace)
+
+
+def new_memmap(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
+    """Creates a `.npy` file as a memory-mapped array, and reserves its space on the disk.
+
+    Without the reservation, the system kills the process that writes to the array when the disk is full.
+
+    Raises:
+        OSError: the disk has not enough space.
+    """
+    array: np.memmap[Any, Any] = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    if sys.platform == "linux":  # other systems have no such function
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    return array
 
 
 @contextmanager

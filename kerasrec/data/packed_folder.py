@@ -33,7 +33,7 @@ from kerasrec.data.kinds import ValueKind
 from kerasrec.data.packed import PackedArrays, PackedInteractions, Selection
 from kerasrec.data.protocols.steps import likes_of
 from kerasrec.data.row_counts import RowCounts
-from kerasrec.files import atomic_folder
+from kerasrec.files import atomic_folder, new_memmap
 from kerasrec.types import Array, IntArray
 
 ABOUT_FILE = "packed.json"
@@ -222,7 +222,7 @@ def referenced(
 
 
 def _write_array(path: Path, array: Array, bar: tqdm) -> None:
-    target = np.lib.format.open_memmap(path, "w+", array.dtype, array.shape)
+    target = new_memmap(path, array.dtype, array.shape)
     for start in range(0, len(array), BLOCK):
         target[start : start + BLOCK] = array[start : start + BLOCK]
         bar.update(min(BLOCK, len(array) - start))

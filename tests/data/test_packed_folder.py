@@ -1,6 +1,8 @@
+import errno
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -134,6 +136,17 @@ def test_an_interrupted_pack_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("kerasrec.data.packed_folder.table_digest", lambda table: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         pack(TABLE, tmp_path / "new" / "packed")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="posix_fallocate is a function of Linux")
+def test_a_full_disk_is_an_error_before_a_memory_mapped_file_is_written(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        pack(generate(n_users=50, n_items=20, seed=1), tmp_path / "packed")
     assert list(tmp_path.iterdir()) == []
 
 
