@@ -12,6 +12,7 @@ from kerasrec.data import PROTOCOLS, HeldOut, Interactions, side_information
 from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.model_settings import ModelSettings
+from kerasrec.validation import as_int_at_least, check_above
 
 CONFIG_FILE = "run.json"
 
@@ -41,6 +42,9 @@ class RunConfig:
         user_features: table with features of users, for models whose rows are users.
         learning_rate: initial learning rate of the model's default optimizer, which falls to 0 as a cosine over the
             run.
+
+    Raises:
+        ValueError: `epochs` or `batch_size` is below 1, or `learning_rate` is not above 0.
     """
 
     model: str
@@ -55,6 +59,13 @@ class RunConfig:
     learning_rate: float | None = None
     item_features: str | None = None
     user_features: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            if getattr(self, name) is not None:
+                as_int_at_least(1, **{name: getattr(self, name)})
+        if self.learning_rate is not None:
+            check_above(0, learning_rate=self.learning_rate)
 
 
 def settings_for(config: RunConfig, train_table: Interactions, validation: HeldOut | None = None) -> ModelSettings:

@@ -112,11 +112,16 @@ def compare_on_newest(
     known = [run.histories() for run in (candidate, deployed)]
     trains = [run.split().train for run in (candidate, deployed)]
     is_newer, newer_than = _newer(table, known)
-    # Items in neither catalogue would lower both metrics equally.
-    is_newer &= np.isin(table.item_ids, np.concatenate([train.item_ids for train in trains]))[table.items]
     if not is_newer.any():
         limit = "that are not in one of the runs" if newer_than is None else "after the latest of both runs"
         raise ValueError(f"expected interactions {limit}, got none in the data. Fix: give data with a newer period")
+    # Items in neither catalogue would lower both metrics equally.
+    is_newer &= np.isin(table.item_ids, np.concatenate([train.item_ids for train in trains]))[table.items]
+    if not is_newer.any():
+        raise ValueError(
+            "expected newer interactions with items that one of the runs contains, got new items only. "
+            "Fix: check whether the type or the spelling of the ids has changed, or wait for more data"
+        )
     inputs, targets = (table.select(mask, compact=False) for mask in (~is_newer, is_newer))
     users = np.flatnonzero(targets.counts)
     if len(users) < 2:

@@ -51,10 +51,10 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         file = _acquire(path)
         with file:
-            file.truncate(0)
-            file.write(f"{os.getpid()} on {platform.node()}")
-            file.flush()
             try:
+                file.truncate(0)
+                file.write(f"{os.getpid()} on {platform.node()}")
+                file.flush()
                 yield
             finally:
                 with suppress(OSError):  # Windows forbids to remove an open file

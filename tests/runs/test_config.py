@@ -7,7 +7,7 @@ import keras
 import pytest
 from kerasrec_testing.runs import config_of, read_small
 
-from kerasrec.runs import build_model, read_config
+from kerasrec.runs import RunConfig, build_model, read_config
 
 
 def test_a_configuration_is_read_as_it_was_written(tmp_path):
@@ -28,3 +28,9 @@ def test_a_learning_rate_replaces_that_of_the_default_optimizer():
     refeeding = build_model(config_of("deep_rec", learning_rate=0.05, model_options=options), read_small())
     refeeding.optimizer.iterations.assign(refeeding.planned_steps)
     assert float(refeeding.optimizer.learning_rate) == pytest.approx(0.025)
+
+
+@pytest.mark.parametrize("arguments", [{"epochs": 0}, {"batch_size": 2.5}, {"learning_rate": float("nan")}])
+def test_impossible_lengths_and_rates_are_refused(arguments):
+    with pytest.raises(ValueError, match=f"`{next(iter(arguments))}`: expected"):
+        RunConfig("ease", "generated", "held-out-users", seed=1, **arguments)

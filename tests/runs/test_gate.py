@@ -85,6 +85,12 @@ def test_without_newer_rows_the_gate_raises(runs):
         compare_on_newest(runs["candidate"], runs["deployed"], likes(until(0.9)))
 
 
+def test_without_a_newer_row_of_a_known_item_the_gate_raises(runs):
+    newer = Interactions.from_arrays([1, 2, 3], [901, 902, 903], None, [4 * 10**9] * 3)
+    with pytest.raises(ValueError, match="expected newer interactions with items that one of the runs contains"):
+        compare_on_newest(runs["candidate"], runs["deployed"], newer)
+
+
 def test_without_times_the_newer_rows_are_those_of_neither_run(runs):
     def timeless(events):
         return Interactions.from_arrays(events.user_ids[events.users], events.item_ids[events.items])
