@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from kerasrec.serving.logs import LOG, request_id
 
-_TRACE_LINE = re.compile(r"Graph execution error|Detected at|File |Node:|\[\[")
+_TRACE_LINE = re.compile(r"Graph execution error|Detected at|File |Node:|\[\[|<stack traces")
 
 
 class RequestError(Exception):

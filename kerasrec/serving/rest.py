@@ -259,16 +259,19 @@ def decompress(body: bytes, max_bytes: int) -> bytes:
         _TooLong: The result is longer than `max_bytes`.
         RequestError: The body is not valid gzip.
     """
-    gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
-    try:
-        decompressed = gzip.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise RequestError(f"the body is not valid gzip: {error}") from None
-    if len(decompressed) > max_bytes:
-        raise _TooLong
-    if not gzip.eof:
-        raise RequestError("the body is not valid gzip: it is incomplete")
-    return decompressed
+    decompressed, is_complete = bytearray(), False
+    while body or not is_complete:  # a gzip file may have several members
+        gzip = zlib.decompressobj(16 + zlib.MAX_WBITS)
+        try:
+            decompressed += gzip.decompress(body, max_bytes + 1 - len(decompressed))
+        except zlib.error as error:
+            raise RequestError(f"the body is not valid gzip: {error}") from None
+        if len(decompressed) > max_bytes:
+            raise _TooLong
+        if not gzip.eof:
+            raise RequestError("the body is not valid gzip: it is incomplete")
+        body, is_complete = gzip.unused_data, True
+    return bytes(decompressed)
 
 
 class _Disconnected(Exception):

@@ -1,5 +1,6 @@
 """The REST protocol over HTTP: paths, status codes, metrics and slow connections."""
 
+import base64
 import gzip
 import http.client
 import json
@@ -7,6 +8,7 @@ import socket
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from kerasrec_testing.served import TIMEOUT, client_of, export_version, history_of, model, ratings_of, table
 
 from kerasrec.serving import Limits, Server
@@ -168,12 +170,23 @@ def test_paths_ignore_case_and_the_query(server):
     assert call(server, "GET", "/v1/models/Films")[0] == 404
 
 
+def test_the_error_of_an_example_of_another_type_names_the_feature(server):
+    ids = tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))
+    example = tf.train.Example(features=tf.train.Features(feature={"history": ids})).SerializeToString()
+    body = {"signature_name": "examples", "instances": [{"b64": base64.b64encode(example).decode()}]}
+    code, answer = predict(server, body)
+    assert code == 400
+    assert "history" in answer["error"] and "\n" not in answer["error"]
+
+
 def test_a_gzip_body_is_decompressed(server):
     body = json.dumps(ONE_ROW).encode()
     gzipped = {"Content-Encoding": "gzip"}
     path = "/v1/models/films:predict"
     assert call(server, "POST", path, gzip.compress(body), gzipped) == call(server, "POST", path, body)
-    for invalid in (body, b"", gzip.compress(body)[:-9]):
+    members = gzip.compress(body[:9]) + gzip.compress(body[9:])
+    assert call(server, "POST", path, members, gzipped) == call(server, "POST", path, body)
+    for invalid in (body, b"", gzip.compress(body)[:-9], gzip.compress(body) + b"x"):
         code, answer = call(server, "POST", path, invalid, gzipped)
         assert (code, answer["error"][:26]) == (400, "the body is not valid gzip")
     code, answer = call(server, "POST", path, gzip.compress(b" " * 100_001), gzipped)
