@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 from typing import Any
 
@@ -69,3 +70,16 @@ def check_columns(y_true: Any, y_pred: Any) -> None:
         raise ValueError(
             f"`y_pred`: expected {widths[0]} columns, as in `y_true`, got {widths[1]}. Fix: pass rows of one catalogue"
         )
+
+
+def check_json(**arguments: Any) -> None:
+    """Checks that each argument is a JSON value: no number of numpy, and no NaN or infinity.
+
+    Raises:
+        ValueError: an argument cannot be stored as JSON.
+    """
+    for name, value in arguments.items():
+        try:
+            json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"`{name}`: expected JSON values ({error})") from None

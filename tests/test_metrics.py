@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasrec import metrics
+from kerasrec import EASE, metrics
 from kerasrec.ops.ranking import Ranking, exclude, hashed_order, rank, top_k, top_k_with_hashed_ties
 from kerasrec.ops.sparse_rows import observed_rows
 
@@ -278,3 +278,27 @@ def test_diversity_is_the_mean_dissimilarity_of_pairs():
     alone = metrics.IntraListDiversity(3, VECTORS)
     alone.update_ranking(Ranking(np.array([[0, -1, -1]]), np.zeros((1, 3)), np.ones(1)))
     assert float(alone.result()) == 1.0
+
+
+@pytest.mark.parametrize("popularity", [[3.0, 4.0], [0.5, np.inf], [0.5, 0.0], [[0.5]]])
+def test_novelty_needs_shares(popularity):
+    with pytest.raises(ValueError, match="`popularity`: expected one share per item, above 0 and at most 1"):
+        metrics.Novelty(2, popularity)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [metrics.CatalogueCoverage(2, 3), metrics.Novelty(2, np.ones(3)), metrics.IntraListDiversity(2, np.eye(3))],
+    ids=lambda metric: metric.name,
+)
+def test_metrics_of_another_catalogue_are_refused(metric):
+    with pytest.raises(ValueError, match=f"{metric.name}: expected 3 items, got 4"):
+        metric.update_state(np.eye(4), np.eye(4))
+    with pytest.raises(ValueError, match=f"{metric.name}: expected 3 items, got 5"):
+        EASE(5, reg=1.0).compile(metrics=[metric])
+
+
+@pytest.mark.parametrize("value_range", [(5, 1), (5,), "ab"])
+def test_the_value_range_of_a_metric_is_checked(value_range):
+    with pytest.raises(ValueError, match="`value_range`: expected .lowest, highest. rating"):
+        metrics.RMSE(value_range=value_range)

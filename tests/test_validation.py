@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from kerasrec.validation import as_int_at_least, check_at_least, check_columns
+from kerasrec.validation import as_int_at_least, check_at_least, check_columns, check_json
 
 
 def test_arguments_at_the_limit_and_none_pass():
@@ -46,3 +46,10 @@ def test_matrices_need_the_same_number_of_columns():
     check_columns([[1.0]], np.ones((3, 4)))
     with pytest.raises(ValueError, match="`y_pred`: expected 4 columns, as in `y_true`, got 5"):
         check_columns(np.ones((2, 4)), np.ones((2, 5)))
+
+
+@pytest.mark.parametrize("value", [{"a": np.float32(1)}, {"a": float("nan")}, {"a": [float("inf")]}])
+def test_what_json_cannot_store_is_refused(value):
+    with pytest.raises(ValueError, match="`metadata`: expected JSON values"):
+        check_json(metadata=value)
+    check_json(metadata={"a": [1.5, None, "é"]})

@@ -283,7 +283,7 @@ def as_id_list(ids: Any, argument: str) -> Array:
     error = ValueError(f"`{argument}`: expected one flat list of ids, got {ids!r}. Fix: pass a list such as [3, 5]")
     try:
         array = np.asarray(list(ids) if isinstance(ids, (set, frozenset)) else ids)
-        if array.dtype.kind == "O":  # strings of pandas, or UUIDs
+        if array.dtype.kind == "O" and array.ndim == 1:  # strings of pandas, or UUIDs
             array = np.array([str(value) if isinstance(value, UUID) else value for value in array.tolist()])
     except (TypeError, ValueError):  # lists of several lengths
         raise error from None

@@ -12,6 +12,7 @@ from kerasrec.losses.row_loss import RowLoss
 from kerasrec.ops.gradients import custom_gradient
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, from_padded_ids
 from kerasrec.types import Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
@@ -83,6 +84,9 @@ class GaussianNLL(RowLoss):
         name: name of the loss.
         **kwargs: `reduction` and `dtype`, as in `keras.losses.Loss`.
 
+    Raises:
+        ValueError: `observed_weight` is negative.
+
     Shapes:
         `y_true`, `y_pred`: `(batch, n)`.
 
@@ -91,6 +95,7 @@ class GaussianNLL(RowLoss):
 
     def __init__(self, observed_weight: float = 1.0, name: str = "gaussian_nll", **kwargs: Any) -> None:
         super().__init__(name, **kwargs)
+        check_at_least(0, observed_weight=observed_weight)
         self.observed_weight = observed_weight
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:

@@ -34,6 +34,11 @@ class CatalogueCoverage(TopKMetric):
         self.n_items = as_int_at_least(1, n_items=n_items)
         self.recommended = self.add_variable((n_items,), initializer="zeros", aggregation="sum", name="recommended")
 
+    @property
+    def catalogue_size(self) -> int:
+        """`n_items`."""
+        return self.n_items
+
     def update_ranking(self, ranking: Ranking, sample_weight: Tensor = None) -> None:
         """Marks the items of a ranking of `k` items or more."""
         counts = ops.expand_dims(self.row_weights(ranking, sample_weight), 1) > 0
@@ -71,10 +76,16 @@ class Novelty(RankingMetric):
     def __init__(self, k: int, popularity: Any, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(k, name, dtype)
         self.popularity = np.asarray(popularity, np.float32)
-        if self.popularity.ndim != 1 or not (self.popularity > 0).all():
+        if self.popularity.ndim != 1 or not ((self.popularity > 0) & (self.popularity <= 1)).all():
             raise ValueError(
-                "`popularity`: expected one number above 0 per item. Fix: `max(n_users_of_item, 1) / n_users`"
+                "`popularity`: expected one share per item, above 0 and at most 1. "
+                "Fix: `max(n_users_of_item, 1) / n_users`"
             )
+
+    @property
+    def catalogue_size(self) -> int:
+        """The number of items in `popularity`."""
+        return len(self.popularity)
 
     def per_row(self, ranking: Ranking) -> Tensor:
         information = ops.take(-np.log2(self.popularity), ops.maximum(ranking.items, 0))
@@ -105,11 +116,16 @@ class IntraListDiversity(RankingMetric):
     def __init__(self, k: int, vectors: Any, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(k, name, dtype)
         vectors = np.asarray(vectors, np.float32)
-        if vectors.ndim != 2:
-            raise ValueError(f"`vectors`: expected shape (n_items, dim), got {vectors.shape}")
+        if vectors.ndim != 2 or not np.isfinite(vectors).all():
+            raise ValueError(f"`vectors`: expected finite numbers of shape (n_items, dim), got shape {vectors.shape}")
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         self.vectors = vectors
         self.directions = vectors / np.where(norms > 0, norms, 1.0)
+
+    @property
+    def catalogue_size(self) -> int:
+        """The number of vectors."""
+        return len(self.vectors)
 
     def per_row(self, ranking: Ranking) -> Tensor:
         is_item = ops.cast(ops.convert_to_tensor(ranking.items) >= 0, "float32")

@@ -31,6 +31,11 @@ class TopKMetric(keras.metrics.Metric):
         self.k = as_int_at_least(1, k=k)
         super().__init__(name=name, dtype=dtype)
 
+    @property
+    def catalogue_size(self) -> int | None:
+        """The number of items that the metric knows something about; None if it suits any catalogue."""
+        return None
+
     def update_state(self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor = None) -> None:
         """Ranks `y_pred` and adds its rows."""
         check_columns(y_true, y_pred)
@@ -38,7 +43,17 @@ class TopKMetric(keras.metrics.Metric):
             raise ValueError(
                 f"{self.name}: expected scores of shape (batch, n_items), got a tensor of rank {len(ops.shape(y_pred))}"
             )
+        self.check_catalogue(y_pred.shape[-1])
         self.update_ranking(rank(y_pred, y_true, self.k), sample_weight)
+
+    def check_catalogue(self, n_items: int | None) -> None:
+        """Refuses another number of items than the metric was created for.
+
+        Raises:
+            ValueError: `n_items` is another number than `catalogue_size`.
+        """
+        if None not in (n_items, self.catalogue_size) and n_items != self.catalogue_size:
+            raise ValueError(f"{self.name}: expected {self.catalogue_size:,} items, got {n_items:,}")
 
     def update_ranking(self, ranking: Ranking, sample_weight: Tensor = None) -> None:
         """Adds the rows of a ranking of `k` items or more, weighted by `sample_weight` `(batch,)`."""

@@ -33,6 +33,8 @@ class RatingMetric(keras.metrics.Mean):
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
+        if value_range is not None and not (len(value_range) == 2 and value_range[0] <= value_range[1]):
+            raise ValueError(f"`value_range`: expected (lowest, highest) rating, got {value_range}")
         self.value_range = None if value_range is None else tuple(value_range)
         self.missing = missing
 

@@ -16,6 +16,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
+from kerasrec.models.closed_form import check_names_of_fit
 from kerasrec.models.training import as_list
 from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.ranking import rank
@@ -166,8 +167,10 @@ class Blend(Recommender):
             A Keras `History` of one epoch.
 
         Raises:
+            TypeError: an argument is unknown.
             ValueError: `validation_data` is not a held-out part, or nothing is held out.
         """
+        check_names_of_fit(kwargs)
         x = as_table(x)
         check_held_out(validation_data, "validation_data")
         if validation_data is not None:

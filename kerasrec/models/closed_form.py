@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import weakref
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -105,7 +106,11 @@ class ClosedForm(Recommender):
 
         Returns:
             A Keras `History` of one epoch.
+
+        Raises:
+            TypeError: an argument is unknown.
         """
+        check_names_of_fit(kwargs)
         x = as_table(x, self.n_columns)
         check_held_out(validation_data, "validation_data")
         if sample_weight is not None and not isinstance(x, Interactions):
@@ -147,7 +152,8 @@ class ClosedForm(Recommender):
         callback_list.on_epoch_begin(0)
         logs = {}
         if validation_data is not None:
-            result = self.evaluate(validation_data, return_dict=True, verbose=0)
+            held_out, targets, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
+            result = self.evaluate(held_out, targets, sample_weight=weights, return_dict=True, verbose=0)
             logs = {f"val_{name}": value for name, value in result.items()}
         callback_list.on_epoch_end(0, logs)
         callback_list.on_train_end(logs)
@@ -204,6 +210,17 @@ class ClosedForm(Recommender):
         squares = ops.square(self.dense_targets(x if y is None else y) - y_pred)
         rows = ops.mean(squares, axis=1)
         return RowMean()(rows, rows, sample_weight)
+
+
+def check_names_of_fit(names: Iterable[str]) -> None:
+    """Refuses arguments that no `fit` has.
+
+    Raises:
+        TypeError: a name is not that of an argument of `Recommender.fit`.
+    """
+    unknown = sorted(set(names) - set(inspect.signature(Recommender.fit).parameters))
+    if unknown:
+        raise TypeError(f"`fit` has no argument {unknown[0]!r}. Fix: leave it out")
 
 
 def _sparse_matrix(batches: Any, n_columns: int, use_values: bool) -> sp.csr_array:

@@ -28,6 +28,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.id_files import read_ids, read_titles, table_of_ids
 from kerasrec.data.interactions import Interactions
 from kerasrec.files import atomic_folder
+from kerasrec.validation import check_json
 
 CONFIG, WEIGHTS, METADATA, ITEMS = "config.json", "model.weights.h5", "metadata.json", "assets/items.csv"
 SHIPPED = Path(__file__).parent / "shipped"
@@ -52,7 +53,8 @@ class Presets:
 
         Raises:
             FileExistsError: `folder` exists.
-            ValueError: `items` is another catalogue, the model has weights per user, or it has not been fitted.
+            ValueError: `items` is another catalogue, the model has weights per user or has not been fitted, or
+                `metadata` has other values than those of JSON.
 
         Example:
             >>> import tempfile
@@ -107,6 +109,7 @@ def write_preset(
             f"{items.n_items:,} items or other ids. Fix: pass the training table"
         )
     model.check_fitted()
+    check_json(metadata=dict(metadata or {}))
     titles = [""] * items.n_items if items.item_titles is None else items.item_titles.tolist()
     about = {
         "keras_version": keras.__version__,

@@ -28,8 +28,8 @@ from kerasrec.models.training_data import (
     check_compile_arguments,
     check_fit_arguments,
     check_held_out,
+    check_metric,
     check_sample_weight,
-    check_skips_nan,
     warn_if_nothing_is_unseen,
     warn_if_trained_on,
 )
@@ -89,8 +89,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         for name, metric in zip(names, result, strict=True):
             if isinstance(name, str) and isinstance(metric, kerasrec_metrics.RatingMetric):
                 metric.value_range = self.value_range
-            if self.feedback == "ratings":
-                check_skips_nan(metric)
+            check_metric(metric, self.feedback, self.n_columns)
         return result
 
     def compile(self, optimizer: Any = None, metrics: str | Sequence[Any] | None = None, **kwargs: Any) -> None:

@@ -13,6 +13,7 @@ import scipy.sparse as sp
 from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut, Split
+from kerasrec.metrics import TopKMetric
 from kerasrec.ops.sparse_rows import refuse_ragged
 
 
@@ -134,14 +135,17 @@ def check_compile_arguments(arguments: Mapping[str, Any], model: str) -> None:
         raise ValueError("`weighted_metrics`: expected None. Fix: pass `metrics`, which apply sample weights")
 
 
-def check_skips_nan(metric: keras.metrics.Metric) -> None:
-    """Refuses Keras' own metrics for a rating model, whose targets are NaN where nothing was observed.
+def check_metric(metric: keras.metrics.Metric, feedback: str, n_columns: int) -> None:
+    """Refuses metrics of another catalogue, and Keras' own for a rating model, whose targets contain NaN.
 
     Raises:
-        ValueError: `metric` is a metric of Keras.
+        ValueError: `metric` is for another number of items, or a metric of Keras for a rating model.
     """
+    if isinstance(metric, TopKMetric):
+        metric.check_catalogue(n_columns)
     kind = type(metric)
-    if kind.__module__.startswith("keras.") and kind is not keras.metrics.MeanMetricWrapper:  # of a user's function
+    is_of_keras = kind.__module__.startswith("keras.") and kind is not keras.metrics.MeanMetricWrapper
+    if feedback == "ratings" and is_of_keras:
         raise ValueError(
             f"`metrics`: expected 'rmse', 'mae' or a metric that skips NaN targets, got {kind.__name__} of Keras, "
             "which would be NaN. Fix: `metrics=['rmse']`"

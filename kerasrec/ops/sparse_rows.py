@@ -150,11 +150,21 @@ def observed_rows(inputs: Batch | Tensor, use_values: bool = False) -> SparseRow
         inputs: `{"ids": (batch, length), "values": (batch, length)}`, or rows `(batch, n_columns)`, dense or a
             sparse tensor, in which 0 is not observed.
         use_values: whether entries have the values of the batch; 1 each otherwise.
+
+    Raises:
+        TypeError: `inputs` is a ragged tensor.
+        ValueError: dense rows have another rank than 2.
     """
     if isinstance(inputs, Mapping):
         return from_padded_ids(inputs["ids"], inputs["values"] if use_values and "values" in inputs else 1.0)
     refuse_ragged(inputs)
     dense = ops.cast(ops.convert_to_tensor(inputs, sparse=False), "float32")
+    rank = dense.shape.rank if hasattr(dense.shape, "rank") else len(dense.shape)
+    if rank not in (2, None):  # TensorFlow may not know it
+        raise ValueError(
+            f"`x`: expected dense rows of shape (batch, n_columns), got a tensor of rank {rank}. Fix: pass inputs and "
+            "targets as two arguments, and one row as `x[None]`"
+        )
     mask = ops.cast(dense != 0, "float32")
     return DenseRows(dense if use_values else mask, mask, ops.sum(mask, axis=1))
 

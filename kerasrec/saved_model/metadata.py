@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from kerasrec.validation import check_json
+
 RUN_KEY = "run"
 """The key under which `kerasrec.runs.export_run` describes the run."""
 
@@ -29,10 +31,8 @@ def metadata_json(library: Mapping[str, Any], run: Mapping[str, Any] | None, cal
         raise ValueError(
             f"`metadata`: expected names that the export does not set, got {', '.join(reserved)}. Fix: use other names"
         )
-    try:
-        return json.dumps({**about, **(caller or {})}, indent=2, ensure_ascii=False) + "\n"
-    except TypeError as error:
-        raise ValueError(f"`metadata`: expected JSON values ({error})") from None
+    check_json(metadata=dict(caller or {}))
+    return json.dumps({**about, **(caller or {})}, indent=2, ensure_ascii=False) + "\n"
 
 
 def created() -> str:

@@ -78,3 +78,17 @@ def test_a_progress_bar_of_keras_is_accepted():
 def test_training_on_a_batch_is_refused():
     with pytest.raises(ValueError, match=r"`train_on_batch`: EASE is solved from all rows at once. Fix: `fit\(table"):
         EASE(5, reg=5.0).train_on_batch(np.ones((2, 5)))
+
+
+def test_validation_data_may_be_a_tuple_as_in_keras():
+    inputs, targets = np.eye(4, 5, dtype=np.float32), np.eye(4, 5, 1, dtype=np.float32)
+    model = EASE(5, reg=5.0)
+    model.compile(metrics=["ndcg_3"])
+    for weights in ((), (np.ones(4, np.float32),)):
+        history = model.fit(inputs, validation_data=(inputs, targets, *weights), verbose=0).history
+        assert sorted(history) == ["val_loss", "val_ndcg_3"]
+
+
+def test_an_unknown_argument_of_fit_is_refused():
+    with pytest.raises(TypeError, match="`fit` has no argument 'epoch'. Fix: leave it out"):
+        EASE(5, reg=5.0).fit(np.eye(5), epoch=3)

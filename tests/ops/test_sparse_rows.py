@@ -94,3 +94,9 @@ def test_batches_without_rows_or_without_columns(shape):
 def test_padded_ids_of_a_batch():
     assert padded_ids({"ids": IDS}) is IDS
     assert padded_ids(DENSE) is None
+
+
+@pytest.mark.parametrize("rows", [np.ones(3), np.ones((2, 2, 3)), (np.ones((2, 3)), np.ones((2, 3)))])
+def test_dense_rows_of_another_rank_are_refused(rows):
+    with pytest.raises(ValueError, match="`x`: expected dense rows of shape .batch, n_columns., got a tensor of rank"):
+        observed_rows(rows)
