@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from kerasrec_testing.scored_lists import python_with
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 ROOT = Path(__file__).parents[1]
@@ -82,3 +83,15 @@ def test_batch_scoring():
     table = rows("batch_scoring", *options)
     assert [row[0] for row in table] == ["bare", "lists in a file"]
     assert all(float(row[1].replace(",", "")) > 0 for row in table)
+
+
+BEAM_PYTHON = python_with("apache_beam", "KERASREC_BEAM_PYTHON")
+
+
+@pytest.mark.skipif(BEAM_PYTHON is None, reason="needs Apache Beam: pip install 'kerasrec[beam]'")
+def test_engines(tmp_path):
+    sizes = ("--users", "2000", "--items", "80", "--dim", "4", "--k", "5", "--folder", tmp_path)
+    engines = ["recommend --all", "Beam, packed", "Beam, events"]
+    table = rows("engines", *sizes, "--beam-python", BEAM_PYTHON, "--engines", *engines)
+    assert [row[0] for row in table] == engines
+    assert [row[7] for row in table] == ["all"] * 3

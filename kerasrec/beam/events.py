@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 
 from kerasrec.beam.files import open_file
-from kerasrec.data.columns import find_columns
+from kerasrec.data.columns import REQUIRED, find_columns
 from kerasrec.data.errors import DataError
 from kerasrec.data.ids import factorize
 from kerasrec.data.kinds import value_kind
@@ -203,8 +203,8 @@ class EventFormat:
         dropped: dict[str, int] = {}
         numbered = {role: _chunked(column) for role, column in columns.items()}
         if self.text is not None:
-            is_empty = pc.and_(*(pc.equal(pc.utf8_trim_whitespace(numbered[role].cast(pa.string())), "")
-                                 for role in ("user", "item")))  # fmt: skip
+            is_blank = (pc.equal(pc.utf8_trim_whitespace(numbered[role].cast(pa.string())), "") for role in REQUIRED)
+            is_empty = pc.and_(*is_blank)
             if pc.any(is_empty).as_py():
                 kept = pc.invert(is_empty)
                 dropped["empty"] = n_rows - pc.sum(kept).as_py()
