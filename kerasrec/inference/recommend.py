@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -128,6 +129,8 @@ def recommend_batches(
         >>> [len(lists) for lists in recommend_batches(model, table, k=5, batch_size=40)]
         [200, 200, 100]
     """
+    if min_score is not None and math.isnan(min_score):
+        raise ValueError("`min_score`: expected a number, got nan")
     request = _Request.checked(model, histories, k, users, exclude, candidates, train)
     catalogue = pa.array(request.histories.item_ids)
     lowest = np.float32(EXCLUDED_SCORE if min_score is None else min_score)

@@ -98,6 +98,8 @@ def _grouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
         if n_waiting >= ROWS_AT_ONCE:
             yield pa.concat_tables(waiting)
             waiting, n_waiting, is_first = [], 0, False
+    if is_first and not waiting:
+        raise ValueError("`tables`: expected at least one table, from which the columns follow, got none")
     if waiting and (n_waiting or is_first):
         yield pa.concat_tables(waiting)
 

@@ -130,6 +130,11 @@ def test_invalid_arguments_raise_before_the_first_table(model, table):
         recommend_batches(model, table, 0)
 
 
+def test_a_lowest_score_that_is_nan_is_refused(model, table):
+    with pytest.raises(ValueError, match="`min_score`: expected a number, got nan"):
+        recommend_batches(model, table, 3, min_score=float("nan"))
+
+
 def test_short_lists_have_no_rows_for_missing_items(model, table):
     candidates = table.item_ids[:3].tolist()
     lists = model.recommend(table.take_users([0, 1]), 10, candidates=candidates)

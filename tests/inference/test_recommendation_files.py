@@ -71,6 +71,13 @@ def test_a_file_is_replaced_and_a_folder_is_not(tables, tmp_path):
         write_recommendations(iter(tables), tmp_path / "lists.xlsx")
 
 
+@pytest.mark.parametrize("name", ["lists.csv", "folder"])
+def test_no_tables_are_an_error(tmp_path, name):
+    with pytest.raises(ValueError, match="`tables`: expected at least one table"):
+        write_recommendations(iter([]), tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_no_users_give_an_empty_file(table, tmp_path):
     model = EASE(table.n_items, reg=5.0)
     model.fit(table, verbose=0)
