@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from tqdm.auto import tqdm
 from kerasrec._registry import public
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions
-from kerasrec.files import atomic_folder
+from kerasrec.files import atomic_folder, remove_folder
 from kerasrec.metrics import lower_is_better
 from kerasrec.types import PlansRuns
 
@@ -134,7 +133,7 @@ class Checkpoints(keras.callbacks.Callback):
         self.history.append({"epoch": epoch + 1, **metrics, "seconds": round(seconds, 3)})
         self._write(epoch + 1)
         for outdated in set(self.epochs()) - {epoch + 1, self.best_epoch()}:
-            shutil.rmtree(self.path(outdated))
+            remove_folder(self.path(outdated))
 
     def _write(self, epoch: int) -> None:
         with atomic_folder(self.path(epoch), replace=True) as folder:

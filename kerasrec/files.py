@@ -89,6 +89,21 @@ def atomic_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
         _rename_folder(hidden, path, replace)
 
 
+def remove_folder(path: Path) -> bool:
+    """Removes a folder whose content means something only as a whole: no part of it is ever under its name.
+
+    Returns:
+        Whether it existed; another process may have removed it.
+    """
+    hidden = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}-removed")
+    try:
+        path.rename(hidden)
+    except FileNotFoundError:
+        return False
+    shutil.rmtree(hidden, ignore_errors=True)
+    return True
+
+
 def new_memmap(path: Path, dtype: Any, shape: tuple[int, ...]) -> np.memmap[Any, Any]:
     """Creates a `.npy` file as a memory-mapped array, and reserves its space on the disk.
 

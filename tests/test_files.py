@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasrec.files import UNFINISHED, atomic_file, atomic_folder
+from kerasrec.files import UNFINISHED, atomic_file, atomic_folder, remove_folder
 
 
 def test_a_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
@@ -163,3 +163,11 @@ def test_hidden_names_are_valid_on_all_platforms_and_keep_the_suffix(tmp_path: P
     assert not set(hidden) & set('<>:"/\\|?*')
     assert not hidden.endswith((".", " "))
     assert (tmp_path / name).exists()
+
+
+def test_a_folder_is_never_partly_there_while_it_is_removed(tmp_path, monkeypatch):
+    (tmp_path / "epoch-0001").mkdir()
+    monkeypatch.setattr("kerasrec.files.shutil.rmtree", lambda *_, **__: None)  # as if the process were killed
+    assert remove_folder(tmp_path / "epoch-0001")
+    assert not list(tmp_path.glob("epoch-*"))
+    assert not remove_folder(tmp_path / "epoch-0001")

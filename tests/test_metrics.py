@@ -264,7 +264,7 @@ def test_novelty_is_the_mean_self_information_in_bits():
         Ranking(np.array([[0, 1, 2], [2, -1, -1], [4, 4, 4]]), np.zeros((3, 3)), np.array([1.0, 1, 0]))
     )
     assert float(metric.result()) == pytest.approx(((1 + 2 + 3) / 3 + 3) / 2)  # row 2 has no held-out items
-    with pytest.raises(ValueError, match="`popularity`: expected one number above 0 per item"):
+    with pytest.raises(ValueError, match="`popularity`: expected one share per item, above 0"):
         metrics.Novelty(3, [0.5, 0.0])
 
 

@@ -43,16 +43,19 @@ class TopKMetric(keras.metrics.Metric):
             raise ValueError(
                 f"{self.name}: expected scores of shape (batch, n_items), got a tensor of rank {len(ops.shape(y_pred))}"
             )
-        self.check_catalogue(y_pred.shape[-1])
+        self.check_catalogue(ops.shape(y_pred)[-1])
         self.update_ranking(rank(y_pred, y_true, self.k), sample_weight)
 
-    def check_catalogue(self, n_items: int | None) -> None:
+    def check_catalogue(self, n_items: Any) -> None:
         """Refuses another number of items than the metric was created for.
+
+        Args:
+            n_items: the number; a tensor if only a run of the graph knows it, which is not checked.
 
         Raises:
             ValueError: `n_items` is another number than `catalogue_size`.
         """
-        if None not in (n_items, self.catalogue_size) and n_items != self.catalogue_size:
+        if isinstance(n_items, int) and self.catalogue_size not in (None, n_items):
             raise ValueError(f"{self.name}: expected {self.catalogue_size:,} items, got {n_items:,}")
 
     def update_ranking(self, ranking: Ranking, sample_weight: Tensor = None) -> None:

@@ -33,9 +33,7 @@ class RatingMetric(keras.metrics.Mean):
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
-        if value_range is not None and not (len(value_range) == 2 and value_range[0] <= value_range[1]):
-            raise ValueError(f"`value_range`: expected (lowest, highest) rating, got {value_range}")
-        self.value_range = None if value_range is None else tuple(value_range)
+        self.value_range = None if value_range is None else _checked_range(value_range)
         self.missing = missing
 
     def error(self, difference: Tensor) -> Tensor:
@@ -59,6 +57,18 @@ class RatingMetric(keras.metrics.Mean):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "value_range": self.value_range, "missing": self.missing}
+
+
+def _checked_range(value_range: Any) -> tuple[float, float]:
+    """A range of ratings as a tuple.
+
+    Raises:
+        ValueError: it is not two ascending numbers.
+    """
+    numbers = tuple(value_range)
+    if len(numbers) != 2 or isinstance(value_range, str) or not numbers[0] <= numbers[1]:
+        raise ValueError(f"`value_range`: expected (lowest, highest) rating, got {value_range}")
+    return numbers
 
 
 @public

@@ -155,7 +155,7 @@ def test_the_refreshes_are_spread_over_the_run():
         ({"refresh_steps": 0}, "`refresh_steps`: expected at least 1"),
         ({"mixture": (0.5, 0.6, 0.1)}, "`mixture`: expected three positive weights with the sum 1, got"),
         ({"mixture": (1.0, 0.0, 0.0)}, "`mixture`: expected three positive weights with the sum 1, got"),
-        ({"mixture": (0.5, 0.5)}, "`mixture`: expected three positive weights with the sum 1, got"),
+        ({"mixture": (0.5, 0.5)}, "`mixture`: expected 3 numbers, got"),
     ],
 )
 def test_invalid_arguments_raise(arguments, message):
