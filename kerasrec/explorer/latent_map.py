@@ -11,6 +11,7 @@ import numpy as np
 from kerasrec.data import Interactions
 from kerasrec.explorer.catalogue import Catalogue
 from kerasrec.explorer.rounding import round_for_page
+from kerasrec.inference.similar import unit_vectors
 from kerasrec.types import FloatArray, IntArray
 
 N_USERS = 250
@@ -24,9 +25,10 @@ N_SHARED = 5
 
 
 class LatentMap:
-    """The first two principal components of the codes of some training users.
+    """The first two principal components of the codes of some training users, each divided by its length.
 
-    The training users have no names on the map.
+    The length of a code mostly reflects the length of the history. Without the division, all items would lie together
+    in the middle. The training users have no names on the map.
 
     Args:
         train: the training table.
@@ -40,7 +42,7 @@ class LatentMap:
         self._codes_of = codes_of
 
     def mean_codes(self, columns: Sequence[int]) -> tuple[list[int], FloatArray]:
-        """The mean code of the users on the map who have an item.
+        """The mean direction of the users on the map who have an item.
 
         Args:
             columns: of items.
@@ -63,26 +65,27 @@ class LatentMap:
 
         Returns:
             `user`, `users` and `items`: points; `variance`: the share of the two components; `nearest`: numbers of the
-            nearest users among `users`; `shared`: the items that most of them have.
+            users with the most similar directions among `users`; `shared`: the items that most of them have.
         """
-        nearest = np.argsort(np.square(self._codes - code).sum(axis=1), kind="stable")[:N_NEAREST]
+        direction = unit_vectors(code[np.newaxis])[0]
+        nearest = np.argsort(-(self._codes @ direction), kind="stable")[:N_NEAREST]
         rows = self._train.take_users(self._rows[nearest])
         counts = np.bincount(rows.items, minlength=len(self._catalogue))
         shared = np.lexsort((-self._catalogue.user_counts, -counts))[:N_SHARED].tolist()
         return {
-            "user": self._point(code),
+            "user": self._point(direction),
             "users": [self._point(row) for row in self._codes],
             "items": [
                 {**self._catalogue.item(column), "point": self._point(row)}
-                for column, row in zip(columns, item_codes, strict=True)
+                for column, row in zip(columns, unit_vectors(item_codes), strict=True)
             ],
             "variance": [round_for_page(share) for share in self._variance],
             "nearest": nearest.tolist(),
             "shared": [{**self._catalogue.item(column), "n": int(counts[column])} for column in shared],
         }
 
-    def _point(self, code: FloatArray) -> list[float]:
-        return [round_for_page(value) for value in self._axes @ (code - self._codes.mean(axis=0))]
+    def _point(self, direction: FloatArray) -> list[float]:
+        return [round_for_page(value) for value in self._axes @ (direction - self._codes.mean(axis=0))]
 
     @cached_property
     def _rows(self) -> IntArray:
@@ -91,7 +94,7 @@ class LatentMap:
 
     @cached_property
     def _codes(self) -> FloatArray:
-        return self._codes_of(self._rows)
+        return unit_vectors(self._codes_of(self._rows))
 
     @cached_property
     def _components(self) -> tuple[FloatArray, FloatArray]:

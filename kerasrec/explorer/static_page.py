@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Sequence
@@ -18,9 +19,23 @@ SCRIPTS = (
 )
 """The modules of the page, each after those that it imports."""
 
+CELL_HEIGHT = 900
+"""Pixels of the page in a notebook."""
 
-def saved_page(explorers: Sequence[Explorer], question: Question | None = None) -> str:
+
+class Page(str):
+    """The text of an HTML file. A notebook shows it as a page if it is the last expression of a cell."""
+
+    def _repr_html_(self) -> str:
+        # The sandbox keeps the scripts of the page from the notebook.
+        source = html.escape(self)
+        return f'<iframe srcdoc="{source}" sandbox="allow-scripts" width="100%" height="{CELL_HEIGHT}"></iframe>'
+
+
+def saved_page(explorers: Sequence[Explorer], question: Question | None = None) -> Page:
     """The page with all answers about one user, as the text of one HTML file.
+
+    In a notebook, `saved_page([Explorer(run)])` as the last line of a cell shows the page.
 
     Args:
         explorers: one, or two to compare.
@@ -46,7 +61,7 @@ def saved_page(explorers: Sequence[Explorer], question: Question | None = None) 
     page = _page_file("index.html")
     page = page.replace('<link rel="stylesheet" href="style.css">', f"<style>\n{_page_file('style.css')}</style>")
     script = f'<script type="application/json" id="saved">{data}</script>\n<script type="module">\n{_bundle()}</script>'
-    return page.replace('<script type="module" src="app.js"></script>', script)
+    return Page(page.replace('<script type="module" src="app.js"></script>', script))
 
 
 def to_json(answer: object) -> str:

@@ -1,5 +1,6 @@
 """A saved page contains its answers, its style and its scripts."""
 
+import html
 import json
 import re
 
@@ -20,6 +21,15 @@ def test_a_saved_page_loads_nothing(explorer_of):
     assert not re.search(r"^(import|export) ", page, re.MULTILINE)
     for script in SCRIPTS:
         assert f'"./{script}"' not in page
+
+
+def test_a_notebook_shows_a_saved_page(explorer_of):
+    page = saved_page([explorer_of("vae")])
+    frame = page._repr_html_()
+    assert (
+        html.unescape(re.fullmatch(r'<iframe srcdoc="([^"]*)" sandbox="allow-scripts" [^>]*></iframe>', frame)[1])
+        == page
+    )
 
 
 def test_the_modules_of_the_page_can_share_one_script():
