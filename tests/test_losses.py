@@ -37,6 +37,28 @@ def test_logistic_nll():
     np.testing.assert_allclose(losses.LogisticNLL(reduction="none")(LIKES, LOGITS), expected, rtol=1e-5)
 
 
+def test_focal_loss_and_its_gradient():
+    p = sigmoid(LOGITS.astype(np.float64))
+    entries = np.where(LIKES > 0, -0.3 * (1 - p) ** 1.5 * np.log(p), -0.7 * p**1.5 * np.log(1 - p))
+    loss = losses.FocalLoss(alpha=0.3, gamma=1.5, reduction="none")
+    np.testing.assert_allclose(loss(LIKES, LOGITS), entries.sum(-1), rtol=1e-5)
+    keras_loss = keras.losses.BinaryFocalCrossentropy(True, alpha=0.3, gamma=1.5, from_logits=True, reduction=None)
+    logits = tf.Variable(LOGITS)
+    gradients = []
+    for loss in (lambda f: losses.FocalLoss(alpha=0.3, gamma=1.5)(LIKES, f), lambda f: keras_loss(LIKES, f) * 11 / 6):
+        with tf.GradientTape() as tape:
+            value = loss(logits)
+        gradients.append(tape.gradient(value, logits))
+    np.testing.assert_allclose(*gradients, atol=1e-6)
+    assert np.isfinite(losses.FocalLoss()(LIKES, 300 * LOGITS))
+
+
+@pytest.mark.parametrize(("arguments", "name"), [({"alpha": 1.5}, "alpha"), ({"gamma": -1.0}, "gamma")])
+def test_invalid_arguments_of_the_focal_loss_raise(arguments, name):
+    with pytest.raises(ValueError, match=f"`{name}`: expected"):
+        losses.FocalLoss(**arguments)
+
+
 def test_gaussian_nll():
     expected = (np.where(LIKES > 0, 3.0, 1.0) / 2 * (LIKES - LOGITS) ** 2).sum(-1)
     loss = losses.GaussianNLL(observed_weight=3.0, reduction="none")

@@ -5,6 +5,7 @@ under any dtype policy.
 """
 
 from kerasrec.losses.elbo import NegativeELBO, gaussian_kl
+from kerasrec.losses.focal import FocalLoss
 from kerasrec.losses.likelihoods import LIKELIHOODS, GaussianNLL, LogisticNLL, MultinomialNLL
 from kerasrec.losses.pointwise import OBJECTIVES, PointwiseLoss
 from kerasrec.losses.ratings import MaskedMeanSquaredError
@@ -13,6 +14,7 @@ from kerasrec.losses.row_loss import RowLoss, RowMean
 __all__ = [
     "LIKELIHOODS",
     "OBJECTIVES",
+    "FocalLoss",
     "GaussianNLL",
     "LogisticNLL",
     "MaskedMeanSquaredError",

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.layers import BFloat16Dense, GaussianSampling, Logits, RowDense, xavier_dense
+from kerasrec.layers import GaussianSampling, Logits, RowDense, xavier_dense
 from kerasrec.losses import MultinomialNLL, RowMean
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.dense_stack import input_axes, output_axes, output_vectors
@@ -18,7 +18,7 @@ from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import VariationalRecommender
 from kerasrec.models.precision import product_dtype
 from kerasrec.models.search_space import Range
-from kerasrec.ops.gradients import duplicate
+from kerasrec.models.summed_dense import SummedDense
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, l2_normalize_rows
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
@@ -122,7 +122,9 @@ class RecVAE(VariationalRecommender):
 
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
         inner = {"dtype": self.dtype_policy, "product_dtype": product_dtype(self.product_dtype)}
-        self.stack = SummedDense(hidden_dim, depth, self.seed_for("hidden"), **inner, name="hidden")
+        self.stack = SummedDense(
+            hidden_dim, depth, self.seed_for("hidden"), first=RowDense, epsilon=0.1, **inner, name="hidden"
+        )
         self.mean, self.log_var = (
             xavier_dense(latent_dim, None, self.seed_for(name), name, **inner) for name in ("mean", "log_var")
         )
@@ -253,41 +255,3 @@ class RecVAE(VariationalRecommender):
 def log_normal(x: Tensor, mean: Tensor, log_var: Tensor) -> Tensor:
     """Log N(x; μ, σ²) = -½ (log 2π + log σ² + (x - μ)² / σ²), element by element."""
     return -0.5 * (math.log(2 * math.pi) + log_var + ops.square(x - mean) * ops.exp(-log_var))
-
-
-class SummedDense(keras.layers.Layer):
-    """The encoder's hidden layers, from rows to the last of them, `(batch, units)`."""
-
-    def __init__(self, units: int, depth: int, seed: int | None, product_dtype: str | None, **kwargs: Any) -> None:
-        super().__init__(autocast=False, **kwargs)
-        self.units = units
-        arguments = {"dtype": self.dtype_policy, "product_dtype": product_dtype}
-        self.dense = [
-            xavier_dense(
-                units,
-                None,
-                None if seed is None else seed + i,
-                f"dense_{i}",
-                layer=BFloat16Dense if i else RowDense,
-                **arguments,
-            )
-            for i in range(depth)
-        ]
-        self.norms = [
-            keras.layers.LayerNormalization(epsilon=0.1, dtype=self.dtype_policy, name=f"norm_{i}")
-            for i in range(depth)
-        ]
-
-    def build(self, input_shape: Any) -> None:
-        for dense, norm in zip(self.dense, self.norms, strict=True):
-            dense.build(input_shape)
-            input_shape = (None, self.units)
-            norm.build(input_shape)
-
-    def call(self, row: SparseRows | DenseRows, training: bool = False) -> Tensor:
-        hidden = self.norms[0](ops.silu(self.dense[0](row, training=training)))
-        hidden, earlier = duplicate(hidden)  # three uses: their gradients would be added in a random order
-        for dense, norm in zip(self.dense[1:], self.norms[1:], strict=True):
-            hidden = norm(ops.silu(dense(hidden, training=training) + earlier))
-            earlier = earlier + hidden
-        return hidden

@@ -25,6 +25,7 @@ from kerasrec.models.rec_vae import RecVAE as RecVAE
 from kerasrec.models.rlae import RLAE as RLAE
 from kerasrec.models.slim import SLIM as SLIM
 from kerasrec.models.svae import SVAE as SVAE
+from kerasrec.models.vasp import VASP as VASP
 
 ZOO: dict[str, type[Recommender]] = {
     model.__module__.rpartition(".")[2]: model

@@ -46,6 +46,7 @@ EXAMPLES = {
     ),
     "SampledLogits": Example({"units": N_ITEMS, "n_sampled": 4, "seed": 3}, (HIDDEN,), True),
     # losses
+    "FocalLoss": Example({"alpha": 0.4, "gamma": 1.5}, (LIKES, SCORES)),
     "GaussianNLL": Example({"observed_weight": 3.0}, (LIKES, SCORES)),
     "LogisticNLL": Example({}, (LIKES, SCORES)),
     "MaskedMeanSquaredError": Example({"per": "row", "missing": -1.0}, (np.nan_to_num(RATINGS, nan=-1.0), SCORES)),

@@ -64,6 +64,7 @@ CASES = {
         "svae",
         {"embedding_dim": 16, "gru_units": 12, "hidden_dims": (10,), "latent_dim": 6, "anneal_steps": 2000},
     ),
+    "vasp": ("vasp", {"hidden_dim": 16, "latent_dim": 6, "encoder_depth": 2, "decoder_depth": 2}),
 }
 FIRST_OF_MODEL = set({name: case for case, (name, _) in reversed(CASES.items())}.values())
 """The first case of each model. The tests of the others are marked `slow`."""

@@ -81,7 +81,8 @@ def test_weights_learned_on_jax_give_the_same_metrics_on_tensorflow(jax, case):
 @pytest.mark.parametrize("case", TRAINED)
 def test_two_replicas_learn_what_one_process_learns(replicas, case):
     assert replicas[case]["difference"] < 1e-5
-    assert replicas[case]["draws a code"] == ZOO[CASES[case][0]].variational
+    # VASP draws a code, but does not declare it, because its scores also depend on the row.
+    assert replicas[case]["draws a code"] == (ZOO[CASES[case][0]].variational or case == "vasp")
 
 
 @pytest.mark.slow

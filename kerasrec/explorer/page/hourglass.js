@@ -18,7 +18,7 @@ export function stagesOf({ layers, scores, observed }) {
   const input = { key: "input", title: "history", units: n, marks };
   if (layers.length) {
     const chain = layers.filter(({ name }) => name !== "log_var" && !name.startsWith("side_")); // others compute beside the chain
-    const hidden = chain.at(-1).units === n ? chain.slice(0, -1) : chain;
+    const hidden = chain.slice(0, chain.findLastIndex(({ units }) => units !== n) + 1); // without the output layers
     return [input, ...hidden.map((layer) => ({ key: layer.name, title: stageTitle(layer), units: layer.units, values: layer.values, layer })), output];
   }
   const weights = largestWeights();
