@@ -98,7 +98,8 @@ class Blend(Recommender):
         self.stores_histories = any(member.stores_histories for member in members)
         self.default_batch_size = min(member.default_batch_size for member in members)
         initial = np.asarray([1.0] * len(members) if shares is None else shares, np.float32)
-        if initial.shape != (len(members),) or initial.min() < 0 or not initial.sum() > 0:
+        is_valid = initial.shape == (len(members),) and np.isfinite(initial).all() and initial.min() >= 0
+        if not (is_valid and initial.sum() > 0):
             raise ValueError(
                 f"`shares`: expected {len(members)} non-negative numbers with a positive sum, got {shares}"
             )
@@ -298,10 +299,16 @@ def _check_members(members: Sequence[Recommender]) -> None:
     """Checks that models can be blended.
 
     Raises:
-        ValueError: `members` has fewer than two entries, a member predicts ratings, or two have different catalogues.
+        ValueError: `members` has fewer than two models, contains one of them twice (also inside another blend), a
+            member predicts ratings, or two have different catalogues.
     """
+    if not isinstance(members, (list, tuple)) or not all(isinstance(member, Recommender) for member in members):
+        raise ValueError(f"`members`: expected a list of fitted models, got {members!r}")
     if len(members) < 2:
         raise ValueError(f"`members`: expected at least two fitted models, got {len(members)}")
+    single = [id(model) for member in members for model in _single_models(member)]
+    if len(set(single)) < len(single):
+        raise ValueError("`members`: expected different models, got one of them twice, which no file can store")
     for member in members:
         member.check_fitted()
         if member.feedback != "likes":
@@ -330,3 +337,10 @@ def _check_has_targets(validation: Any) -> None:
             "`validation_data`: expected a held-out part with held-out items, on which the shares are chosen, for "
             "example `split.validation`"
         )
+
+
+def _single_models(model: Recommender) -> list[Recommender]:
+    """The model itself, or the members of a blend."""
+    return (
+        [part for member in model.members for part in _single_models(member)] if isinstance(model, Blend) else [model]
+    )

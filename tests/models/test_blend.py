@@ -109,6 +109,18 @@ def test_declarations_follow_from_the_members(blend):
         blend.item_vectors(table_for("ease"))
 
 
+def test_a_model_is_in_a_blend_once():
+    one, two = trained("ease"), trained("edlae")
+    for members in ([one, one], [Blend([one, two]), one]):
+        with pytest.raises(ValueError, match="`members`: expected different models, got one of them twice"):
+            Blend(members)
+    for members in (None, one, [one, 5]):
+        with pytest.raises(ValueError, match="`members`: expected a list of fitted models"):
+            Blend(members)
+    with pytest.raises(ValueError, match="`shares`: expected 2 non-negative numbers"):
+        Blend([one, two], shares=(float("inf"), 1))
+
+
 def test_members_that_cannot_be_blended_are_refused():
     ease = trained("ease")
     other = fitted("ease", table_for("ease").take_users(np.arange(40)).with_catalogue(table_for("ease").item_ids[:20]))
