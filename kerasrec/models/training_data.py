@@ -64,13 +64,18 @@ def check_held_out(data: Any, argument: str) -> None:
     """Raises an error for a table where a held-out part is needed.
 
     Raises:
-        TypeError: `data` is a table, a sparse matrix or a split.
+        TypeError: `data` is a table, a sparse matrix or a split, or a tuple of tables.
         ValueError: `data` has no rows.
     """
-    if isinstance(data, (Interactions, Split)) or sp.issparse(as_scipy(data)):
+    parts = data if isinstance(data, (tuple, list)) else [data]
+    table = next(
+        (part for part in parts if isinstance(part, (Interactions, Split)) or sp.issparse(as_scipy(part))), None
+    )
+    if table is not None:
+        kind = type(table).__name__ if table is data else f"{type(data).__name__} with {type(table).__name__}"
         raise TypeError(
             f"`{argument}`: expected a held-out part, for example `split.validation`, `split.test` or "
-            f"`HeldOut(inputs, targets)`, got {type(data).__name__}. Fix: split the table with a protocol"
+            f"`HeldOut(inputs, targets)`, got {kind}. Fix: split the table with a protocol"
         )
     if isinstance(data, HeldOut) and not data.inputs.n_users:
         raise ValueError(f"`{argument}`: expected at least one row, got a held-out part without users")
@@ -80,15 +85,21 @@ def check_arrays(x: Any, n_columns: int) -> None:
     """Refuses dense rows, or a batch of padded ids, that do not belong to a catalogue. Streams are not checked.
 
     Raises:
-        TypeError: `x` is None or a string.
+        TypeError: `x` is None, a string or several tables, or the ids of a batch are no array.
         ValueError: dense rows have another width or NaN, or a batch has no ids or columns outside of the catalogue.
     """
+    if isinstance(x, (tuple, list)) and any(isinstance(part, Interactions) for part in x):
+        raise TypeError(
+            "`x`: expected one table, got several. Fix: call `fit` for each, or `validation_data=HeldOut(…)`"
+        )
     if x is None or isinstance(x, (str, bytes)):
         raise TypeError(f"`x`: expected Interactions, a matrix or batches, got {x!r}. Fix: `kerasrec.read(file)`")
     if isinstance(x, Mapping):
         if "ids" not in x:
             raise ValueError(f"`x`: expected a batch with `ids`, got {', '.join(map(str, x)) or 'an empty one'}")
         ids = x["ids"]
+        if isinstance(ids, (list, tuple)):
+            raise TypeError(f"`x`: expected an array of `ids`, got a {type(ids).__name__}. Fix: `numpy.array(ids)`")
         if isinstance(ids, np.ndarray) and ids.max(initial=-1) >= n_columns:
             raise ValueError(f"`x`: expected columns below {n_columns}, the size of the catalogue, got {ids.max()}")
     if isinstance(x, np.ndarray):

@@ -72,7 +72,7 @@ def test_fit_refuses_ragged_tensors(model):
 
 def test_validation_and_evaluation_need_a_held_out_part(model, table):
     split = OwnItems().split(table)
-    for data in (table, split, table.matrix):
+    for data in (table, split, table.matrix, (table, table)):
         message = f"expected a held-out part, .*, got {type(data).__name__}"
         with pytest.raises(TypeError, match=f"`validation_data`: {message}"):
             model.fit(table, validation_data=data, verbose=0)
@@ -202,6 +202,8 @@ def test_a_table_without_users(model, table):
         (DENSE[0], ValueError, r"expected rows with 3 columns, got an array of shape \(3,\)"),
         (DENSE * np.nan, ValueError, "`x`: expected 0 where nothing was observed, got NaN"),
         ({"id": DENSE}, ValueError, "`x`: expected a batch with `ids`, got id"),
+        ({"ids": [[1, 2]]}, TypeError, "`x`: expected an array of `ids`, got a list"),
+        ((blocks(), blocks()), TypeError, "`x`: expected one table, got several"),
         ({"ids": np.array([[1, 3]])}, ValueError, "`x`: expected columns below 3, the size of the catalogue, got 3"),
         ([], ValueError, "`x`: expected at least one batch, got none"),
     ],
