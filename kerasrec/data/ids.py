@@ -6,6 +6,7 @@ A vocabulary is an ascending array of distinct ids, int64 or str. The ids -1 and
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -163,6 +164,8 @@ def as_id_column(ids: Any, name: str) -> Any:
     if not isinstance(ids, (pa.Array, pa.ChunkedArray)):
         # numpy would convert NaN in a list of strings to the string "nan".
         array = ids if isinstance(ids, (list, tuple)) else np.asarray(ids)
+        if len(array) and isinstance(array[0], UUID):  # pyarrow reads UUIDs since version 24
+            array = [str(i) if isinstance(i, UUID) else i for i in array]
         try:
             column = pa.array(array if len(array) else np.array([], np.int64), from_pandas=True)
         except pa.ArrowException:

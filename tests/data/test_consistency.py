@@ -14,6 +14,8 @@ from pyarrow import parquet
 
 from kerasrec.data import DataError, Interactions, read
 
+PYARROW = int(pa.__version__.split(".")[0])
+
 KOLKATA = pd.Series(pd.to_datetime(["2024-01-01", "2024-06-01", "1969-12-31"]).tz_localize("Asia/Kolkata"))
 TABLES = {
     "blanks": {"user": [" a", "b ", "a"], "item": ["x ", "\ty", " x z"]},
@@ -62,6 +64,8 @@ def test_string_types_of_arrow(tmp_path, convert):
     users = convert(["b", "a", "b"])
     assert Interactions.from_arrays(users, [1, 2, 2]) == expected
     assert Interactions.from_frame(pa.table({"user": users, "item": [1, 2, 2]})) == expected
+    if "view" in str(users.type) and PYARROW < 21:
+        return  # it cannot write views
     parquet.write_table(pa.table({"user": users, "item": [1, 2, 2]}), tmp_path / "x.parquet")
     assert read(tmp_path / "x.parquet") == expected
 
@@ -71,8 +75,9 @@ def test_uuid_objects_are_their_text(tmp_path):
     expected = Interactions.from_arrays([str(i) for i in ids], [1, 2, 3])
     assert Interactions.from_arrays(ids, [1, 2, 3]) == expected
     assert Interactions.from_frame(pd.DataFrame({"user": ids, "item": [1, 2, 3]})) == expected
-    parquet.write_table(pa.table({"user": pa.array(ids), "item": [1, 2, 3]}), tmp_path / "x.parquet")
-    assert read(tmp_path / "x.parquet") == expected
+    if PYARROW >= 24:  # older releases do not infer the type
+        parquet.write_table(pa.table({"user": pa.array(ids), "item": [1, 2, 3]}), tmp_path / "x.parquet")
+        assert read(tmp_path / "x.parquet") == expected
     items = Interactions.from_arrays([1, 2, 3], ids)
     assert Interactions.from_histories([[ids[0]]], items) == Interactions.from_histories([[str(ids[0])]], items)
 

@@ -355,7 +355,7 @@ LAYOUTS = [
     Layout("Feather", frame("a.feather", {"user": USERS, "item": CODES, "rating": STARS, "time": SECONDS}),
            roles("user", "item", "rating", "time"), STAR),
     Layout("Parquet dictionaries", frame("a.parquet", {
-        "user": pa.array(USERS).dictionary_encode(), "item": pa.array(CODES, pa.string_view()), "rating": STARS,
+        "user": pa.array(USERS).dictionary_encode(), "item": pa.array(CODES).dictionary_encode(), "rating": STARS,
         "time": pd.to_datetime(SECONDS, unit="s"),
     }), roles("user", "item", "rating", "time"), STAR),
 ]  # fmt: skip
