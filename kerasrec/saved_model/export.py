@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -184,7 +186,8 @@ def _write_model(
     vocabularies = folder / "vocabularies"
     vocabularies.mkdir()
     signatures = signatures_of(model, weights, item_ids, train, vectors, top_k, vocabularies, diversify)
-    tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
+    with _without_info_of_tensorflow():
+        tf.saved_model.save(signatures.as_module(), folder, signatures.concrete_functions())
     shutil.rmtree(vocabularies)  # TensorFlow has copied them to `assets`
     (folder / "assets.extra").mkdir()
     write_warmup(folder / "assets.extra" / "tf_serving_warmup_requests", signatures.example_requests(name))
@@ -223,6 +226,18 @@ def signatures_of(
     if train is not None and train.item_titles is not None:
         titles = ItemTitles(train.item_titles, vocabularies / "item_titles.txt")
     return Signatures(model, weights, catalogue, users, popularity, vectors, top_k, diversify, profiles, titles)
+
+
+@contextmanager
+def _without_info_of_tensorflow() -> Iterator[None]:
+    """Hides "Assets written to …" in notebooks, because the folder that it names is renamed afterwards."""
+    log = tf.get_logger()
+    level = log.level
+    log.setLevel(max(level, logging.WARNING))
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def write_warmup(file: Path, requests: Iterable[PredictRequest]) -> None:
