@@ -26,27 +26,69 @@ import griffe
 ROOT = Path(__file__).parent
 GITHUB = "https://github.com/"
 PLACEHOLDER = "OWNER/REPO"
-ADDRESSED = ("setup.cfg", "README.md", "CITATION.cff", "docs/quickstart.md", "colab/*.py", "colab/*.ipynb")
+ADDRESSED = (
+    "setup.cfg",
+    "mkdocs.yml",
+    "README.md",
+    "CITATION.cff",
+    "docs/index.md",
+    "docs/quickstart.md",
+    "docs/howto/every-night.md",
+    "colab/*.py",
+    "colab/*.ipynb",
+)
 """Files that contain the repository's address."""
 
 
 class Sections(griffe.Extension):
-    """Renames the docstring section `Example:` to `Examples:`, the name that griffe recognises."""
+    """Adapts docstrings to the site.
+
+    Renames the section `Example:` to `Examples:`, the name that griffe recognises, and links each function and class to
+    its source.
+    """
 
     def on_instance(self, *, obj: griffe.Object, **_: Any) -> None:
         """Called by griffe for each module, class and function."""
-        if obj.docstring is not None:
-            obj.docstring.value = re.sub(r"(?m)^Example:$", "Examples:", obj.docstring.value)
+        if obj.docstring is None:
+            return
+        obj.docstring.value = re.sub(r"(?m)^Example:$", "Examples:", obj.docstring.value)
+        is_top_level = obj.parent is not None and obj.parent.is_module
+        if is_top_level and (obj.is_class or obj.is_function):
+            obj.docstring.value += f"\n\n[Source]({source_address(obj)})"
+
+
+def source_address(obj: griffe.Object) -> str:
+    """The address of the lines of a class or function in the repository."""
+    lines = f"L{obj.lineno}-L{obj.endlineno}"
+    return f"{GITHUB}{repository()}/blob/main/{obj.relative_package_filepath.as_posix()}#{lines}"
+
+
+def with_site_links(page: str) -> str:
+    """A page of docs/ with the links to zoo/ that the site needs.
+
+    In the repository, zoo/ is beside docs/, so that the links work on GitHub too. On the site it is below.
+
+    Example:
+        >>> with_site_links("[results](../zoo/README.md), [blend](../../zoo/blend.md#tables)")
+        '[results](zoo/index.md), [blend](../zoo/blend.md#tables)'
+    """
+    page = re.sub(r"\]\(\.\./((?:\.\./)*zoo/[\w-]+\.md)", r"](\1", page)
+    return re.sub(r"\]\(((?:\.\./)*zoo/)README\.md", r"](\1index.md", page)
 
 
 def build_site() -> int:
-    """Copies the pages of zoo/ into docs/zoo/ and builds the site.
+    """Copies docs/ and the pages of zoo/ into build/docs/ and builds the site from there.
 
     Returns:
         The exit code of Zensical.
     """
-    zoo, pages = ROOT / "zoo", ROOT / "docs" / "zoo"
-    shutil.copytree(zoo / "pictures", pages / "pictures", dirs_exist_ok=True)
+    docs = ROOT / "build" / "docs"
+    shutil.rmtree(docs, ignore_errors=True)
+    shutil.copytree(ROOT / "docs", docs)
+    for path in docs.rglob("*.md"):
+        path.write_text(with_site_links(path.read_text(encoding="utf-8")), encoding="utf-8")
+    zoo, pages = ROOT / "zoo", docs / "zoo"
+    shutil.copytree(zoo / "pictures", pages / "pictures")
     for path in zoo.glob("*.md"):
         # The site has no pages for the recipes, so links to scripts become plain paths.
         page = re.sub(r"\[[^\]]*\]\(([^)]*\.py)\)", r"`zoo/\1`", path.read_text(encoding="utf-8"))

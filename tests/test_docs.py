@@ -36,7 +36,7 @@ def site(tmp_path_factory):
     copy = tmp_path_factory.mktemp("docs")
     for name in ("docs", "kerasrec", "zoo"):
         shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("mkdocs.yml", "site_pages.py"):
+    for name in ("mkdocs.yml", "setup.cfg", "site_pages.py"):
         shutil.copy(ROOT / name, copy)
     process = subprocess.run([sys.executable, "site_pages.py"], cwd=copy, capture_output=True, text=True)
     log = process.stdout + process.stderr
@@ -62,6 +62,16 @@ def test_links_point_to_existing_pages_and_anchors(site):
             assert not anchor or anchor in anchors[target], f"{path}: {link}"
             n_links += 1
     assert n_links > 100
+
+
+def test_reference_links_to_the_source(site):
+    links = re.findall(
+        r'href="https://github\.com/[\w.-]+/[\w.-]+/blob/main/([^"#]+)#L(\d+)-L(\d+)"', site[Path("api/data.html")]
+    )
+    assert len(links) > 10
+    for file, first, last in links:
+        lines = (ROOT / file).read_text().splitlines()[int(first) - 1 : int(last)]
+        assert re.match(r"@|class |def ", lines[0]), file
 
 
 def resolve(path):
@@ -140,15 +150,12 @@ def test_readme_example_runs(tmp_path):
 
 
 def test_links_of_the_repository_pages_exist():
-    for page in (
-        ROOT / "README.md",
-        ROOT / "CONTRIBUTING.md",
-        ROOT / "zoo" / "README.md",
-        ROOT / "export" / "README.md",
-    ):
-        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()):
+    for name in (*REPOSITORY_PAGES, *(Path("docs", page) for page in PAGES)):
+        page = ROOT / name
+        text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
             if not link.startswith("http"):
-                assert (page.parent / link).exists(), f"{page.name}: {link}"
+                assert (page.parent / link).exists(), f"{name}: {link}"
 
 
 def documented_commands():
@@ -196,7 +203,7 @@ def test_all_files_contain_the_same_repository_address():
 def test_release_check_fails_until_the_repository_is_set(tmp_path):
     shutil.copytree(ROOT / "colab", tmp_path / "colab")
     (tmp_path / "docs").mkdir()
-    for name in ("setup.cfg", "README.md", "CITATION.cff", "docs/quickstart.md"):
+    for name in ("setup.cfg", "mkdocs.yml", "README.md", "CITATION.cff", "docs/quickstart.md"):
         shutil.copy(ROOT / name, tmp_path / name)
     site_pages.set_repository(site_pages.PLACEHOLDER, tmp_path)
     problems = site_pages.release_problems(tmp_path)

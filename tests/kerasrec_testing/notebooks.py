@@ -1,0 +1,101 @@
+"""Running the notebooks, and the outputs that they are stored with."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+COLAB = Path(__file__).parents[2] / "colab"
+SCRIPTS = sorted(COLAB.glob("*.py"))
+PROGRESS = re.compile(r"%\||\d(?:it|s|model|epoch)/|\?(?:it|model|epoch)/")
+LOGGED = re.compile(r"interactions are likes")  # by kerasrec, for its users
+WITHOUT_WIDGETS = re.compile(r"TqdmWarning: IProgress not found|as notebook_tqdm$")  # Colab has ipywidgets
+NUMBER = re.compile(r"[-+]?(?:\d[\d,]*)?\.?\d+(?:e[-+]?\d+)?")
+
+
+def tags_of(cell):
+    return cell.metadata.get("tags", [])
+
+
+def executed(script, folder, tags_to_skip=("install",)):
+    """The notebook of a script, executed in a folder.
+
+    Args:
+        script: path of the script.
+        folder: where the notebook writes its files.
+        tags_to_skip: cells with one of these tags are not run.
+    """
+    notebook = jupytext.read(script)
+    for cell in notebook.cells:
+        if set(tags_of(cell)) & set(tags_to_skip):
+            cell.metadata["tags"] = [*tags_of(cell), "skipped"]
+    client = NotebookClient(
+        notebook,
+        timeout=600,
+        kernel_name="python3",
+        skip_cells_with_tag="skipped",
+        resources={"metadata": {"path": str(folder)}},
+    )
+    asyncio.run(client.async_execute())
+    for cell in notebook.cells:
+        if "skipped" in tags_of(cell):
+            cell.metadata["tags"] = tags_of(cell)[:-1]
+    return notebook
+
+
+def noise(notebook):
+    """The lines on standard error, without progress bars, the logs of kerasrec and the advice to install widgets."""
+    cells = [cell for cell in notebook.cells if "network" not in tags_of(cell)]  # downloads have bars of other forms
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    errors = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    lines = [line for line in re.split(r"[\r\n]+", errors) if line.strip()]
+    return [line for line in lines if not any(known.search(line) for known in (PROGRESS, LOGGED, WITHOUT_WIDGETS))]
+
+
+def lasting_outputs(cell):
+    """The outputs of a cell without progress bars, one for each stream."""
+    outputs = []
+    for output in cell.get("outputs", []):
+        is_widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+        if output.get("name") == "stderr" or is_widget:
+            continue
+        if outputs and output.output_type == outputs[-1].output_type == "stream":
+            outputs[-1].text += output.text
+        else:
+            outputs.append(output)
+    return outputs
+
+
+def outline(cell):
+    """What the outputs of a cell have in common on all machines: their kinds, and their texts without the numbers."""
+    parts = []
+    for output in lasting_outputs(cell):
+        data = output.get("data", {"text/plain": output.get("text", "")})
+        text = "" if "image/png" in data else NUMBER.sub("#", data["text/plain"])
+        lines = [" ".join(line.split()) for line in text.splitlines()]
+        parts.append((output.output_type, sorted(data), len(lines) if "varies" in tags_of(cell) else lines))
+    return parts
+
+
+def store(notebook, script, keep_tags=()):
+    """Writes a notebook with its outputs beside its script. Cells with one of `keep_tags` keep their stored outputs."""
+    path = script.with_suffix(".ipynb")
+    stored = nbformat.read(path, as_version=4).cells if path.exists() else []
+    kept = {cell.source: cell.outputs for cell in stored if cell.cell_type == "code"}
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        if cell.cell_type == "code":
+            cell.metadata = {name: value for name, value in cell.metadata.items() if name != "execution"}
+            cell.execution_count = None
+            cell.outputs = kept.get(cell.source, []) if set(tags_of(cell)) & set(keep_tags) else lasting_outputs(cell)
+            for output in cell.outputs:
+                if "execution_count" in output:
+                    output.execution_count = None
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, path)
