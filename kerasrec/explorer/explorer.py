@@ -1,4 +1,4 @@
-"""Answers to the page's questions about one run. Lists, scores and reasons come from the exported graph."""
+"""Answers to the page's questions about one run. Lists, scores and reasons come from the graph of an export."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The most similar items of an item, from the exported graph."""
+"""The most similar items of an item, from the graph that an export contains."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ async function showList() {
     : "Below each item are the history items that raise its score most, with the change of the score when each is left out"
       + (why.left_out < state.question.history.length ? `. Only the last ${why.left_out} items were left out.` : ".");
   return [
-    el("p", {}, `The answer of the exported graph, which is also what a server returns. ${method}`),
+    el("p", {}, `The answer of the graph that an export contains, which is also what a server returns. ${method}`),
     table("Best first", ["#rank", "Title and reasons", "#score"], list.map((item, i) => [String(i + 1), withReasons(item, why), number(item.score)])),
     list.some((item) => item.held_out) ? el("p", { class: "soft" }, el("span", { class: "hit" }, "✓ held out"), " marks items that this test user chose and that the model has not seen.") : null,
   ];
