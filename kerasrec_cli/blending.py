@@ -7,7 +7,7 @@ from typing import cast
 
 import click
 
-from kerasrec_cli.runtime import Command
+from kerasrec_cli.runtime import Command, shell
 
 RUN_FOLDER = click.Path(path_type=Path)
 
@@ -46,4 +46,4 @@ def blend(folders: tuple[Path, ...], out: Path) -> None:
         f"blend minus {names[best]}, the best on validation: {comparison.difference:+.4f} ± "
         f"{comparison.standard_error:.4f} (p = {comparison.p_value:.2g})"
     )
-    click.echo(f"\nstored in {out}; next step: kerasrec export {out} --to served")
+    click.echo(f"\nstored in {out}; next step: kerasrec export {shell(out)} --to served")

@@ -15,7 +15,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import read_options
 from kerasrec_cli.run_options import RUN_FOLDER, run_config, split_options
-from kerasrec_cli.runtime import INTERRUPTED, Command, keyboard_interrupts
+from kerasrec_cli.runtime import INTERRUPTED, Command, keyboard_interrupts, shell
 
 if TYPE_CHECKING:
     from kerasrec.runs import Leaderboard
@@ -147,5 +147,5 @@ def _print_result(board: Leaderboard) -> None:
     )
     if len(board.ranking()) > 1:
         first, second = (board.folder / entry.model for entry in board.ranking()[:2])
-        click.echo(f"compare:   kerasrec compare {first} {second}")
+        click.echo(f"compare:   kerasrec compare {shell(first)} {shell(second)}")
     click.echo(f"next step: {board.refit_command()}")

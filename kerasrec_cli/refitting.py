@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from kerasrec_cli.run_options import TRACK_OPTION
-from kerasrec_cli.runtime import Command, resumable
+from kerasrec_cli.runtime import Command, resumable, shell
 
 
 @click.command(cls=Command)
@@ -61,4 +61,4 @@ def refit(
         f"{metrics['model']} trained on all rows of {metrics['data']}: {epochs}, {metrics['seconds']:.1f} s; "
         f"chosen by {metrics['refit']['folder']}"
     )
-    click.echo(f"stored in {out}; next step: kerasrec export {out} --to served")
+    click.echo(f"stored in {out}; next step: kerasrec export {shell(out)} --to served")

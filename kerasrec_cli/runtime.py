@@ -10,6 +10,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import signal
 import sys
 import warnings
@@ -202,6 +203,11 @@ def exit_on_signals() -> None:
     """Makes SIGINT (Ctrl-C) and SIGTERM end a server with exit code 0, because both are the usual way to stop it."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
+
+
+def shell(path: Path) -> str:
+    """A path in a command that a message suggests: quoted if it contains a blank, for example."""
+    return shlex.quote(str(path))
 
 
 def check_file(option: str, file: Path) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from kerasrec_cli.runtime import Command, exit_on_signals
+from kerasrec_cli.runtime import Command, exit_on_signals, shell
 
 DEFAULT_NAME = "default"
 """Name of a served model if no other is given, as in TF Serving."""
@@ -72,7 +72,7 @@ def export(
     if not opened.was_refitted:
         click.echo(
             f"note: the model has not seen the validation and test rows of {run}. "
-            f"Fix: kerasrec refit {run} --out final, and export final",
+            f"Fix: kerasrec refit {shell(run)} --out final, and export final",
             err=True,
         )
     weights = "bfloat16" if bfloat16 else "float32"
@@ -247,7 +247,7 @@ def serve(
         if not (path / "metrics.json").exists():
             raise
         raise ValueError(
-            f"expected an exported model, got the run {path}. Fix: kerasrec export {path} --to served"
+            f"expected an exported model, got the run {path}. Fix: kerasrec export {shell(path)} --to served"
         ) from error
     gc.freeze()  # a collection that includes TensorFlow's modules blocks all requests for 0.3 s
     exit_on_signals()  # SystemExit leaves the block below, which finishes the open requests

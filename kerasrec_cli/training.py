@@ -12,7 +12,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import as_text, keyword_arguments, read_options
 from kerasrec_cli.run_options import DATA_OPTION, RUN_FOLDER, TRACK_OPTION, model_options, run_config, split_options
-from kerasrec_cli.runtime import Command, resumable
+from kerasrec_cli.runtime import Command, resumable, shell
 
 if TYPE_CHECKING:
     from kerasrec.runs import Run
@@ -61,7 +61,7 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
     _draw_pictures(run)
     for tracker in trackers:
         tracker.finish(run, sorted((out / "pictures").glob("*.png")))
-    click.echo(f"\nstored in {out}; next step: kerasrec refit {out} --out final")
+    click.echo(f"\nstored in {out}; next step: kerasrec refit {shell(out)} --out final")
 
 
 def print_metrics(run: Run) -> None:

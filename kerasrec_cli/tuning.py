@@ -11,7 +11,7 @@ import click
 from kerasrec_cli.data import read_and_report
 from kerasrec_cli.options import read_options
 from kerasrec_cli.run_options import DATA_OPTION, RUN_FOLDER, model_options, run_config, split_options
-from kerasrec_cli.runtime import Command, resumable
+from kerasrec_cli.runtime import Command, resumable, shell
 from kerasrec_cli.training import print_metrics
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def tune(
         )
     print_metrics(run)
     _draw_trials(run)
-    click.echo(f"\nstored in {out}; next step: kerasrec refit {out} --out final")
+    click.echo(f"\nstored in {out}; next step: kerasrec refit {shell(out)} --out final")
 
 
 def _draw_trials(run: Run) -> None:

@@ -156,7 +156,7 @@ def test_what_is_no_metric_is_refused(metric):
         metrics.get(metric)
 
 
-@pytest.mark.parametrize("name", ["ndcg", "ndcg_", "ndcg_x", "recall_20_50", "loss", ""])
+@pytest.mark.parametrize("name", ["ndcg", "ndcg_", "ndcg_x", "ndcg_0", "ndcg_²", "recall_20_50", "loss", ""])
 def test_unknown_names_are_refused(name):
     with pytest.raises(ValueError, match=f"`metrics`: expected rmse, mae, or one of .*, got {name!r}"):
         metrics.get(name)

@@ -43,7 +43,7 @@ def get(metric: Any) -> Any:
     if metric in RATINGS:
         return RATINGS[metric]()
     prefix, _, k = metric.rpartition("_")
-    if prefix in RANKING and k.isdigit():
+    if prefix in RANKING and k.isdecimal() and int(k) > 0:
         return RANKING[prefix](int(k))
     names = ", ".join(RANKING)
     raise ValueError(

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from kerasrec.models import Blend
+from kerasrec.runs.comparison import run_names
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import save_run
 
@@ -25,7 +26,8 @@ def blend(runs: Sequence[Run], folder: str | os.PathLike[str], verbose: int = 0)
 
     Raises:
         FileExistsError: `folder` is not empty.
-        ValueError: `runs` has fewer than two entries, they have different splits, or a model predicts ratings.
+        ValueError: `runs` has fewer than two entries or one of them twice, they have different splits, or a model
+            predicts ratings.
 
     Example:
         >>> import tempfile
@@ -41,6 +43,7 @@ def blend(runs: Sequence[Run], folder: str | os.PathLike[str], verbose: int = 0)
     """
     if len(runs) < 2:
         raise ValueError(f"expected two or more runs, got {len(runs)}")
+    run_names(runs)  # refuses a run that is given twice
     split = runs[0].split()
     for run in runs[1:]:
         other = run.split()

@@ -82,7 +82,8 @@ def run_names(runs: Sequence[Run]) -> list[str]:
         ValueError: two runs have the same folder.
     """
     paths = [str(run.folder) for run in runs]
-    repeated = {path for path in paths if paths.count(path) > 1}
+    folders = [run.folder.resolve() for run in runs]
+    repeated = {path for path, folder in zip(paths, folders, strict=True) if folders.count(folder) > 1}
     if repeated:
         raise ValueError(f"expected different runs, got {repeated.pop()} twice. Fix: give each run once")
     names = [run.folder.name for run in runs]

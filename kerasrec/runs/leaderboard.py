@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -86,7 +87,9 @@ class Leaderboard:
 
     def refit_command(self) -> str | None:
         """The command that trains the winner on all rows; None if no model is finished."""
-        return None if self.winner is None else f"kerasrec refit {self.folder / self.winner.model} --out final"
+        if self.winner is None:
+            return None
+        return f"kerasrec refit {shlex.quote(str(self.folder / self.winner.model))} --out final"
 
     def rows(self) -> list[list[str]]:
         """The cells of the table, as text: rank, model, result, seconds, note."""

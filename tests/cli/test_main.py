@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 
 import kerasrec_cli
+from kerasrec_cli.runtime import shell
 
 NAMES = list(kerasrec_cli.COMMANDS)
 
@@ -108,6 +110,10 @@ def test_a_full_disk_is_one_line_with_the_fix(monkeypatch):
 
     monkeypatch.setattr("kerasrec.read", fail)
     assert error_of("data", "describe", "generated").startswith("Error: No space left on device. Fix: free space")
+
+
+def test_paths_in_suggested_commands_are_quoted():
+    assert (shell(Path("my runs/é")), shell(Path("run"))) == ("'my runs/é'", "run")
 
 
 def test_debug_shows_the_traceback(monkeypatch):

@@ -55,4 +55,6 @@ def test_runs_that_cannot_be_blended_are_refused(folder, tmp_path):
     message = error_of("blend", folder / "ease", folder / "other", "--out", tmp_path / "x")
     assert "has another split than" in message and "split seed" in message
     assert "expected two or more runs, got 1" in error_of("blend", folder / "ease", "--out", tmp_path / "x")
+    twice = [folder / "ease", folder / "other" / ".." / "ease"]
+    assert "expected different runs, got" in error_of("blend", *twice, "--out", tmp_path / "x")
     assert not (tmp_path / "x").exists()

@@ -53,7 +53,7 @@ def titles_of(items: NamedTable, item_name: str, title: str | None) -> dict[str,
     key = items.position([item_name], [*USUAL_NAMES["item"].split(), "id"])
     position = items.position([title] if title else [], () if title else USUAL_NAMES["title"].split())
     if key is None or position is None:
-        missing = "a column of item ids" if key is None else f"a column {title or 'of titles'!r}"
+        missing = "a column of item ids" if key is None else f"a column {title!r}" if title else "a column of titles"
         raise DataError(
             f"{items.file}: expected {missing}, got the columns {', '.join(items.header)}. Fix: "
             + (
