@@ -11,6 +11,7 @@ from kerasrec import (
 )
 from kerasrec.data import (
     PROTOCOLS as PROTOCOLS,
+    ColdItems as ColdItems,
     DataError as DataError,
     GlobalTime as GlobalTime,
     HeldOut as HeldOut,

@@ -76,7 +76,9 @@ MODEL_OPTIONS = (
         metavar="NAME=VALUE",
         help="An option of the model, such as reg=500. Repeatable.",
     ),
-    click.option("--item-features", metavar="FILE", help="Table with features of items, for cfn."),
+    click.option(
+        "--item-features", metavar="FILE", help="Table with features of items, for feature_ease, feature_vae and cfn."
+    ),
     click.option(
         "--user-features", metavar="FILE", help="Table with features of users, for cfn with --set rows=users."
     ),

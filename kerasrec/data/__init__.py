@@ -7,6 +7,7 @@ from kerasrec.data.item_profiles import item_profiles
 from kerasrec.data.packed_folder import pack
 from kerasrec.data.protocols import (
     PROTOCOLS,
+    ColdItems,
     GlobalTime,
     HeldOutUsers,
     LeaveOneOut,
@@ -20,6 +21,7 @@ from kerasrec.data.splits import HeldOut, Split
 
 __all__ = [
     "PROTOCOLS",
+    "ColdItems",
     "DataError",
     "GlobalTime",
     "HeldOut",

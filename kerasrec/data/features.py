@@ -46,12 +46,7 @@ def table_features(
         DataError: A column does not exist, or no id has features.
     """
     table = open_table(file)
-    key = table.position([id_name], [*USUAL_NAMES[of.removesuffix("s")].split(), "id"])
-    if key is None:
-        raise DataError(
-            f"{file}: expected a column of ids of {of}, got the columns {', '.join(table.header)}. Fix: rename the "
-            f"column of ids to '{of.removesuffix('s')}_id'"
-        )
+    key = _id_position(table, of, id_name)
     positions = [position for position in range(len(table.header)) if position != key]
     if columns is not None:
         positions = [_position(table, name) for name in columns]
@@ -80,6 +75,27 @@ def table_features(
         f"; too many distinct values: {', '.join(skipped)}" if skipped else "",
     )  # fmt: skip
     return np.concatenate(blocks, axis=1), names
+
+
+def ids_of_features(file: SourceFile, of: str, id_name: str = "") -> list[str]:
+    """The ids in a table of features, as text; the arguments are those of `table_features`.
+
+    Raises:
+        DataError: The table has no column of ids.
+    """
+    table = open_table(file)
+    (ids,) = table.columns([_id_position(table, of, id_name)])
+    return [text for i in ids.to_pylist() if i is not None and (text := str(i).strip())]
+
+
+def _id_position(table: NamedTable, of: str, id_name: str) -> int:
+    key = table.position([id_name], [*USUAL_NAMES[of.removesuffix("s")].split(), "id"])
+    if key is None:
+        raise DataError(
+            f"{table.file}: expected a column of ids of {of}, got the columns {', '.join(table.header)}. Fix: rename "
+            f"the column of ids to '{of.removesuffix('s')}_id'"
+        )
+    return key
 
 
 def _position(table: NamedTable, name: str) -> int:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from kerasrec.data.errors import DataError
-from kerasrec.data.features import table_features
+from kerasrec.data.features import ids_of_features, table_features
+from kerasrec.data.ids import has_strings
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.source import SourceFile, find_path
 from kerasrec.types import Array, FloatArray
@@ -43,6 +44,44 @@ def multi_hot(ids: Array, tokens: Mapping[Any, Sequence[str]]) -> tuple[FloatArr
     for row, i in enumerate(ids.tolist()):
         features[row, [columns[token] for token in tokens.get(i, ())]] = 1.0
     return features, names
+
+
+def catalogue_with_features(data: str | Path, table: Interactions) -> Array:
+    r"""The item ids of a table and those that only its features have: new items, without any interaction.
+
+    Args:
+        data: the features of items, as for `side_information`.
+        table: the table.
+
+    Returns:
+        Ids of the type of `table.item_ids`, ascending: an argument of `Interactions.with_catalogue`.
+
+    Raises:
+        DataError: The file does not exist, or an id has another type than those of the table.
+
+    Example:
+        >>> import pathlib, tempfile
+        >>> from kerasrec import Interactions
+        >>> from kerasrec.data.side import catalogue_with_features
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "items.csv"
+        >>> _ = path.write_text("item,genres\n7,Drama|War\n8,Comedy\n")
+        >>> catalogue_with_features(path, Interactions.from_arrays([1, 1, 2], [7, 9, 9])).tolist()
+        [7, 8, 9]
+    """
+    path = find_path(data)
+    if path is not None and path.is_file():
+        ids = ids_of_features(SourceFile(path), "items", table.column_names.get("item", ""))
+    else:
+        ids = [str(i) for i in _tokens(data, "items")]
+    if not has_strings(table.item_ids):
+        try:
+            return np.union1d(table.item_ids, np.array([int(i) for i in ids], np.int64))
+        except ValueError:
+            raise DataError(
+                f"{data}: expected integers as ids of items, as in the interactions, got other ids. "
+                "Fix: check that both files have the same ids"
+            ) from None
+    return np.union1d(table.item_ids, np.array(ids))
 
 
 def side_information(
@@ -80,11 +119,17 @@ def side_information(
     """
     if of not in _FILES:
         raise ValueError(f"expected `of` to be 'items' or 'users', got {of!r}. Fix: pass one of them")
-    folder = find_path(data)
+    path = find_path(data)
     ids = table.item_ids if of == "items" else table.user_ids
-    if folder is not None and folder.is_file():
+    if path is not None and path.is_file():
         id_name = table.column_names.get(of.removesuffix("s"), "")
-        return table_features(SourceFile(folder), ids, of, id_name, columns)
+        return table_features(SourceFile(path), ids, of, id_name, columns)
+    return multi_hot(ids, _tokens(data, of))
+
+
+def _tokens(data: str | Path, of: str) -> dict[Any, list[str]]:
+    """The features in the folder of MovieLens 1M: id → its tokens."""
+    folder = find_path(data)
     file = None if folder is None else folder / _FILES[of]
     if file is None or not file.is_file():
         raise DataError(
@@ -102,4 +147,4 @@ def side_information(
         tokens[int(fields[0])] = (
             fields[2].split("|") if of == "items" else [f"{name} {value}" for name, value in user_features]
         )
-    return multi_hot(ids, tokens)
+    return tokens

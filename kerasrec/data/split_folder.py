@@ -63,7 +63,9 @@ def save_split(split: Split, folder: str | Path) -> None:
         parts |= {f"{name}.inputs": inputs, f"{name}.targets": targets}
     tables = list({id(table): table for table in parts.values()}.values())
     numbers = {part: next(n for n, other in enumerate(tables) if other is table) for part, table in parts.items()}
-    arrays: dict[str, Any] = {"validation.rows": split.validation.rows, "test.rows": split.test.rows}
+    held_out = {"validation": split.validation, "test": split.test}
+    arrays: dict[str, Any] = {f"{name}.rows": part.rows for name, part in held_out.items()}
+    arrays |= {f"{name}.candidates": part.candidates for name, part in held_out.items()}
     arrays |= {field: getattr(split.train, field) for field in CATALOGUE_FIELDS}
     packed = {}
     for number, table in enumerate(tables):
@@ -112,7 +114,12 @@ def load_split(folder: str | Path) -> Split:
     train = parts["train"]
     nobody = train.take_users([])
     validation, test = (
-        HeldOut(parts.get(f"{name}.inputs", nobody), parts.get(f"{name}.targets"), arrays.get(f"{name}.rows"))
+        HeldOut(
+            parts.get(f"{name}.inputs", nobody),
+            parts.get(f"{name}.targets"),
+            arrays.get(f"{name}.rows"),
+            arrays.get(f"{name}.candidates"),
+        )
         for name in ("validation", "test")
     )
     return Split(train, validation, test, _protocol(**about["protocol"]))

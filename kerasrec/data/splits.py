@@ -27,6 +27,7 @@ class HeldOut:
         targets: the held-out interactions of the same rows, over the same catalogue.
         rows: `(n_users,)` index of each row among the training rows, -1 for an unknown user. If
             omitted, 0, 1, 2, …
+        candidates: `(n,)` int32, ascending: the columns that metrics rank. If omitted, all of them.
 
     Raises:
         ValueError: `rows` is not parallel to `inputs`.
@@ -35,6 +36,7 @@ class HeldOut:
     inputs: Interactions
     targets: Interactions | None = None
     rows: IntArray | None = None
+    candidates: IntArray | None = None
 
     def __post_init__(self) -> None:
         if self.rows is not None and np.shape(self.rows) != (self.inputs.n_users,):

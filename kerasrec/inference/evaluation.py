@@ -14,7 +14,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
 from kerasrec.inference.batch_predictor import BatchPredictor
 from kerasrec.metrics import RMSE, RankingMetric, RatingMetric, TopKMetric
-from kerasrec.ops.ranking import Ranking, rank
+from kerasrec.ops.ranking import EXCLUDED_SCORE, Ranking, rank
 from kerasrec.ops.sparse_rows import observed_rows
 from kerasrec.types import Array, FloatArray, IntArray, RecommenderLike, Tensor
 
@@ -89,8 +89,8 @@ def evaluate(
 ) -> Evaluation:
     """Measures a model on a held-out part of a split.
 
-    Ranking metrics: the items of `held_out.inputs` are masked to -inf and all other items are ranked. Users without
-    held-out items are left out and counted.
+    Ranking metrics: the items of `held_out.inputs` are masked to -inf and all other items are ranked, or those of
+    `held_out.candidates`. Users without held-out items are left out and counted.
 
     RMSE and MAE: predictions are clipped to the metric's `value_range`, else the model's, else the range of
     `held_out.inputs`. The prediction for a user or item without a training rating is the middle of that range (3 for
@@ -178,7 +178,7 @@ def evaluate(
         per_user=per_user,
         per_rating=per_rating,
         user_ids=held_out.targets.user_ids[has_targets],
-        held_out=_digest(held_out.targets),
+        held_out=_digest(held_out),
         roots=roots,
         rating_users=rating_users,
     )
@@ -205,7 +205,10 @@ def clustered_mean(values: FloatArray, clusters: IntArray) -> tuple[float, float
 
 
 class _Rankings(BatchPredictor):
-    """The rankings `(batch, k)` of a recommender, compared with the held-out items."""
+    """The rankings `(batch, k)` of a recommender, compared with the held-out items.
+
+    `"mask"` of the inputs is an additive mask, `(n_items,)`: 0, or -inf for items that are not ranked.
+    """
 
     def __init__(self, model: RecommenderLike, k: int) -> None:
         super().__init__(model)
@@ -214,6 +217,8 @@ class _Rankings(BatchPredictor):
     def call(self, inputs: dict[str, Any]) -> dict[str, Tensor]:
         x, y = self.model.with_sparse_rows(inputs["x"]), inputs["y"]
         scores = self.model.mask_seen(self.model(x, training=False), x)
+        if "mask" in inputs:
+            scores = scores + inputs["mask"]
         return rank(scores, observed_rows(y), self.k)._asdict()
 
 
@@ -236,7 +241,11 @@ class _HeldOutRatings:
 
 
 def _rankings(model: RecommenderLike, held_out: HeldOut, k: int, batch_size: int | None, verbose: int) -> Ranking:
-    results = list(_Rankings.cached(model, k).predictions(model.batches(held_out, batch_size), verbose))
+    arrays = {}
+    if held_out.candidates is not None:
+        arrays["mask"] = np.full(held_out.inputs.n_items, EXCLUDED_SCORE, np.float32)
+        arrays["mask"][held_out.candidates] = 0.0
+    results = list(_Rankings.cached(model, k).predictions(model.batches(held_out, batch_size), verbose, **arrays))
     return Ranking(*(np.concatenate([result[name] for result in results]) for name in Ranking._fields))
 
 
@@ -266,8 +275,9 @@ def _value_range(table: Interactions) -> tuple[float, float]:
     return float(table.values.min()), float(table.values.max())
 
 
-def _digest(targets: Interactions) -> str:
+def _digest(held_out: HeldOut) -> str:
     """A digest of the held-out interactions that does not depend on their order in the table."""
+    targets = held_out.inputs if held_out.targets is None else held_out.targets
     order = np.lexsort((targets.items, targets.users))
     digest = hashlib.sha256()
     for array in (
@@ -276,4 +286,6 @@ def _digest(targets: Interactions) -> str:
         targets.values[order],
     ):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if held_out.candidates is not None:
+        digest.update(held_out.candidates.tobytes())
     return digest.hexdigest()

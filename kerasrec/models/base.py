@@ -49,7 +49,8 @@ class Recommender(ItemLists, Training, Presets, Saving):
         has_item_vectors: whether the class implements `item_vectors`; set when the class is defined.
         stores_histories: whether weights contain the histories of the training users.
         value_range: (lowest, highest) rating of a rating model, or None.
-        accepts_side: whether `for_interactions` has an argument `side`: features of the rows.
+        accepts_side: whether `for_interactions` has an argument `side`: features.
+        side_axis: what the features describe: the `"rows"` of the model, or its `"columns"`.
         default_epochs: epochs of the paper, or of our recipe if the paper states none. `config_for` chooses them
             for a table.
         default_batch_size: rows per batch, likewise.
@@ -70,6 +71,7 @@ class Recommender(ItemLists, Training, Presets, Saving):
     stores_histories = False
     value_range: tuple[float, float] | None = None
     accepts_side = False
+    side_axis = "rows"
     default_epochs = 100
     default_batch_size = 500
     builds_at_construction = True
@@ -235,6 +237,17 @@ class Recommender(ItemLists, Training, Presets, Saving):
                 f"`y`: expected None, because each row is its own target in {type(self).__name__}, got a "
                 f"{type(y).__name__}. Fix: call `fit` without `y`"
             )
+
+    def set_side(self, side: FloatArray) -> None:
+        """Stores features, from which a model with `side_axis="columns"` scores items without interactions.
+
+        Args:
+            side: `(n_columns, n_features)`, in the order of the table's ids.
+
+        Raises:
+            ValueError: the model reads no features of its columns, or `side` has another number of rows.
+        """
+        raise ValueError(f"{type(self).__name__} reads no features of items. Fix: choose FeatureEASE or FeatureVAE")
 
     # ---- inference --------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasrec.data.batches import Batches
+from kerasrec.data.splits import HeldOut
 
 
 class EpochOrder(keras.callbacks.Callback):
@@ -18,6 +19,24 @@ class EpochOrder(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.batches.epoch = epoch
+
+
+class CandidateValidation(keras.callbacks.Callback):
+    """Validates on a held-out part with `candidates`, and adds the results to the logs of the epoch.
+
+    The validation of Keras sees batches only, which do not contain the candidates.
+    """
+
+    def __init__(self, held_out: HeldOut, frequency: int, batch_size: int | None) -> None:
+        super().__init__()
+        self.held_out = held_out
+        self.frequency = frequency
+        self.batch_size = batch_size
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs is not None and (epoch + 1) % self.frequency == 0:
+            result = self.model.evaluate(self.held_out, batch_size=self.batch_size, return_dict=True)
+            logs.update({f"val_{name}": value for name, value in result.items()})
 
 
 def set_modes(callbacks: list[Any], metrics: list[Any]) -> None:

@@ -30,12 +30,15 @@ class ModelSettings:
     @property
     def chosen(self) -> dict[str, Any]:
         """The arguments that were chosen on validation data; empty if none were."""
-        return {} if not self.trials else {name: self.arguments[name] for name in self.trials[0][0]}
+        return {name: self.arguments[name] for arguments, _ in self.trials for name in arguments}
 
     def describe_trials(self) -> str:
         """The compared values with their validation results, as one line: `reg 50 → .3012, 100 → .3107`."""
         lines = []
-        for number, (arguments, result) in enumerate(self.trials):
-            values = (f"{value:g}" if number else f"{name} {value:g}" for name, value in arguments.items())
+        previous: Any = ()
+        for arguments, result in self.trials:
+            is_same = list(arguments) == list(previous)
+            values = (f"{value:g}" if is_same else f"{name} {value:g}" for name, value in arguments.items())
             lines.append(f"{', '.join(values)} → {result:.4f}")
+            previous = arguments
         return ", ".join(lines)

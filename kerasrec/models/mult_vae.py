@@ -23,7 +23,7 @@ from kerasrec.models.entry_losses import EntryLosses, negative_log_softmax
 from kerasrec.models.latent import AnnealedVAE
 from kerasrec.models.precision import product_dtype
 from kerasrec.models.search_space import Choice, Range
-from kerasrec.ops.sparse_rows import l2_normalize_rows
+from kerasrec.ops.sparse_rows import DenseRows, SparseRows, l2_normalize_rows
 from kerasrec.optimizers import Adam
 from kerasrec.types import FloatArray, IntArray, Tensor
 
@@ -158,12 +158,15 @@ class MultVAE(AnnealedVAE):
         build_in_sequence([*self.decoder, self.logits], self.latent_dim)
         super().build(input_shape)
 
+    def first_hidden(self, row: SparseRows | DenseRows, training: bool = False) -> Tensor:
+        """The first hidden layer, from a corrupted row."""
+        return self.encoder[0](row, training=training)
+
     def encode(self, inputs: Any, training: bool = False) -> tuple[Tensor, Tensor]:
         """μ and log σ² of the code, each `(batch, latent_dim)`."""
         row = l2_normalize_rows(self.observed(inputs))
-        first, *others = self.encoder
-        hidden = first(row.with_values(self.drop(row.values, training=training)), training=training)
-        for layer in others:
+        hidden = self.first_hidden(row.with_values(self.drop(row.values, training=training)), training)
+        for layer in self.encoder[1:]:
             hidden = layer(hidden, training=training)
         return self.mean(hidden, training=training), self.log_var(hidden, training=training)
 
@@ -173,6 +176,10 @@ class MultVAE(AnnealedVAE):
             code = layer(code, training=training)
         return code
 
+    def output_logits(self, hidden: Tensor, training: bool = False) -> Tensor:
+        """The logits of the last hidden layer, `(batch, n_items)`."""
+        return self.logits(hidden, training=training)
+
     def call(self, inputs: Any, training: bool = False) -> Any:
         mean, log_var = self.encode(inputs, training)
         if not training:
@@ -181,7 +188,7 @@ class MultVAE(AnnealedVAE):
         hidden = self.hidden(self.sampling(mean, log_var, training=True), training=True)
         code = {"mean": mean, "log_var": log_var, "beta": self.current_beta()}
         if self.n_sampled is None:
-            return {"logits": self.logits(hidden, training=True), **code}
+            return {"logits": self.output_logits(hidden, training=True), **code}
         return {"hidden": hidden, **code}
 
     def compute_loss(
@@ -205,7 +212,7 @@ class MultVAE(AnnealedVAE):
         return self.encode(inputs)
 
     def decode(self, code: Tensor, training: bool = False) -> Tensor:
-        return self.logits(self.hidden(code, training))
+        return self.output_logits(self.hidden(code, training))
 
     def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
         return [*input_axes(self.encoder[0]), *output_axes(self.logits)]

@@ -13,6 +13,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.inference.evaluation import evaluate
 from kerasrec.models.model_settings import ModelSettings
 from kerasrec.models.schedules import PlannedRuns
+from kerasrec.types import FloatArray
 
 MAX_ITEMS_OF_TRIALS = 10_000
 """A larger catalogue is reduced to its most popular items to compare values on validation data."""
@@ -52,7 +53,7 @@ class TableDefaults(PlannedRuns):
             train: the training table.
             validation: the validation part of the split. Some arguments of closed-form models are then chosen by their
                 results on it (`validation_grid`). Without it they follow from the table alone.
-            **arguments: arguments of the constructor, which stay as they are.
+            **arguments: arguments of the constructor, which stay as they are; and `side`, if the model reads features.
 
         Raises:
             ValueError: the table has no interactions.
@@ -69,13 +70,15 @@ class TableDefaults(PlannedRuns):
         """
         if not len(train):
             raise ValueError("`train`: expected a table with interactions, got none. Fix: pass the training table")
+        side = arguments.pop("side", None)
         arguments = {**cls.defaults_for(train, validation, arguments), **arguments}
         trials: list[tuple[dict[str, Any], float]] = []
         if validation is not None and validation.targets is not None and len(validation.targets):
             for name, values in cls.validation_grid.items():
                 if name not in arguments:
-                    trials = cls._compare(train, validation, arguments, name, values)
-                    arguments |= max(trials, key=lambda trial: trial[1])[0]
+                    compared = cls._compare(train, validation, arguments, name, values, side)
+                    arguments |= max(compared, key=lambda trial: trial[1])[0]
+                    trials += compared
         arguments = {**cls.defaults_without_validation(train, arguments), **arguments}
         if cls.closed_form:
             return ModelSettings(arguments, 1, cls.default_batch_size, trials=tuple(trials))
@@ -120,9 +123,10 @@ class TableDefaults(PlannedRuns):
         arguments: dict[str, Any],
         name: str,
         values: tuple[float, ...],
+        side: FloatArray | None = None,
     ) -> list[tuple[dict[str, Any], float]]:
         """Validation results of the values of one argument, ordered by value."""
-        train, validation = _reduced(train, validation)
+        train, validation, side = _reduced(train, validation, side)
         model: Any = None
         results: dict[float, float] = {}
         with tqdm(total=len(values), desc=f"comparing {name} of {cls.__name__}", delay=2, leave=False) as progress:
@@ -131,6 +135,8 @@ class TableDefaults(PlannedRuns):
                 value = remaining.pop(0)
                 if model is None:
                     model = cls(**{**cls.sizes_for(train, arguments), **arguments, name: value})
+                    if side is not None:
+                        model.set_side(side)
                 setattr(model, name, value)  # one model, because compiling its prediction takes longer than solving
                 model.columns_digest = None
                 model.fit(train, verbose=0)
@@ -143,11 +149,16 @@ class TableDefaults(PlannedRuns):
         return [({name: value}, results[value]) for value in sorted(results)]
 
 
-def _reduced(train: Interactions, validation: HeldOut) -> tuple[Interactions, HeldOut]:
-    """Both tables with the most popular items only, if there are more than `MAX_ITEMS_OF_TRIALS`."""
-    if train.n_items <= MAX_ITEMS_OF_TRIALS or validation.targets is None:
-        return train, validation
-    popular = np.argsort(-train.item_counts, kind="stable")[:MAX_ITEMS_OF_TRIALS]
-    catalogue = train.item_ids[np.sort(popular)]
+def _reduced(
+    train: Interactions, validation: HeldOut, side: FloatArray | None
+) -> tuple[Interactions, HeldOut, FloatArray | None]:
+    """Both tables and the features with the most popular items only, if there are more than `MAX_ITEMS_OF_TRIALS`.
+
+    If only some items are ranked, all of them stay, because these may be unpopular.
+    """
+    if train.n_items <= MAX_ITEMS_OF_TRIALS or validation.targets is None or validation.candidates is not None:
+        return train, validation, side
+    popular = np.sort(np.argsort(-train.item_counts, kind="stable")[:MAX_ITEMS_OF_TRIALS])
+    catalogue, side = train.item_ids[popular], None if side is None else side[popular]
     tables = (validation.inputs.with_catalogue(catalogue), validation.targets.with_catalogue(catalogue))
-    return train.with_catalogue(catalogue), HeldOut(*tables, validation.rows)
+    return train.with_catalogue(catalogue), HeldOut(*tables, validation.rows), side

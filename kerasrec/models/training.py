@@ -17,8 +17,9 @@ from kerasrec.data.distributed import rows_multiple
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.data.splits import HeldOut
+from kerasrec.inference import evaluation
 from kerasrec.models.catalogue_weights import CatalogueWeights
-from kerasrec.models.fit_callbacks import EpochOrder, set_modes
+from kerasrec.models.fit_callbacks import CandidateValidation, EpochOrder, set_modes
 from kerasrec.models.single_batches import SingleBatches
 from kerasrec.models.stored_popularity import StoredPopularity
 from kerasrec.models.table_defaults import TableDefaults
@@ -254,7 +255,10 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
             x, batch_size, shuffle, steps_per_epoch = batches_of_backend, None, False, None
         elif self.compiled:
             self.warn_if_rate_is_zero()  # the number of steps is unknown, so no run is planned
-        if isinstance(validation_data, HeldOut):
+        if isinstance(validation_data, HeldOut) and validation_data.candidates is not None:
+            first = CandidateValidation(validation_data, validation_freq, validation_batch_size)  # others read its logs
+            callbacks, validation_data = [first, *as_list(callbacks)], None
+        elif isinstance(validation_data, HeldOut):
             validation_data = for_backend(self.batches(validation_data, validation_batch_size))
             validation_batch_size = None
         return super().fit(
@@ -278,7 +282,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
     def evaluate(self, x: Any = None, y: Any = None, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Means of the compiled metrics; `x` can be a `HeldOut` part of a split.
 
-        `kerasrec.evaluate` also returns standard errors and each row's value.
+        `kerasrec.evaluate` also returns standard errors and each row's value. A part with `candidates` has no loss.
 
         Raises:
             TypeError: `x` is a table or a split.
@@ -286,6 +290,9 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         """
         check_held_out(x, "x")
         check_sample_weight(y, kwargs.get("sample_weight"))
+        if isinstance(x, HeldOut) and x.candidates is not None:
+            means = evaluation.evaluate(self, x, self.untracked.metrics, batch_size).means
+            return means if kwargs.get("return_dict") else list(means.values())
         if isinstance(x, HeldOut):
             self.warn_if_trained_on(x)
             x, batch_size = for_backend(self.batches(x, batch_size)), None

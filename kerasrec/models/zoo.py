@@ -14,6 +14,8 @@ from kerasrec.models.ease import EASE as EASE
 from kerasrec.models.ease_sgd import EASESGD as EASESGD
 from kerasrec.models.edlae import EDLAE as EDLAE
 from kerasrec.models.elsa import ELSA as ELSA
+from kerasrec.models.feature_ease import FeatureEASE as FeatureEASE
+from kerasrec.models.feature_vae import FeatureVAE as FeatureVAE
 from kerasrec.models.ials import IALS as IALS
 from kerasrec.models.inf_ae import InfAE as InfAE
 from kerasrec.models.item_knn import ItemKNN as ItemKNN

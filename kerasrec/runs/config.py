@@ -8,7 +8,10 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from kerasrec.data import PROTOCOLS, HeldOut, Interactions, side_information
+import numpy as np
+
+from kerasrec.data import PROTOCOLS, HeldOut, Interactions, Split, side_information
+from kerasrec.data.side import catalogue_with_features
 from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.model_settings import ModelSettings
@@ -37,8 +40,9 @@ class RunConfig:
             others.
         read_options: further arguments of `kerasrec.read` (`{"value": "stars", "drop_missing": True}`), as JSON can
             store them.
-        item_features: table with features of items, as for `kerasrec.data.side_information`, for models whose rows are
-            items and that accept side information.
+        item_features: table with features of items, as for `kerasrec.data.side_information`, for models that accept
+            side information about items. The catalogue of a model that can score items without interactions also
+            contains the items that only this table has.
         user_features: table with features of users, for models whose rows are users.
         learning_rate: initial learning rate of the model's default optimizer, which falls to 0 as a cosine over the
             run.
@@ -84,7 +88,10 @@ def settings_for(config: RunConfig, train_table: Interactions, validation: HeldO
         raise ValueError(
             f"{config.model} has a closed-form solution, so it has no learning rate. Fix: leave `learning_rate` out"
         )
-    settings = model_class.config_for(train_table, validation, **config.model_options)
+    side = {}
+    if validation is not None and model_class.side_axis == "columns":
+        side = side_arguments(config, config.model_options, train_table)
+    settings = model_class.config_for(train_table, validation, **config.model_options, **side)
     given = {name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate")}
     settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
     return settings if config.epochs is None else replace(settings, patience=None)
@@ -104,17 +111,18 @@ def build_model(config: RunConfig, train_table: Interactions, settings: ModelSet
             does not read the features.
     """
     settings = settings or settings_for(config, train_table)
-    options = {"seed": config.seed, **settings.arguments, **_side_of(config, settings.arguments, train_table)}
+    options = {"seed": config.seed, **settings.arguments, **side_arguments(config, settings.arguments, train_table)}
     model = ZOO[config.model].for_interactions(train_table, settings.epochs, settings.batch_size, **options)
     model.compile(None if settings.learning_rate is None else model.decaying_optimizer(settings.learning_rate))
     return model
 
 
-def _side_of(config: RunConfig, arguments: dict[str, Any], train_table: Interactions) -> dict[str, Any]:
-    """Returns the features of the rows of the model as the argument `side`; empty if there are none."""
+def side_arguments(config: RunConfig, arguments: dict[str, Any], train_table: Interactions) -> dict[str, Any]:
+    """Returns the features that the model reads as the argument `side`; empty if there are none."""
     files = {"items": config.item_features, "users": config.user_features}
     names = {"items": "item_features", "users": "user_features"}
-    rows = arguments.get("rows", ZOO[config.model].rows)
+    of_columns = ZOO[config.model].side_axis == "columns"
+    rows = "items" if of_columns else arguments.get("rows", ZOO[config.model].rows)
     for of, file in files.items():
         if file is None:
             continue
@@ -122,13 +130,38 @@ def _side_of(config: RunConfig, arguments: dict[str, Any], train_table: Interact
             accepting = ", ".join(name for name, cls in ZOO.items() if cls.accepts_side)
             raise ValueError(f"{config.model} does not read `{names[of]}`. Fix: leave it out, or choose {accepting}")
         if of != rows:
-            raise ValueError(
-                f"expected `{names[rows]}`, because the rows of this model are {rows}, got `{names[of]}`. Fix: set "
-                f"`rows` to {of}"
-            )
+            reason = "this model scores items by features" if of_columns else f"the rows of this model are {rows}"
+            fix = f"leave `{names[of]}` out" if of_columns else f"set `rows` to {of}"
+            raise ValueError(f"expected `{names[rows]}`, because {reason}, got `{names[of]}`. Fix: {fix}")
     if files[rows] is None:
         return {}
     return {"side": side_information(str(files[rows]), train_table, rows)[0]}
+
+
+def with_new_items(config: RunConfig, split: Split) -> Split:
+    """Returns the split over a catalogue that also has the items that only the features of the run contain.
+
+    The split is unchanged if the model does not score items without interactions.
+    """
+    if config.item_features is None or ZOO[config.model].side_axis != "columns":
+        return split
+    catalogue = catalogue_with_features(config.item_features, split.train)
+    if len(catalogue) == split.train.n_items:
+        return split
+    tables: dict[int, Interactions] = {}
+
+    def extended(table: Interactions) -> Interactions:
+        return tables.setdefault(id(table), table.with_catalogue(catalogue))  # parts of a split share tables
+
+    def part(held_out: HeldOut) -> HeldOut:
+        targets, candidates = held_out.targets, held_out.candidates
+        if candidates is not None:
+            candidates = np.searchsorted(catalogue, split.train.item_ids[candidates]).astype(np.int32)
+        return HeldOut(
+            extended(held_out.inputs), None if targets is None else extended(targets), held_out.rows, candidates
+        )
+
+    return replace(split, train=extended(split.train), validation=part(split.validation), test=part(split.test))
 
 
 def protocol_of(config: RunConfig) -> SplitProtocol:

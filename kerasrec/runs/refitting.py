@@ -17,7 +17,7 @@ from kerasrec.callbacks import Checkpoints, EpochBar
 from kerasrec.data import Interactions, Split, read
 from kerasrec.models import ZOO
 from kerasrec.models.model_settings import ModelSettings
-from kerasrec.runs.config import RunConfig, build_model
+from kerasrec.runs.config import RunConfig, build_model, with_new_items
 from kerasrec.runs.lock import locked
 from kerasrec.runs.run import METRICS_FILE, Run
 from kerasrec.runs.saving import write_results
@@ -114,6 +114,7 @@ def refit(
         if limit is not None:
             table = _before(table, limit, str(until))
         split = Split.with_nothing_held_out(protocol.training_rows(table).without_bare_items(), protocol)
+        split = with_new_items(config, split)
         note(verbose, f"{split.train!r}, with nothing held out")
         build_model(config, split.train, settings)
         return split, settings

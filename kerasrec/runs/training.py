@@ -28,6 +28,7 @@ from kerasrec.runs.config import (
     read_json,
     read_settings,
     settings_for,
+    with_new_items,
 )
 from kerasrec.runs.data_state import FileStates, features_digest, file_states
 from kerasrec.runs.fitting import fit
@@ -99,7 +100,7 @@ def train(
     protocol_of(config)  # raises before the folder is created
 
     def split(table: Interactions) -> tuple[Split, ModelSettings]:
-        split = protocol_of(config).split(table)
+        split = with_new_items(config, protocol_of(config).split(table))
         note(verbose, split.describe())
         return split, _settings_of(config, split, verbose)
 

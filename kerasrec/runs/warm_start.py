@@ -12,7 +12,7 @@ from kerasrec.data import Interactions
 from kerasrec.data.id_files import read_ids, table_of_ids
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.schedules import inner_optimizer
-from kerasrec.runs.config import RunConfig
+from kerasrec.runs.config import RunConfig, side_arguments
 
 
 def warm_started_model(
@@ -23,8 +23,8 @@ def warm_started_model(
     Args:
         folder: a folder with `model.keras`, `users.csv` and `items.csv`, as every finished run has them.
         train: the newer training table.
-        config: the configuration of the next run. Its model must be that of the folder; its `model_options`, `seed`
-            and `learning_rate` apply to the new model. If omitted, the model keeps its settings.
+        config: the configuration of the next run. Its model must be that of the folder; its `model_options`, `seed`,
+            `learning_rate` and features apply to the new model. If omitted, the model keeps its settings.
         **arguments: further arguments of `Recommender.warm_start`, for example `side` for CFN.
 
     Returns:
@@ -58,7 +58,8 @@ def warm_started_model(
                 f"expected a run of {type(model).__name__}, the model in {folder}, got {config.model!r}. "
                 "Fix: choose a run of the same model, or train without a warm start"
             )
-        arguments = {"seed": config.seed, **config.model_options, **arguments}
+        side = side_arguments(config, {"rows": model.rows}, train)
+        arguments = {"seed": config.seed, **config.model_options, **side, **arguments}
     users = read_ids(folder / "users.csv", model.columns_digest, train.user_ids)
     items = read_ids(folder / "items.csv", model.columns_digest, train.item_ids)
     model = model.warm_start(train, table_of_ids(users, items), **arguments)

@@ -75,7 +75,7 @@ def on_replicas(cases: str = "") -> dict:
 
     strategies = (tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]))
     # Replicas draw other noise than one process, so the comparison is of models without noise.
-    without_noise = {"dropout": 0.0, "noise": 0.0, "negatives": None, "n_sampled": N_ITEMS}
+    without_noise = {"dropout": 0.0, "noise": 0.0, "item_dropout": 0.0, "negatives": None, "n_sampled": N_ITEMS}
     results = {}
     chosen = FIRST_OF_MODEL if cases == "first" else RUN_IN_PROCESSES
     for case in (case for case in TRAINED if case in chosen):
@@ -143,7 +143,7 @@ def noiseless(case: str):
     """A model without random draws, which depend on the number of rows, and so on their padding."""
     from kerasrec_testing.models import N_ITEMS, make, table_for
 
-    without_noise = {"dropout": 0.0, "noise": 0.0, "negatives": None, "n_sampled": N_ITEMS}
+    without_noise = {"dropout": 0.0, "noise": 0.0, "item_dropout": 0.0, "negatives": None, "n_sampled": N_ITEMS}
     config = make(case, table_for(case)).get_config()
     model = make(case, table_for(case), **{n: v for n, v in without_noise.items() if config.get(n) is not None})
     model.compile("sgd")

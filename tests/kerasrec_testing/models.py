@@ -45,6 +45,8 @@ CASES = {
     "cdae without users": ("cdae", {"latent_dim": 8, "user_node": False, "negatives": None, "reg": 1e-4}),
     "dan": ("dan", {"user_power": 0.4, "item_power": 0.1, "dropout": 0.3, "reg": 5.0, "max_diagonal": 0.3}),
     "ease": ("ease", {"reg": 5.0}),
+    "feature_ease": ("feature_ease", {"reg": 5.0, "feature_reg": 1.0, "side": SIDE}),
+    "feature_vae": ("feature_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200, "side": SIDE}),
     "ials": ("ials", {"latent_dim": 6, "iterations": 4}),
     "inf_ae": ("inf_ae", {"reg": 2.0}),
     "item_knn": ("item_knn", {"n_neighbours": 12, "shrinkage": 2.0}),
@@ -115,7 +117,8 @@ def arguments_for(case: str, table: Interactions) -> dict:
     """The constructor arguments of a case, with side information for the rows of `table`."""
     arguments = dict(CASES[case][1])
     if "side" in arguments:
-        rows = table.n_items if arguments.get("rows") == "items" else table.n_users
+        is_of_items = arguments.get("rows") == "items" or ZOO[CASES[case][0]].side_axis == "columns"
+        rows = table.n_items if is_of_items else table.n_users
         arguments["side"] = np.resize(SIDE, (rows, N_BLOCKS))
     return arguments
 

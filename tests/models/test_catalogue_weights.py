@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import CASES, SIDE, TRAINED, Recorder, blocks, make, table_for
 
-from kerasrec import CFN, EASE, ELSA, AutoRec, Blend, Interactions, MultVAE
+from kerasrec import CFN, EASE, ELSA, AutoRec, Blend, FeatureVAE, Interactions, MultVAE
 from kerasrec.models import Recommender
 from kerasrec.models.catalogue_weights import carry, kept_ids, merged
 from kerasrec.models.schedules import inner_optimizer
@@ -35,10 +35,11 @@ def randomized(model: Recommender) -> Recommender:
 
 def sizes(model: Recommender, case: str) -> dict:
     """The side information of the newer table, for models that have some."""
-    if not isinstance(model, CFN) or model.side_shape is None:
+    if not isinstance(model, (CFN, FeatureVAE)) or model.side_shape is None:
         return {}
     _, newer = older_and_newer(case)
-    return {"side": np.resize(SIDE, (newer.n_items if model.rows == "items" else newer.n_users, SIDE.shape[1]))}
+    is_of_items = model.rows == "items" or model.side_axis == "columns"
+    return {"side": np.resize(SIDE, (newer.n_items if is_of_items else newer.n_users, SIDE.shape[1]))}
 
 
 def scores_by_id(model: Recommender, train: Interactions, histories: Interactions, item_ids: np.ndarray) -> np.ndarray:

@@ -70,7 +70,7 @@ def test_a_grid_is_extended_if_its_best_value_is_at_one_end(split, monkeypatch):
 
 def test_a_large_catalogue_is_reduced_to_its_popular_items(split, monkeypatch):
     monkeypatch.setattr(table_defaults, "MAX_ITEMS_OF_TRIALS", 20)
-    train, validation = table_defaults._reduced(split.train, split.validation)
+    train, validation, _ = table_defaults._reduced(split.train, split.validation, None)
     assert train.n_items == 20 and train.n_users == split.train.n_users
     assert train.item_counts.min() >= np.sort(split.train.item_counts)[-20]
     assert validation.inputs.item_ids.tolist() == validation.targets.item_ids.tolist() == train.item_ids.tolist()

@@ -158,3 +158,18 @@ def test_a_closed_form_model_is_solved_again_with_a_warm_start(ease, final, tmp_
     warm = refit(ease, tmp_path / "warm", read_data=read_small, warm_start=True, verbose=1)
     assert "warm start: ease has a closed form, so it is solved again on all rows" in capsys.readouterr().err
     np.testing.assert_array_equal(warm.model().get_weights()[0], final.model().get_weights()[0])
+
+
+def test_items_that_only_the_features_have_can_be_recommended(tmp_path):
+    table = generate(n_users=200, n_items=60, seed=1)
+    features = tmp_path / "items.csv"
+    rows = [f"{item},kind {item % 10}\n" for item in [*table.item_ids.tolist(), 901]]
+    features.write_text("item,kind\n" + "".join(rows))
+    options = {"split_options": {"share": 0.2, "validation": 0.2}, "model_options": {"reg": 20.0, "feature_reg": 1.0}}
+    config = RunConfig("feature_ease", "generated", "cold-items", seed=1, item_features=str(features), **options)
+    run = train(config, lambda: table, tmp_path / "run")
+    assert run.split().train.item_ids[-1] == 901
+    assert run.metrics["test"]["ndcg_100"] > 1.5 * run.metrics["baseline"]["ndcg_100"]
+    final = refit(run, tmp_path / "final", read_data=lambda: table)
+    histories = final.split().train
+    assert (final.model().recommend(histories, k=1, candidates=[901]).item_ids == 901).all()

@@ -3,6 +3,7 @@
 A protocol is a frozen dataclass with the `SplitProtocol` interface. Its defaults are the published settings.
 """
 
+from kerasrec.data.protocols.cold_items import ColdItems
 from kerasrec.data.protocols.global_time import GlobalTime
 from kerasrec.data.protocols.held_out_users import HeldOutUsers
 from kerasrec.data.protocols.leave_one_out import LeaveOneOut
@@ -13,8 +14,17 @@ from kerasrec.data.splits import SplitProtocol
 
 PROTOCOLS: dict[str, type[SplitProtocol]] = {
     protocol.name: protocol
-    for protocol in (RandomRatings, HeldOutUsers, OwnItems, TemporalUsers, LeaveOneOut, GlobalTime)
+    for protocol in (RandomRatings, HeldOutUsers, OwnItems, TemporalUsers, LeaveOneOut, GlobalTime, ColdItems)
 }
 """Name → class of each protocol."""
 
-__all__ = ["PROTOCOLS", "GlobalTime", "HeldOutUsers", "LeaveOneOut", "OwnItems", "RandomRatings", "TemporalUsers"]
+__all__ = [
+    "PROTOCOLS",
+    "ColdItems",
+    "GlobalTime",
+    "HeldOutUsers",
+    "LeaveOneOut",
+    "OwnItems",
+    "RandomRatings",
+    "TemporalUsers",
+]

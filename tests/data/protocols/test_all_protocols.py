@@ -6,6 +6,7 @@ from kerasrec_testing.tables import ordered_pairs, pairs
 
 from kerasrec.data import (
     PROTOCOLS,
+    ColdItems,
     GlobalTime,
     HeldOutUsers,
     Interactions,
@@ -22,6 +23,7 @@ ALL = [
     TemporalUsers(held_out=20),
     LeaveOneOut(),
     GlobalTime(min_items=1),
+    ColdItems(seed=1),
 ]
 
 OF_UNKNOWN_USERS = ("held-out-users", "temporal-users")
@@ -35,7 +37,7 @@ def protocol(request):
 def test_protocols_have_names():
     assert {name: PROTOCOLS[name].name for name in PROTOCOLS} == {name: name for name in PROTOCOLS}
     names = ["random-ratings", "held-out-users", "own-items", "temporal-users", "leave-one-out", "global-time"]
-    assert list(PROTOCOLS) == names
+    assert list(PROTOCOLS) == [*names, "cold-items"]
 
 
 def test_targets_are_neither_in_the_inputs_nor_in_the_training_table(table, protocol):
@@ -71,7 +73,7 @@ def test_rows_are_the_training_rows_of_the_users(table, protocol):
 
 
 def test_test_values_do_not_change_what_a_model_receives(table, protocol):
-    if protocol.name in (*OF_UNKNOWN_USERS, "own-items"):
+    if protocol.name in (*OF_UNKNOWN_USERS, "own-items", "cold-items"):
         table = table.at_least(4)  # the threshold of these protocols depends on all values
     before = protocol.split(table)
     test = pairs(before.test.targets)
@@ -117,6 +119,7 @@ def test_a_table_without_times_causes_a_warning_if_the_protocol_depends_on_them(
     (lambda: HeldOutUsers(held_out=0), "`held_out`: expected at least 1, got 0"),
     (lambda: HeldOutUsers(held_out=1.5), "`held_out`: expected an integer, got 1.5"),
     (lambda: TemporalUsers(min_items=0), "`min_items`: expected at least 1"),
+    (lambda: ColdItems(share=2.0), "expected `share` above 0 and below 1, got 2.0"),
     (lambda: GlobalTime(test=1.0), "expected `test` above 0 and below 1, got 1.0"),
 ])  # fmt: skip
 def test_an_invalid_setting_is_an_error(create, message):
