@@ -25,6 +25,7 @@ from kerasrec.models.popularity import Popularity as Popularity
 from kerasrec.models.rdlae import RDLAE as RDLAE
 from kerasrec.models.rec_vae import RecVAE as RecVAE
 from kerasrec.models.rlae import RLAE as RLAE
+from kerasrec.models.sansa import SANSA as SANSA
 from kerasrec.models.slim import SLIM as SLIM
 from kerasrec.models.svae import SVAE as SVAE
 from kerasrec.models.vasp import VASP as VASP

@@ -101,9 +101,9 @@ def gram_matrix(rows: sp.csr_array, progress: tqdm, share: float) -> FloatArray:
     return result.T  # the matrix is symmetric, and LAPACK works in place on Fortran order
 
 
-def for_each_block(work: Callable[[slice], None], n: int, progress: tqdm, share: float) -> None:
+def for_each_block(work: Callable[[slice], None], n: int, progress: tqdm, share: float, size: int = BLOCK) -> None:
     """Calls `work` for each block of n rows, in threads, because each of SciPy's sparse products uses one thread."""
-    blocks = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
+    blocks = [slice(start, start + size) for start in range(0, n, size)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         for _ in pool.map(work, blocks):
             progress.update(share / len(blocks))

@@ -61,6 +61,7 @@ CASES = {
     "rdlae": ("rdlae", {"dropout": 0.3, "reg": 5.0, "max_diagonal": 0.3}),
     "rec_vae": ("rec_vae", {"hidden_dim": 16, "depth": 3, "latent_dim": 6, "refresh_steps": 6}),
     "rlae": ("rlae", {"reg": 5.0, "max_diagonal": 0.3}),
+    "sansa": ("sansa", {"reg": 5.0, "n_factor": 12, "n_weights": 16}),
     "slim": ("slim", {"reg": 2.0, "l1_reg": 1.0}),
     "svae": (
         "svae",
