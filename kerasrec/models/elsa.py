@@ -40,13 +40,15 @@ class ELSA(Recommender):
         n_items: size of the catalogue.
         latent_dim: length of an item's vector, the rank of the weights (authors' example: 256). `for_interactions` sets
             a sixteenth of the number of items, within 256 to 1024.
+        n_kept: how many entries of each vector count, those with the largest magnitude; the others are 0 (compressed
+            ELSA, which stores a tenth of the entries or less). The entries are chosen anew in each step. Default: all.
         seed: seed of the vectors.
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: in `fit`, when it gets `y`.
+        ValueError: `n_kept` is not between 1 and `latent_dim`; in `fit`, when it gets `y`.
 
     Example:
         >>> from kerasrec import ELSA, generate
@@ -59,10 +61,12 @@ class ELSA(Recommender):
 
     Differs from the paper in: the loss is computed without scoring all items. The authors' reproduction code applies
     a ReLU to the scores and initialises A by He's normal distribution; here scores are linear and A starts
-    Glorot-uniform.
+    Glorot-uniform. Compressed ELSA lowers the number of kept entries during training; here it is `n_kept` from the
+    start, and the gradient changes the other entries as well, so that they can be kept again.
 
     Source: Vančura, Alves, Kasalický and Kordík, Scalable Linear Shallow Autoencoder for Collaborative Filtering,
-    RecSys 2022, and the authors' code (recombee/ELSA).
+    RecSys 2022, and the authors' code (recombee/ELSA). Compressed: Vančura, Spišák, Alves and Peška, Efficient Learning
+    of Sparse Representations from Interactions, WWW 2026.
     """
 
     linear = True
@@ -74,10 +78,20 @@ class ELSA(Recommender):
         "learning_rate": Range(1e-2, 3e-1, log=True),
     }
 
-    def __init__(self, n_items: int, latent_dim: int = 256, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        n_items: int,
+        latent_dim: int = 256,
+        n_kept: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(n_items, seed=seed, **kwargs)
         self.n_items = n_items
         self.latent_dim = latent_dim
+        if n_kept is not None and not 1 <= n_kept <= latent_dim:
+            raise ValueError(f"`n_kept`: expected 1 to {latent_dim} (`latent_dim`), got {n_kept}")
+        self.n_kept = n_kept
         self.code_dtype = product_dtype(self.product_dtype)
         self.negative_cosine = keras.losses.CosineSimilarity(reduction=None, dtype="float32")
 
@@ -94,6 +108,11 @@ class ELSA(Recommender):
     def unit_vectors(self) -> Tensor:
         """The items' vectors A, `(n_items, latent_dim)`, of length 1."""
         kernel = ops.convert_to_tensor(self.kernel)
+        if self.n_kept is not None:
+            magnitudes = ops.abs(kernel)
+            smallest = ops.top_k(magnitudes, self.n_kept)[0][:, -1:]
+            # The gradient is that of the kept entries, but reaches all of them.
+            kernel = kernel - ops.stop_gradient(ops.where(magnitudes >= smallest, 0.0, kernel))
         return kernel * ops.rsqrt(ops.maximum(ops.sum(ops.square(kernel), axis=1, keepdims=True), 1e-12))
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:

@@ -34,6 +34,7 @@ CASES = {
     "ease_sgd": ("ease_sgd", {"reg": 0.05}),
     "edlae": ("edlae", {"dropout": 0.4, "reg": 5.0}),
     "elsa": ("elsa", {"latent_dim": 6}),
+    "elsa compressed": ("elsa", {"latent_dim": 8, "n_kept": 4}),
     "cfn": ("cfn", {"rows": "users", "hidden_dims": (12,), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
     "cfn items": ("cfn", {"rows": "items", "hidden_dims": (12, 8), "reg": 0.01, "side": SIDE, **PAPERS_CFN}),
     "bias": ("bias", {"reg_users": 2.0, "reg_items": 3.0}),

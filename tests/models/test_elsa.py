@@ -64,6 +64,22 @@ def test_the_gradient_is_that_of_the_loss_of_all_scores():
         assert (step * direction).sum() == pytest.approx((above - below) / 2e-6, rel=1e-4)
 
 
+def test_compressed_vectors_keep_their_largest_entries_and_all_entries_learn():
+    table = blocks()
+    model = compiled_model(table, n_kept=2)
+    before, x = kernel(model), table.matrix.toarray().astype(np.float64)
+    kept = np.where(np.abs(before) >= np.sort(np.abs(before), axis=1)[:, -2:-1], before, 0.0)
+    f, loss = reference(kept, x)
+    np.testing.assert_allclose(scores(model, table), f, atol=1e-5)
+    assert ((item_vectors(model, table) != 0).sum(axis=1) == 2).all()
+    model.compile(keras.optimizers.SGD(0.1))
+    history = model.fit(table, batch_size=table.n_users, epochs=1, shuffle=False, verbose=0).history
+    assert history["loss"][0] == pytest.approx(loss.mean(), rel=1e-5)
+    assert (kernel(model) != before).all()
+    with pytest.raises(ValueError, match="`n_kept`: expected 1 to 7 .`latent_dim`., got 8"):
+        compiled_model(table, n_kept=8)
+
+
 def test_empty_rows_change_no_weight():
     table = blocks()
     model = compiled_model(table)
