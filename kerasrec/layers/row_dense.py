@@ -86,7 +86,7 @@ class RowDense(keras.layers.Dense):
         rows = inputs if isinstance(inputs, (SparseRows, DenseRows)) else observed_rows(inputs, use_values=True)
         if isinstance(rows, DenseRows):
             self._check_width(rows.values.shape[-1])
-        if self.sparse and isinstance(rows, SparseRows):
+        if self.sparse and isinstance(rows, SparseRows) and keras.backend.backend() == "tensorflow":
             values = ops.expand_dims(ops.cast(rows.values, "float32"), 1)
             hidden = rows.row_sums(values * ops.cast(gather_rows(self.kernel, rows.columns), "float32"))
         else:

@@ -26,6 +26,15 @@ def add_to_entries(dense: Tensor, rows: Tensor, columns: Tensor, values: Tensor)
     return tf.tensor_scatter_nd_add(dense, ops.stack([rows, columns], axis=1), values)
 
 
+def add_to_rows(dense: Tensor, rows: Tensor, values: Tensor) -> Tensor:
+    """A copy of dense `(n_rows, dim)` with `values` `(n, dim)` added at its rows `[rows]`, int32 `(n,)`."""
+    if keras.backend.backend() != "tensorflow":
+        return dense.at[rows].add(values)
+    import tensorflow as tf
+
+    return tf.tensor_scatter_nd_add(dense, ops.expand_dims(rows, 1), values)
+
+
 def dense_from_entries(
     rows: Tensor, columns: Tensor, values: Tensor, n_rows: Tensor, n_columns: int, fill: float
 ) -> Tensor:

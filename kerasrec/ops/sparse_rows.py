@@ -15,8 +15,12 @@ from keras import ops
 
 from kerasrec.ops.hardware import has_gpu, in_xla
 from kerasrec.ops.indexing import add_to_entries, dense_from_entries, gather_entries
+from kerasrec.ops.padded_product import padded_product
 from kerasrec.ops.sparse_matmul import cheapest_product, dense_product
 from kerasrec.types import Batch, Tensor
+
+MAX_DENSE_CELLS = 2**26
+"""Cells of the largest dense rows that JAX multiplies, 256 MiB of float32."""
 
 
 class SparseRows(NamedTuple):
@@ -91,7 +95,9 @@ class SparseRows(NamedTuple):
 
         On a CPU under TensorFlow the cost grows with the nonzero entries if these are few. For 500 rows of ML-20M's
         shape under dropout, forward and gradient take two fifths of the time of dense rows. XLA, JAX and GPUs always
-        multiply dense rows.
+        multiply dense rows. On
+        JAX, rows with more than `MAX_DENSE_CELLS` cells are multiplied entry by entry, so that the memory does not
+        grow with the number of columns.
 
         Args:
             kernel: `(n_columns, units)`.
@@ -103,6 +109,8 @@ class SparseRows(NamedTuple):
         factors = dtype or keras.backend.standardize_dtype(kernel.dtype)
         if omits_padding():
             return cheapest_product(self, kernel, factors)
+        if keras.backend.backend() == "jax" and self.n_rows * kernel.shape[0] > MAX_DENSE_CELLS:
+            return padded_product(self.values, self.columns, self.n_rows, kernel)
         return dense_product(self.dense(kernel.shape[0], dtype=factors), kernel, factors)
 
     def _padded_length(self) -> int:
