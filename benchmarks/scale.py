@@ -41,6 +41,10 @@ SETTINGS = {
     "popularity": ("Popularity", {}, 500),
     "elsa": ("ELSA", {"latent_dim": 256}, 5000),
     "mult_vae": ("MultVAE", {"n_sampled": 2000}, 500),
+    "compressed_elsa": ("ELSA", {"latent_dim": 256, "n_kept": 32}, 5000),
+    "mult_dae": ("MultDAE", {"n_sampled": 2000}, 500),
+    "sansa": ("SANSA", {}, 500),
+    "row_wise_mult_vae": ("MultVAE", {"n_sampled": 2000}, 500),
 }
 """Name → class, arguments of the constructor, and rows per batch."""
 
@@ -53,14 +57,17 @@ def main() -> None:
     parser.add_argument("--length", type=float, default=123, help="mean number of draws of a user, before repetitions")
     parser.add_argument("--share", type=float, default=1.0, help="share of the steps of an epoch")
     parser.add_argument("--score", type=int, default=2000, help="users whose lists are written")
-    parser.add_argument("--models", nargs="+", choices=SETTINGS, default=list(SETTINGS))
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--batch-size", type=int, help="rows per batch of all models")
+    parser.add_argument("--latent-dim", type=int, help="length of the vectors of both variants of ELSA")
+    parser.add_argument("--models", nargs="+", choices=SETTINGS, default=list(SETTINGS)[:3])
     parser.add_argument("--folder", type=Path, required=True, help="packed folder; created if it does not exist")
     parser.add_argument("--plot", type=Path, help="file of the plot")
     parser.add_argument("--compare", type=int, metavar="USERS", help="compare with tables of these users in memory")
     parser.add_argument("--child", choices=SETTINGS, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
-        train_and_score(options.child, options.folder, options.share, options.score)
+        train_and_score(options)
         return
     if not options.folder.exists():
         generate_packed(options.folder, options.users, options.items, options.length)
@@ -70,16 +77,23 @@ def main() -> None:
     describe(options.folder)
     curves = {}
     memory = "RssAnon, GB | RssFile, GB"
-    print(f"| model | batch | steps | s per step | hours per epoch | epoch | {memory} | scored users per s |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(
+        f"| model | batch | steps | s per step | hours per epoch | epoch | {memory} | scored users per s | NDCG@100 |"
+    )
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for name in options.models:
         result, curve = observed(name, options)
         curves[name] = curve
         n_steps, seconds = result["epoch_steps"], result["seconds_per_step"]
         kind = "measured" if result["steps"] == n_steps else f"extrapolated {n_steps / result['steps']:.0f} x"
         anonymous, of_files = max(point[1] for point in curve), max(point[2] for point in curve)
-        cells = [name, SETTINGS[name][2], result["steps"], f"{seconds:.2f}", f"{seconds * n_steps / 3600:.2f}", kind]
-        cells += [f"{anonymous:.2f}", f"{of_files:.2f}", f"{result['users_per_second']:,.0f}"]
+        cells = [name, result["batch_size"], result["steps"], f"{seconds:.2f}", f"{seconds * n_steps / 3600:.2f}", kind]
+        cells += [
+            f"{anonymous:.2f}",
+            f"{of_files:.2f}",
+            f"{result['users_per_second']:,.0f}",
+            f"{result['ndcg_100']:.4f}",
+        ]
         print(f"| {' | '.join(map(str, cells))} |", flush=True)
     if options.plot:
         draw(curves, options.plot)
@@ -133,7 +147,9 @@ def describe(folder: Path) -> None:
 def observed(name: str, options: argparse.Namespace) -> tuple[dict, list[tuple[float, float, float]]]:
     """Trains a model in a process, and returns its result and (seconds, GB anonymous, GB of files) over time."""
     command = [sys.executable, __file__, "--child", name, "--folder", options.folder]
-    command += ["--share", options.share, "--score", options.score]
+    command += ["--share", options.share, "--score", options.score, "--epochs", options.epochs]
+    command += [] if options.batch_size is None else ["--batch-size", options.batch_size]
+    command += [] if options.latent_dim is None else ["--latent-dim", options.latent_dim]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     start, curve = time.perf_counter(), []
     while process.poll() is None:
@@ -152,12 +168,14 @@ def observed(name: str, options: argparse.Namespace) -> tuple[dict, list[tuple[f
     return json.loads(output.splitlines()[-1]), curve
 
 
-def train_and_score(name: str, folder: Path, share: float, n_scored: int) -> None:
+def train_and_score(options: argparse.Namespace) -> None:
     """Trains, evaluates and scores with one model, and prints the times as JSON."""
+    name, n_scored, epochs = options.child, options.score, options.epochs
     import keras
 
     import kerasrec
     from kerasrec.inference import recommend_batches, write_recommendations
+    from kerasrec.optimizers import Adam
 
     class StepTimes(keras.callbacks.Callback):
         """The time at the end of each step."""
@@ -171,17 +189,22 @@ def train_and_score(name: str, folder: Path, share: float, n_scored: int) -> Non
 
     warnings.filterwarnings("ignore", "this run has")  # of fewer steps than an epoch
     start = time.perf_counter()
-    split = kerasrec.HeldOutUsers(held_out=HELD_OUT).split(kerasrec.read(folder))
+    split = kerasrec.HeldOutUsers(held_out=HELD_OUT).split(kerasrec.read(options.folder))
     class_name, arguments, batch_size = SETTINGS[name]
+    batch_size = options.batch_size or batch_size
+    if options.latent_dim is not None and "latent_dim" in arguments:
+        arguments = {**arguments, "latent_dim": options.latent_dim}
     model = getattr(kerasrec, class_name).for_interactions(
-        split.train, epochs=1, batch_size=batch_size, seed=1, **arguments
+        split.train, epochs=epochs, batch_size=batch_size, seed=1, **arguments
     )
-    model.compile()
+    model.compile(Adam(2e-3, lazy=True, row_wise=True) if name.startswith("row_wise") else None)
     epoch_steps = 1 if model.closed_form else math.ceil(split.train.n_users / batch_size)
-    n_steps = math.ceil(share * epoch_steps)
+    n_steps = math.ceil(options.share * epoch_steps)
     times = StepTimes()
     print(f"{name}: split and model after {time.perf_counter() - start:.1f} s", file=sys.stderr)
-    model.fit(split.train, batch_size=batch_size, epochs=1, steps_per_epoch=n_steps, callbacks=[times], verbose=0)
+    size = split.train.n_items, split.train.n_users, len(split.train)
+    print(f"{name}: {size[0]:,} items, {size[1]:,} users, {size[2]:,} interactions", file=sys.stderr)
+    model.fit(split.train, batch_size=batch_size, epochs=epochs, steps_per_epoch=n_steps, callbacks=[times], verbose=0)
     # Popularity counts the items when the table is split. The first steps of the others include tracing.
     ends = times.ends[min(2, n_steps - 2) :]
     seconds = time.perf_counter() - start if model.closed_form else float(np.median(np.diff(ends)))
@@ -195,6 +218,7 @@ def train_and_score(name: str, folder: Path, share: float, n_scored: int) -> Non
     rate = n_scored / (time.perf_counter() - start)
     print(f"{name}: {result}", file=sys.stderr)
     about = {"steps": n_steps, "epoch_steps": epoch_steps, "seconds_per_step": seconds, "users_per_second": rate}
+    about |= {"batch_size": batch_size, "ndcg_100": result.means["ndcg_100"]}
     print(json.dumps(about))
 
 

@@ -26,11 +26,13 @@ class Adam(keras.optimizers.Adam):
         lazy: if true, an update skips each row of a weight (each number of a vector) whose gradient is all 0: its
             weights, m and v stay the same, which plain Adam would change. On TensorFlow the update costs only the rows
             of the gradient if that is `tf.IndexedSlices`. Also known as LazyAdam and SparseAdam.
+        row_wise: if true, v has one number for each row of a weight, the mean of the row's g². The state of the
+            optimizer is then half as large. Requires `lazy`.
         **kwargs: as in `keras.optimizers.Adam`.
 
     Raises:
-        ValueError: `lazy` is combined with `amsgrad`, `weight_decay` or `use_ema`, which change all weights in every
-            update.
+        ValueError: `row_wise` is set without `lazy`, or `lazy` is combined with `amsgrad`, `weight_decay` or `use_ema`,
+            which change all weights in every update.
 
     Example:
         >>> from kerasrec import MultVAE
@@ -40,7 +42,7 @@ class Adam(keras.optimizers.Adam):
     Source: Kingma and Ba, Adam: A Method for Stochastic Optimization, ICLR 2015.
     """
 
-    def __init__(self, learning_rate: Any = 1e-3, lazy: bool = False, **kwargs: Any) -> None:
+    def __init__(self, learning_rate: Any = 1e-3, lazy: bool = False, row_wise: bool = False, **kwargs: Any) -> None:
         super().__init__(learning_rate, **{"name": "adam", **kwargs})
         for name in ("amsgrad", "weight_decay", "use_ema"):
             if lazy and kwargs.get(name):
@@ -48,7 +50,22 @@ class Adam(keras.optimizers.Adam):
                     f"`lazy`: expected False with `{name}`, which changes every weight in every update, got True. "
                     "Fix: remove one of them"
                 )
+        if row_wise and not lazy:
+            raise ValueError("`row_wise`: expected False without `lazy`, got True. Fix: `lazy=True`")
         self.lazy = lazy
+        self.row_wise = row_wise
+
+    def add_variable_from_reference(
+        self, reference_variable: Any, name: str | None = None, initializer: Any = "zeros"
+    ) -> Any:
+        """A variable of the state, of the shape of a weight or, for v of a row-wise optimizer, one number per row."""
+        shape = reference_variable.shape
+        if not (self.row_wise and name == "velocity" and len(shape) > 1):
+            return super().add_variable_from_reference(reference_variable, name, initializer)
+        name = f"{reference_variable.path.replace('/', '_')}_{name}"
+        return self.add_variable(
+            (shape[0],) + (1,) * (len(shape) - 1), initializer, reference_variable.dtype, name=name
+        )
 
     def update_step(self, gradient: Tensor, variable: Any, learning_rate: Tensor) -> None:
         index = self._get_variable_index(variable)
@@ -79,8 +96,12 @@ class Adam(keras.optimizers.Adam):
         """The next weight, m and v; unchanged in rows whose gradient is all 0."""
         dtype = m.dtype
         step, g = ops.cast(self.iterations + 1, dtype), ops.cast(g, dtype)
-        has_gradient = ops.any(ops.not_equal(g, 0), axis=tuple(range(1, len(g.shape))), keepdims=True)
-        next_m, next_v = m + (g - m) * (1 - self.beta_1), v + (ops.square(g) - v) * (1 - self.beta_2)
+        within_row = tuple(range(1, len(g.shape)))
+        has_gradient = ops.any(ops.not_equal(g, 0), axis=within_row, keepdims=True)
+        squares = ops.square(g)
+        if self.row_wise and within_row:
+            squares = ops.mean(squares, axis=within_row, keepdims=True)
+        next_m, next_v = m + (g - m) * (1 - self.beta_1), v + (squares - v) * (1 - self.beta_2)
         correction = ops.sqrt(1 - ops.power(self.beta_2, step)) / (1 - ops.power(self.beta_1, step))
         rate = ops.cast(learning_rate, dtype) * correction
         next_weight = weight - rate * next_m / (ops.sqrt(next_v) + self.epsilon)
@@ -88,4 +109,4 @@ class Adam(keras.optimizers.Adam):
         return tuple(ops.where(has_gradient, new, old) for new, old in pairs)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "lazy": self.lazy}
+        return {**super().get_config(), "lazy": self.lazy, "row_wise": self.row_wise}

@@ -45,25 +45,27 @@ def test_indexed_slices_are_applied_like_their_dense_form():
     np.testing.assert_allclose(np.asarray(weight)[:, 0], [1.0, 0.9, 1.0, 0.9], atol=1e-5)
 
 
-def lazy_adam(weight, gradients, rate, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
+def lazy_adam(weight, gradients, rate, row_wise=False, beta_1=0.9, beta_2=0.999, epsilon=1e-7):
     """Adam row by row, in numpy; rows whose gradient is all 0 do not change."""
     weight, m, v = weight.astype(np.float64), np.zeros(weight.shape), np.zeros(weight.shape)
     for t, gradient in enumerate(gradients, 1):
         for row in np.flatnonzero(gradient.any(axis=1)):
             m[row] = beta_1 * m[row] + (1 - beta_1) * gradient[row]
-            v[row] = beta_2 * v[row] + (1 - beta_2) * gradient[row] ** 2
+            squares = gradient[row] ** 2
+            v[row] = beta_2 * v[row] + (1 - beta_2) * (squares.mean() if row_wise else squares)
             corrected = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
             weight[row] -= corrected * m[row] / (np.sqrt(v[row]) + epsilon)
-    return weight, m, v
+    return weight, m, v[:, :1] if row_wise else v
 
 
 @pytest.mark.parametrize("jit_compile", [True, False])
 @pytest.mark.parametrize("by_rows", [True, False])
-def test_lazy_changes_only_rows_that_have_a_gradient(by_rows, jit_compile):
+@pytest.mark.parametrize("row_wise", [False, True])
+def test_lazy_changes_only_rows_that_have_a_gradient(row_wise, by_rows, jit_compile):
     tf = pytest.importorskip("tensorflow")
     rng = np.random.default_rng(0)
     start = rng.normal(size=(9, 3)).astype(np.float32)
-    weight, optimizer = keras.Variable(start), Adam(0.1, lazy=True)
+    weight, optimizer = keras.Variable(start), Adam(0.1, lazy=True, row_wise=row_wise)
     optimizer.build([weight])
 
     @tf.function(jit_compile=jit_compile)
@@ -80,7 +82,7 @@ def test_lazy_changes_only_rows_that_have_a_gradient(by_rows, jit_compile):
         np.add.at(gradients[-1], indices, values)
         step(tf.constant(values), tf.constant(indices))
     variables = (weight, *optimizer.variables[2:])
-    for variable, expected in zip(variables, lazy_adam(start, gradients, 0.1), strict=True):
+    for variable, expected in zip(variables, lazy_adam(start, gradients, 0.1, row_wise), strict=True):
         np.testing.assert_allclose(np.asarray(variable), expected, rtol=1e-4, atol=1e-6)
     np.testing.assert_array_equal(np.asarray(weight)[[1, 4, 5, 6, 8]], start[[1, 4, 5, 6, 8]])
 
@@ -92,6 +94,8 @@ def test_lazy_raises_an_error_with_settings_that_change_every_weight(setting):
 
 
 def test_lazy_is_part_of_the_configuration():
-    restored = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(3e-4, lazy=True)))
-    assert restored.lazy
+    restored = keras.optimizers.deserialize(keras.optimizers.serialize(Adam(3e-4, lazy=True, row_wise=True)))
+    assert restored.lazy and restored.row_wise
+    with pytest.raises(ValueError, match="`row_wise`: expected False without `lazy`, got True"):
+        Adam(row_wise=True)
     assert not Adam.from_config(keras.optimizers.Adam().get_config()).lazy
