@@ -148,7 +148,7 @@ def citation(model: type) -> str:
     """
     docstring = inspect.cleandoc(model.__doc__ or "")
     source = " ".join(docstring.partition("Source:")[2].split("\n\n")[0].split())
-    authors = re.match(r"(\w+)(?:((?:, \w+)*) and (\w+))?,", source)
+    authors = re.match(r"([\w-]+)(?:((?:, [\w-]+)*) and ([\w-]+))?,", source)
     if authors is None:
         return ""
     first, others, second = authors.groups()

