@@ -8,7 +8,8 @@ The model is ELSA after one epoch, because accuracy does not matter here. `--bea
 interpreters of environments without kerasrec. The seconds are those of the whole command, with the start of its
 processes and the loading of the model; on a machine with other load, compare the CPU seconds. The memory is the highest
 sum of the proportional set sizes (PSS) of the command and all its descendants, read twice a second; the pages that
-processes share count once. The lists are compared with those of `recommend --all`, which is measured first.
+processes share count once. The lists are compared with those of `recommend --all`, which is measured first if they do
+not exist.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def main() -> None:
     titles = ["engine", "processes", "seconds", "CPU s", "users per s", "users per CPU s", "peak memory, GB"]
     print(f"| {' | '.join([*titles, 'equal rows', 'largest difference of a score'])} |")
     print("|---|---|---|---|---|---|---|---|---|")
-    for name in options.engines or commands:
+    engines = options.engines or list(commands)
+    if "recommend --all" not in engines and not (lists / "command").exists():
+        engines = ["recommend --all", *engines]
+    for name in engines:
         target = Path(commands[name][-1])
         target = target.parent if target.name == "part" else target
         shutil.rmtree(target, ignore_errors=True)
