@@ -250,6 +250,8 @@ def _sparse_batch(rows: Any, n_columns: int, use_values: bool) -> sp.csr_array:
         check_arrays(dense, n_columns)
         return sp.csr_array((dense if use_values else dense != 0).astype(np.float32))
     check_arrays(rows, n_columns)
+    if "ids" not in rows:
+        raise ValueError(f"`x`: expected a batch with `ids`, got {', '.join(map(str, rows)) or 'an empty one'}")
     ids = np.asarray(rows["ids"])
     observed = ids >= 0
     indptr = np.concatenate([[0], np.cumsum(observed.sum(1))])

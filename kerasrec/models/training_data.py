@@ -86,7 +86,7 @@ def check_arrays(x: Any, n_columns: int) -> None:
 
     Raises:
         TypeError: `x` is None, a string or several tables, or the ids of a batch are no array.
-        ValueError: dense rows have another width or NaN, or a batch has no ids or columns outside of the catalogue.
+        ValueError: dense rows have another width or NaN, or a batch has columns outside of the catalogue.
     """
     if isinstance(x, (tuple, list)) and any(isinstance(part, Interactions) for part in x):
         raise TypeError(
@@ -94,9 +94,7 @@ def check_arrays(x: Any, n_columns: int) -> None:
         )
     if x is None or isinstance(x, (str, bytes)):
         raise TypeError(f"`x`: expected Interactions, a matrix or batches, got {x!r}. Fix: `kerasrec.read(file)`")
-    if isinstance(x, Mapping):
-        if "ids" not in x:
-            raise ValueError(f"`x`: expected a batch with `ids`, got {', '.join(map(str, x)) or 'an empty one'}")
+    if isinstance(x, Mapping) and "ids" in x:  # a model of one's own may read other inputs
         ids = x["ids"]
         if isinstance(ids, (list, tuple)):
             raise TypeError(f"`x`: expected an array of `ids`, got a {type(ids).__name__}. Fix: `numpy.array(ids)`")

@@ -161,9 +161,11 @@ def observed_rows(inputs: Batch | Tensor, use_values: bool = False) -> SparseRow
 
     Raises:
         TypeError: `inputs` is a ragged tensor.
-        ValueError: dense rows have another rank than 2.
+        ValueError: a batch has no ids, or dense rows have another rank than 2.
     """
     if isinstance(inputs, Mapping):
+        if "ids" not in inputs:
+            raise ValueError(f"`x`: expected a batch with `ids`, got {', '.join(map(str, inputs)) or 'an empty one'}")
         return from_padded_ids(inputs["ids"], inputs["values"] if use_values and "values" in inputs else 1.0)
     refuse_ragged(inputs)
     dense = ops.cast(ops.convert_to_tensor(inputs, sparse=False), "float32")

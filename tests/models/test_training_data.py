@@ -212,8 +212,8 @@ def test_other_inputs_are_refused(x, error, message):
     with pytest.raises(error, match=message):
         EASE(3, reg=5.0).fit(x, verbose=0)
     if not isinstance(x, list):  # Keras refuses it
-        trained = MultVAE(3, hidden_dims=(2,), latent_dim=2)
-        trained.compile()
-        for method in (trained.fit, trained.predict):
+        for method in ("fit", "predict"):
+            trained = MultVAE(3, hidden_dims=(2,), latent_dim=2)
+            trained.compile()
             with pytest.raises(error, match=message):
-                method(x, verbose=0)
+                getattr(trained, method)(x, verbose=0)
