@@ -32,7 +32,7 @@ def read_id_file(file: Path, option: str) -> list[str]:
         ValueError: the file does not exist, or is not UTF-8 text.
     """
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines()
+        lines = file.read_text(encoding="utf-8-sig").split("\n")  # ids may contain other breaks, such as U+2028
     except (FileNotFoundError, IsADirectoryError, UnicodeDecodeError):
         raise ValueError(f"{option}: expected a text file with one id per line, got {file}") from None
     return [line.strip() for line in lines if line.strip()]

@@ -111,7 +111,7 @@ def _parse_event_weights(_context: click.Context, _option: click.Parameter, text
 
 def split_list(text: str) -> list[str]:
     """Splits a list at its commas, except inside quotes, as in a CSV file."""
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    rows = csv.reader(text.split("\n"), skipinitialspace=True)
     return [field.strip() for row in rows for field in row if field.strip()]
 
 

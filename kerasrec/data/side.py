@@ -136,7 +136,7 @@ def _tokens(data: str | Path, of: str) -> dict[Any, list[str]]:
             f"{data}: expected a folder with {_FILES[of]}, got none. Fix: pass the folder of MovieLens 1M, or a file"
         )
     tokens: dict[Any, list[str]] = {}
-    for number, line in enumerate(file.read_text("latin-1").splitlines(), 1):
+    for number, line in enumerate(file.read_text("latin-1").rstrip("\n").split("\n"), 1):
         fields = line.split("::")
         if len(fields) != _N_FIELDS[of] or not fields[0].isdecimal():
             raise DataError(

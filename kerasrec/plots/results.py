@@ -90,7 +90,7 @@ def read_costs(path: str | os.PathLike[str]) -> dict[str, list[tuple[float, floa
     """
     points: dict[str, list[tuple[float, float]]] = {}
     try:
-        rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").split("\n")))
     except UnicodeDecodeError:
         raise ValueError(f"{path}: expected a CSV file with the columns name, size and cost, got no text") from None
     for n, row in enumerate(rows, 2):

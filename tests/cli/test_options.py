@@ -6,6 +6,7 @@ import pytest
 from kerasrec_testing.command import invoke
 
 from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, MultDAE, RecVAE
+from kerasrec_cli.id_lists import read_list
 from kerasrec_cli.options import parse_arguments
 
 
@@ -46,3 +47,9 @@ def test_set_accepts_what_models_prints():
         name = text.partition("=")[0]
         default = inspect.signature(cls.__init__).parameters[name].default
         assert parse_arguments(cls, (text,), "--set") == {name: default}
+
+
+def test_ids_may_contain_breaks_that_are_no_line_ends(tmp_path):
+    (tmp_path / "ids").write_text("a\u2028b\r\n x\x0cy \n\n", encoding="utf-8", newline="")
+    assert read_list(f"@{tmp_path / 'ids'}", "--users") == ["a\u2028b", "x\x0cy"]
+    assert read_list('a\u2028b,"c,d"', "--exclude") == ["a\u2028b", "c,d"]
