@@ -45,9 +45,14 @@ ONE_CASE_OF_MODEL = (
     "tests/models/test_contract.py::test_jit_compile",
     "tests/models/test_distribution.py",
     "tests/models/test_presets.py",
+    "tests/models/test_training.py",
     "tests/saved_model/test_without_kerasrec.py",
+    "tests/serving/test_every_model.py",
 )
-"""Tests that start a process, a browser, a device or a compiler for each case: further cases of a model are `long`."""
+"""Tests that start a process, a browser, a device, a compiler or several trainings for each case.
+
+Further cases of a model are `long` in them.
+"""
 
 
 def mark_cases(items: list) -> None:
