@@ -20,7 +20,7 @@ from kerasrec.files import atomic_folder, remove_folder
 from kerasrec.metrics import lower_is_better
 from kerasrec.ops.implicit_slim import implicit_slim
 from kerasrec.types import PlansRuns
-from kerasrec.validation import check_above, check_at_least
+from kerasrec.validation import as_int_at_least, check_above, check_at_least
 
 
 @public
@@ -89,8 +89,18 @@ class Checkpoints(keras.callbacks.Callback):
 
         Returns:
             The number of completed epochs, the `initial_epoch` of the next `fit`; 0 if there are none.
+
+        Raises:
+            ValueError: the model is not compiled, or the folder does not contain the epoch.
         """
         epochs = self.epochs()
+        if epoch is not None and epoch not in epochs:
+            stored = ", ".join(map(str, epochs)) or "none"
+            raise ValueError(f"`epoch`: expected one of those in {self.folder} ({stored}), got {epoch}")
+        if not model.compiled:
+            raise ValueError(
+                "`model`: expected a compiled model, whose optimizer is restored, too. Fix: `model.compile()`"
+            )
         if not epochs:
             return 0
         epoch = epochs[-1] if epoch is None else epoch
@@ -168,6 +178,9 @@ class TrainingMetrics(keras.callbacks.Callback):
         rows: number of rows to measure.
         seed: seed of the choice of rows and of held-out items.
 
+    Raises:
+        ValueError: `rows` is below 1; when training begins, `train` has another catalogue than the model.
+
     Example:
         >>> from kerasrec import MultVAE, generate
         >>> from kerasrec.callbacks import TrainingMetrics
@@ -182,12 +195,13 @@ class TrainingMetrics(keras.callbacks.Callback):
     def __init__(self, train: Interactions, rows: int = 500, seed: int = 0) -> None:
         super().__init__()
         self.train = train
-        self.rows = rows
+        self.rows = as_int_at_least(1, rows=rows)
         self.seed = seed
 
     def on_train_begin(self, logs: Any = None) -> None:
         rng = np.random.default_rng(self.seed)
         table = self.train.T if self.model.rows == "items" else self.train
+        self.model.check_columns(table)
         rows = np.sort(rng.permutation(table.n_users)[: self.rows])
         inputs = targets = table.take_users(rows)
         if self.model.feedback == "likes":

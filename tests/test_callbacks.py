@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasrec import AutoRec, HeldOut, HeldOutUsers, MultVAE, generate
-from kerasrec.callbacks import Checkpoints
+from kerasrec.callbacks import Checkpoints, TrainingMetrics
 
 
 def compiled_model():
@@ -158,3 +158,21 @@ def test_a_monitor_that_the_logs_lack_is_refused(tmp_path):
 def test_an_unknown_mode_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`mode`: expected"):
         Checkpoints(tmp_path, mode="best")
+
+
+def test_a_missing_epoch_and_an_uncompiled_model_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"`epoch`: expected one of those in .* \(none\), got 7"):
+        Checkpoints(tmp_path).restore(compiled_model(), 7)
+    with pytest.raises(ValueError, match="`model`: expected a compiled model"):
+        Checkpoints(tmp_path).restore(MultVAE(5, hidden_dims=(2,), latent_dim=2))
+
+
+def test_training_metrics_need_rows_of_the_catalogue():
+    table = generate(n_users=20, n_items=12, seed=1)
+    with pytest.raises(ValueError, match="`rows`: expected at least 1, got 0"):
+        TrainingMetrics(table, rows=0)
+    model = MultVAE(5, hidden_dims=(2,), latent_dim=2)
+    callback = TrainingMetrics(table)
+    callback.set_model(model)
+    with pytest.raises(ValueError, match="expected a table with 5 columns"):
+        callback.on_train_begin()
