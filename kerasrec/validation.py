@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import numbers
 import operator
 from typing import Any
 
@@ -20,7 +21,7 @@ def check_at_least(lowest: float, **arguments: float | None) -> None:
         ValueError: an argument is below `lowest`, or NaN.
     """
     for name, value in arguments.items():
-        if value is not None and not value >= lowest:
+        if value is not None and not (isinstance(value, numbers.Real) and value >= lowest):
             raise ValueError(f"`{name}`: expected at least {lowest}, got {value}. Fix: pass {lowest} or more")
 
 
@@ -31,8 +32,8 @@ def check_above(lowest: float, **arguments: float) -> None:
         ValueError: an argument is `lowest` or less.
     """
     for name, value in arguments.items():
-        if not value > lowest:
-            raise ValueError(f"`{name}`: expected a number above {lowest:g}, got {value:g}. Fix: pass more")
+        if not (isinstance(value, numbers.Real) and value > lowest):
+            raise ValueError(f"`{name}`: expected a number above {lowest:g}, got {value}. Fix: pass more")
 
 
 def as_int_at_least(lowest: int, **arguments: Any) -> int:

@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from kerasrec.validation import as_int_at_least, check_at_least, check_columns, check_json
+from kerasrec.validation import as_int_at_least, check_above, check_at_least, check_columns, check_json
 
 
 def test_arguments_at_the_limit_and_none_pass():
@@ -15,6 +15,13 @@ def test_arguments_at_the_limit_and_none_pass():
 def test_an_argument_below_the_limit_raises_an_error_that_names_it():
     with pytest.raises(ValueError, match=re.escape("`gamma`: expected at least 0, got -0.1. Fix: pass 0 or more")):
         check_at_least(0, beta=1.0, gamma=-0.1)
+
+
+@pytest.mark.parametrize("check", [check_at_least, check_above])
+@pytest.mark.parametrize("value", ["3", [3]])
+def test_what_is_no_number_raises_an_error(check, value):
+    with pytest.raises(ValueError, match="`reg`: expected"):
+        check(0, reg=value)
 
 
 def test_nan_raises_an_error():

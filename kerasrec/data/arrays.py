@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasrec.types import Array
+from kerasrec.types import Array, BoolArray, IntArray
 
 
 def read_only(array: Any, dtype: Any = None) -> Array:
@@ -70,3 +70,46 @@ def as_finite(numbers: Any, name: str, dtype: Any) -> Array:
             f"position {position}. Fix: correct that interaction or drop it"
         )
     return converted
+
+
+def as_ascending(ids: Any) -> Array:
+    """Converts the ids of a catalogue to an array.
+
+    Raises:
+        ValueError: The ids are not ascending, or an id is repeated.
+    """
+    array = np.asarray(ids)
+    if array.ndim != 1 or (array[1:] <= array[:-1]).any():
+        raise ValueError(
+            "expected ascending, distinct `item_ids`, got another order or repeated ids. "
+            "Fix: pass numpy.unique(item_ids)"
+        )
+    return array
+
+
+def as_rows(rows: Any, n_rows: int) -> IntArray:
+    """Converts row numbers to int64.
+
+    Raises:
+        ValueError: The numbers are not integers, or a row does not exist.
+    """
+    array = np.asarray(rows)
+    if len(array) and (array.dtype.kind not in "iu" or array.ndim != 1):
+        raise ValueError(
+            f"expected row numbers, got {array.dtype} of shape {array.shape}. Fix: `numpy.flatnonzero(mask)` for a mask"
+        )
+    if len(array) and not 0 <= array.min() <= array.max() < n_rows:
+        raise ValueError(f"expected row numbers of 0 to {n_rows - 1}, got {array.min()} to {array.max()}")
+    return array.astype(np.int64)
+
+
+def as_mask(mask: Any, n: int) -> BoolArray:
+    """Checks a mask of interactions.
+
+    Raises:
+        ValueError: It is not one boolean for each interaction.
+    """
+    array = np.asarray(mask)
+    if array.dtype != bool or array.shape != (n,):
+        raise ValueError(f"expected `mask` of type bool and shape ({n},), got {array.dtype} of shape {array.shape}")
+    return array

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from kerasrec.data.arrays import check_parallel
+from kerasrec.data.arrays import as_ascending, as_mask, as_rows, check_parallel
 from kerasrec.data.columns import frame_columns
 from kerasrec.data.csr import entries_of_rows, indptr_of, order_by_row, time_order, true_counts
 from kerasrec.data.errors import DataError
@@ -284,6 +284,7 @@ class Interactions(Table):
             mask: `(n,)` bool, parallel to `items`.
             compact: whether to drop the users and items that have no interactions left.
         """
+        mask = as_mask(mask, len(self))
         counts = true_counts(self.indptr, mask)
         table = self._copy(row_counts=None) if mask.all() else self._take(mask, indptr=indptr_of(counts))
         if not compact:
@@ -293,8 +294,8 @@ class Interactions(Table):
         return table.without_bare_items()
 
     def take_users(self, rows: Sequence[int] | IntArray) -> Interactions:
-        """Returns the given rows in the given order, over the same catalogue."""
-        rows = np.asarray(rows, dtype=np.int64)
+        """Returns the given rows (numbers, not a mask) in the given order, over the same catalogue."""
+        rows = as_rows(rows, self.n_users)
         entries, indptr = entries_of_rows(self.indptr, rows)
         return self._take(entries, indptr=indptr, user_ids=self.user_ids[rows])
 
@@ -313,11 +314,7 @@ class Interactions(Table):
         Raises:
             ValueError: `item_ids` is not ascending or repeats an id.
         """
-        if (item_ids[1:] <= item_ids[:-1]).any():
-            raise ValueError(
-                "expected ascending, distinct `item_ids`, got another order or repeated ids. "
-                "Fix: pass numpy.unique(item_ids)"
-            )
+        item_ids = as_ascending(item_ids)
         items = lookup(item_ids, self.item_ids).astype(np.int32)[self.items]
         titles = None
         if self.item_titles is not None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from kerasrec.data.arrays import read_only
+from kerasrec.data.arrays import as_ascending, as_rows, read_only
 from kerasrec.data.csr import indptr_of, positions_of_rows, row_blocks
 from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
@@ -248,7 +248,7 @@ class PackedInteractions(Interactions):
         return self.take_users(np.flatnonzero(counts >= max(1, users))).without_bare_items()
 
     def take_users(self, rows: Sequence[int] | IntArray) -> Interactions:
-        rows = np.asarray(rows, dtype=np.int64)
+        rows = as_rows(rows, self.n_users)
         old = self.selection.rows
         selection = self.selection._replace(rows=rows if old is None else old[rows])
         return self._selected(selection, counts=self.counts[rows])
@@ -275,8 +275,7 @@ class PackedInteractions(Interactions):
         return table
 
     def with_catalogue(self, item_ids: Array) -> Interactions:
-        if (item_ids[1:] <= item_ids[:-1]).any():
-            return super().with_catalogue(item_ids)  # raises the error
+        item_ids = as_ascending(item_ids)
         columns = lookup(item_ids, self.arrays.item_ids).astype(np.int32)
         if self.selection.columns is not None:
             columns[self.selection.columns < 0] = -1

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kerasrec.data import Interactions
 from kerasrec.data.arrays import as_finite, check_parallel, read_only
 
 
@@ -47,3 +48,21 @@ def test_the_largest_numbers_in_range_are_converted(numbers):
 
 def test_dates_become_seconds():
     assert as_finite(np.array(["1970-01-02", "2001-09-09"], "M8[D]"), "x", np.int64).tolist() == [86_400, 999_993_600]
+
+
+@pytest.mark.parametrize("rows", [np.array([True, False]), [0.7], [[0]], [-1], [3]])
+def test_rows_that_do_not_exist_and_masks_are_refused(rows):
+    table = Interactions.from_arrays([1, 2, 3], [5, 6, 7])
+    with pytest.raises(ValueError, match="expected row numbers"):
+        table.take_users(rows)
+    assert table.take_users(range(2)).n_users == table.take_users(np.array([0, 2], np.uint8)).n_users == 2
+
+
+@pytest.mark.parametrize("mask", [np.ones(2, bool), np.ones(3, int), [[True] * 3]])
+def test_a_mask_has_one_boolean_for_each_interaction(mask):
+    with pytest.raises(ValueError, match=r"expected `mask` of type bool and shape \(3,\)"):
+        Interactions.from_arrays([1, 2, 3], [5, 6, 7]).select(mask)
+
+
+def test_a_catalogue_may_be_a_list():
+    assert Interactions.from_arrays([1, 2], [5, 6]).with_catalogue([5]).shape == (2, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import numbers
 import warnings
 from collections.abc import Callable
 
@@ -26,7 +27,7 @@ def check_shares(**shares: float) -> None:
         ValueError: An argument is not between 0 and 1.
     """
     for name, share in shares.items():
-        if not 0 < share < 1:
+        if not (isinstance(share, numbers.Real) and 0 < share < 1):
             raise ValueError(
                 f"expected `{name}` above 0 and below 1, got {share}. Fix: pass a share, for example 0.2 for 20 %"
             )
