@@ -60,6 +60,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--batch-size", type=int, help="rows per batch of all models")
     parser.add_argument("--latent-dim", type=int, help="length of the vectors of both variants of ELSA")
+    parser.add_argument("--n-factor", type=int, help="entries of a row of the factor of SANSA")
     parser.add_argument("--models", nargs="+", choices=SETTINGS, default=list(SETTINGS)[:3])
     parser.add_argument("--folder", type=Path, required=True, help="packed folder; created if it does not exist")
     parser.add_argument("--plot", type=Path, help="file of the plot")
@@ -150,6 +151,7 @@ def observed(name: str, options: argparse.Namespace) -> tuple[dict, list[tuple[f
     command += ["--share", options.share, "--score", options.score, "--epochs", options.epochs]
     command += [] if options.batch_size is None else ["--batch-size", options.batch_size]
     command += [] if options.latent_dim is None else ["--latent-dim", options.latent_dim]
+    command += [] if options.n_factor is None else ["--n-factor", options.n_factor]
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     start, curve = time.perf_counter(), []
     while process.poll() is None:
@@ -194,6 +196,8 @@ def train_and_score(options: argparse.Namespace) -> None:
     batch_size = options.batch_size or batch_size
     if options.latent_dim is not None and "latent_dim" in arguments:
         arguments = {**arguments, "latent_dim": options.latent_dim}
+    if options.n_factor is not None and name == "sansa":
+        arguments = {**arguments, "n_factor": options.n_factor}
     model = getattr(kerasrec, class_name).for_interactions(
         split.train, epochs=epochs, batch_size=batch_size, seed=1, **arguments
     )

@@ -18,7 +18,7 @@ RECIPE = Recipe(
     metrics=("ndcg_100", "recall_20", "recall_50"),
     seeds=(1,),
 )
-EPOCHS = 15
+EPOCHS = 8
 BATCH_SIZE = 500
 LEARNING_RATE = 4e-3
 ITEM_DROPOUT = 0.5
