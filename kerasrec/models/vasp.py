@@ -90,7 +90,7 @@ class VASP(Recommender):
     """
 
     default_epochs = 90
-    default_learning_rate = 2e-3
+    default_learning_rate = 1e-3
     search_space = {
         "hidden_dim": Choice((300, 600, 1200, 4096)),
         "latent_dim": Range(100, 2048, log=True),
