@@ -90,11 +90,15 @@ class RowDense(keras.layers.Dense):
             values = ops.expand_dims(ops.cast(rows.values, "float32"), 1)
             hidden = rows.row_sums(values * ops.cast(gather_rows(self.kernel, rows.columns), "float32"))
         else:
-            hidden = rows.matmul(ops.convert_to_tensor(self.kernel), self.product_dtype if training else None)
+            hidden = rows.matmul(self.product_kernel(), self.product_dtype if training else None)
         hidden = ops.cast(hidden, self.compute_dtype)
         if self.use_bias:
             hidden = hidden + ops.cast(self.bias, self.compute_dtype)
         return self.activation(hidden)
+
+    def product_kernel(self) -> Tensor:
+        """The matrix that rows are multiplied by, `(n_columns, units)`."""
+        return ops.convert_to_tensor(self.kernel)
 
     def get_config(self) -> dict[str, Any]:
         config = {"sparse": self.sparse, "n_columns": self.n_columns, "product_dtype": self.product_dtype}

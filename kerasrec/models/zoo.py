@@ -19,6 +19,7 @@ from kerasrec.models.feature_vae import FeatureVAE as FeatureVAE
 from kerasrec.models.ials import IALS as IALS
 from kerasrec.models.inf_ae import InfAE as InfAE
 from kerasrec.models.item_knn import ItemKNN as ItemKNN
+from kerasrec.models.kernel_net import KernelNet as KernelNet
 from kerasrec.models.mult_dae import MultDAE as MultDAE
 from kerasrec.models.mult_vae import MultVAE as MultVAE
 from kerasrec.models.popularity import Popularity as Popularity

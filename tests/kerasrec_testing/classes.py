@@ -39,6 +39,10 @@ EXAMPLES = {
         {"n_columns": N_ITEMS, "use_values": True, "missing": -1.0}, ({"ids": IDS, "values": VALUES},), True
     ),
     "GaussianSampling": Example({"seed": 3}, (MEAN, LOG_VAR)),
+    "KernelDense": Example(
+        {"units": 3, "activation": "tanh", "kernel_dim": 2, "similarity_reg": 0.1, "vectors_seed": 3, "n_columns": 11},
+        ({"ids": IDS, "values": VALUES},),
+    ),
     "Logits": Example({"units": N_ITEMS, "product_dtype": "bfloat16"}, (HIDDEN,), True),
     "NextItemLogits": Example({"units": N_ITEMS, "product_dtype": "bfloat16"}, (HIDDEN,), True),
     "RowDense": Example(
