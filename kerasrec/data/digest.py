@@ -15,6 +15,9 @@ BLOCK = 1 << 20
 def table_digest(table: Table) -> str:
     """SHA-256 of everything in a table: ids, titles, values, times and the order of each history.
 
+    Raises:
+        TypeError: `table` is not a table.
+
     Example:
         >>> from kerasrec import Interactions
         >>> from kerasrec.data.digest import table_digest
@@ -22,6 +25,8 @@ def table_digest(table: Table) -> str:
         >>> table_digest(one) == table_digest(other)
         False
     """
+    if not isinstance(table, Table):
+        raise TypeError(f"expected Interactions, got {type(table).__name__}. Fix: `Interactions.from_frame(frame)`")
     if table.known_digest is not None:
         return table.known_digest
     digest = hashlib.sha256()

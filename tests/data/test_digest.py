@@ -30,3 +30,8 @@ def test_equal_tables_have_equal_digests():
 )
 def test_every_change_of_a_table_changes_its_digest(changes):
     assert digest(**changes) != digest()
+
+
+def test_what_is_no_table_is_refused():
+    with pytest.raises(TypeError, match="expected Interactions, got NoneType"):
+        table_digest(None)
