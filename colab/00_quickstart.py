@@ -8,7 +8,7 @@
 # ---
 
 # %% [markdown]
-# # From interactions to an endpoint, in five minutes
+# # From interactions to an endpoint, in three minutes
 #
 # [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/github/OWNER/REPO/blob/main/colab/00_quickstart.ipynb)
 #
@@ -16,15 +16,22 @@
 # request to it. A CPU is enough.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots] @ git+https://github.com/OWNER/REPO"
+KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this address, the path of a wheel, or "kerasrec"
+# %pip install -q "{KERASREC}" matplotlib
 
 # %%
 # %matplotlib inline
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+try:
+    import kerasrec
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
+        'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
+    ) from None
 
-import kerasrec
 from kerasrec import plots
 
 # %% [markdown]

@@ -15,19 +15,25 @@
 # This notebook shows what kerasrec reads, which error a wrong file gives, and how to choose a protocol.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots,pandas] @ git+https://github.com/OWNER/REPO"
+KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this address, the path of a wheel, or "kerasrec"
+# %pip install -q "{KERASREC}" matplotlib pandas
 
 # %%
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+try:
+    import kerasrec
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
+        'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
+    ) from None
 
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-import kerasrec
 
 # %% [markdown]
 # ## A file

@@ -17,19 +17,26 @@
 # computes it, and checks the line against the library.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots] @ git+https://github.com/OWNER/REPO"
+KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this address, the path of a wheel, or "kerasrec"
+# %pip install -q "{KERASREC}" matplotlib
 
 # %%
 # %matplotlib inline
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+try:
+    import kerasrec
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
+        'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
+    ) from None
 
 import keras
 import numpy as np
 from keras import ops
 
-import kerasrec
 from kerasrec import plots
 from kerasrec.losses import MultinomialNLL, gaussian_kl
 

@@ -16,12 +16,20 @@
 # gRPC and sends requests to it.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec @ git+https://github.com/OWNER/REPO"
+KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this address, the path of a wheel, or "kerasrec"
+# %pip install -q "{KERASREC}"
 
 # %%
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+try:
+    import kerasrec
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
+        'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
+    ) from None
 
 import json
 import time
@@ -30,13 +38,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-import kerasrec
 from kerasrec.serving import Client, Server, ServingError
 
 table = kerasrec.generate(n_users=500, n_items=120, seed=5)
 split = kerasrec.HeldOutUsers(held_out=60).split(table)
 model = kerasrec.EASE(split.train.n_items, reg=50.0)
-model.fit(split.train, verbose=0)
+history = model.fit(split.train, verbose=0)
 
 # %% [markdown]
 # ## Export

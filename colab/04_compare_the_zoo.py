@@ -15,19 +15,26 @@
 # This notebook evaluates several models on the same users, with standard errors and a paired test.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec[plots] @ git+https://github.com/OWNER/REPO"
+KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this address, the path of a wheel, or "kerasrec"
+# %pip install -q "{KERASREC}" matplotlib
 
 # %%
 # %matplotlib inline
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+try:
+    import kerasrec
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
+        'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
+    ) from None
 
 import time
 
 from tqdm.auto import tqdm
 
-import kerasrec
 from kerasrec import plots
 
 split = kerasrec.HeldOutUsers(held_out=100).split(kerasrec.read("generated"))

@@ -17,18 +17,25 @@
 # `train_step` for DeepRec's dense re-feeding.
 
 # %% tags=["install"]
-# %pip install -q "kerasrec @ git+https://github.com/OWNER/REPO"
+KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this address, the path of a wheel, or "kerasrec"
+# %pip install -q "{KERASREC}"
 
 # %%
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+try:
+    import kerasrec
+except ModuleNotFoundError as error:
+    raise SystemExit(
+        f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
+        'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
+    ) from None
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-import kerasrec
 from kerasrec.losses import MaskedMeanSquaredError, MultinomialNLL
 
 tf.get_logger().setLevel("ERROR")  # TensorFlow warns if one process trains several models

@@ -1,51 +1,81 @@
-"""The notebooks match their scripts and run from top to bottom."""
+"""The notebooks match their scripts, run from top to bottom, and are stored with their outputs.
 
-import asyncio
+`KERASREC_WRITE_NOTEBOOKS=1 python -m pytest tests/test_colab.py -k runs` stores the outputs again. With `KERASREC_DATA`
+it also runs the cells that need the network, on MovieLens from that folder.
+"""
+
+import os
+import re
 import sys
 from pathlib import Path
 
 import jupytext
 import nbformat
 import pytest
-from nbclient import NotebookClient
+from kerasrec_testing.notebooks import COLAB, SCRIPTS, executed, noise, outline, store, tags_of
 
-COLAB = Path(__file__).parents[1] / "colab"
-SCRIPTS = sorted(COLAB.glob("*.py"))
+WRITES = bool(os.environ.get("KERASREC_WRITE_NOTEBOOKS"))
+INSTALL = re.compile(
+    r'KERASREC = "git\+https://github\.com/[\w.-]+/[\w.-]+"  # .*\n%pip install -q "\{KERASREC\}"( [a-z ]+)?'
+)
+
+every_notebook = pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def stored(script):
+    return nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+
+
+@every_notebook
 def test_notebook_matches_its_script(script):
-    notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
+    notebook = stored(script)
     expected = jupytext.read(script)
-    for cells in (notebook.cells, expected.cells):
-        for cell in cells:
-            cell.pop("id", None)
-    assert notebook.cells == expected.cells, "run: jupytext --to ipynb colab/*.py"
+    found, wanted = (
+        [(cell.cell_type, cell.source, tags_of(cell)) for cell in cells] for cells in (notebook.cells, expected.cells)
+    )
+    assert found == wanted, "run: KERASREC_WRITE_NOTEBOOKS=1 python -m pytest tests/test_colab.py -k runs"
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@every_notebook
 def test_notebook_starts_with_a_colab_badge_and_the_installation(script):
-    title, install = jupytext.read(script).cells[:2]
+    title, install, imports = jupytext.read(script).cells[:3]
     assert f"/blob/main/colab/{script.stem}.ipynb)" in title.source
     assert "install" in install.metadata["tags"]
+    assert INSTALL.fullmatch(install.source), "all notebooks install kerasrec in the same way"
+    assert "Fix: run the cell above" in imports.source
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@every_notebook
 def test_script_compiles(script):
-    compile(script.read_text(), script, "exec")
+    compile(script.read_text(encoding="utf-8"), script, "exec")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@every_notebook
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")  # from Jupyter
 def test_notebook_runs(script, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(COLAB.parent))
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=":")
-    notebook = nbformat.read(script.with_suffix(".ipynb"), as_version=4)
-    notebook.cells = [cell for cell in notebook.cells if "install" not in cell.metadata.get("tags", [])]
-    client = NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}})
-    asyncio.run(client.async_execute())
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    with_network = WRITES and "KERASREC_DATA" in os.environ
+    skipped = ("install",) if with_network else ("install", "network")
+    notebook = executed(script, tmp_path, skipped)
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output for output in outputs if output.output_type == "error"] == []
-    if "plots." in script.read_text():
+    assert "\n".join(noise(notebook)) == ""
+    if WRITES:
+        store(notebook, script, keep_tags=() if with_network else ("network",))
+    for cell, stored_cell in zip(notebook.cells, stored(script).cells, strict=True):
+        if not set(tags_of(cell)) & set(skipped):
+            assert outline(cell) == outline(stored_cell), cell.source
+    if "plots." in script.read_text(encoding="utf-8"):
         assert "image/png" in {kind for output in outputs for kind in output.get("data", {})}
+
+
+@every_notebook
+def test_stored_outputs_contain_no_rows_of_movielens(script):
+    for cell in stored(script).cells:
+        if "network" in tags_of(cell):
+            kinds = {kind for output in cell.outputs for kind in output.get("data", {"stream": ""})}
+            assert "image/png" in kinds or "ndcg" in str(cell.outputs).lower()
+            assert "text/html" not in kinds  # a frame

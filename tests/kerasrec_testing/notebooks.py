@@ -47,20 +47,23 @@ def executed(script, folder, tags_to_skip=("install",)):
 
 
 def noise(notebook):
-    """The lines on standard error, without progress bars, the logs of kerasrec and the advice to install widgets."""
+    """Messages of TensorFlow, and lines on standard error without progress bars, logs of kerasrec and widget advice."""
     cells = [cell for cell in notebook.cells if "network" not in tags_of(cell)]  # downloads have bars of other forms
-    outputs = [output for cell in cells for output in cell.get("outputs", [])]
-    errors = "".join(output.text for output in outputs if output.get("name") == "stderr")
-    lines = [line for line in re.split(r"[\r\n]+", errors) if line.strip()]
-    return [line for line in lines if not any(known.search(line) for known in (PROGRESS, LOGGED, WITHOUT_WIDGETS))]
+    outputs = [output for cell in cells for output in cell.get("outputs", []) if output.output_type == "stream"]
+    streams = {name: "".join(output.text for output in outputs if output.name == name) for name in ("stdout", "stderr")}
+    messages = re.findall(r"^(?:WARNING|INFO|ERROR):.*", streams["stdout"], re.MULTILINE)
+    lines = [line for line in re.split(r"[\r\n]+", streams["stderr"]) if line.strip()]
+    known = (PROGRESS, LOGGED, WITHOUT_WIDGETS)
+    return messages + [line for line in lines if not any(pattern.search(line) for pattern in known)]
 
 
 def lasting_outputs(cell):
-    """The outputs of a cell without progress bars, one for each stream."""
+    """The outputs of a cell without progress bars, one for each stream; of a download, the results only."""
     outputs = []
     for output in cell.get("outputs", []):
         is_widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
-        if output.get("name") == "stderr" or is_widget:
+        is_download = "network" in tags_of(cell) and output.output_type == "stream"
+        if output.get("name") == "stderr" or is_widget or is_download:
             continue
         if outputs and output.output_type == outputs[-1].output_type == "stream":
             outputs[-1].text += output.text
