@@ -32,6 +32,7 @@ ADDRESSED = (
     "README.md",
     "CITATION.cff",
     "docs/index.md",
+    "docs/notebooks.md",
     "docs/quickstart.md",
     "docs/howto/every-night.md",
     "colab/*.py",
