@@ -81,6 +81,8 @@ def _comparison(runs: Sequence[_LoadedRun]) -> Figure:
 
 
 def _differences(runs: Sequence[_LoadedRun]) -> Figure:
+    if len(runs) < 2:
+        raise ValueError(f"expected two or more runs for this plot, got {len(runs)}")
     return differences(compare_runs([run.run for run in runs]), title=_title(runs))
 
 
@@ -199,10 +201,13 @@ def _title(runs: Sequence[_LoadedRun]) -> str:
 
 
 def _by_name(runs: Sequence[_LoadedRun], get: Callable[[_LoadedRun], Any]) -> dict[str, Any]:
-    """A value for each run, by the name of its model, or of its folder if two models have the same name."""
+    """A value for each run, by the name of its model. If two have the same: by the name of the folder, or its path."""
     names = [run.run.metrics["model"] for run in runs]
+    n_folders = len({run.run.folder for run in runs})
     if len(set(names)) < len(names):
         names = [run.run.folder.name for run in runs]
+    if len(set(names)) < n_folders:
+        names = [str(run.run.folder) for run in runs]
     return {name: get(run) for name, run in zip(names, runs, strict=True)}
 
 

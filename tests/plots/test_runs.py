@@ -1,11 +1,13 @@
 """All plots of a run are written, and plots of several runs need the same split."""
 
+import shutil
+
 import matplotlib.image
 import numpy as np
 import pytest
 
 from kerasrec import generate, plots
-from kerasrec.runs import RunConfig, train
+from kerasrec.runs import Run, RunConfig, train
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +45,13 @@ def test_runs_on_the_same_split_are_compared(run, tmp_path):
         assert labels == {"mult_vae", "popularity"}
     with pytest.raises(ValueError, match="expected one run for this plot, got 2"):
         plots.RUN_PLOTS["curves"]([run, other])
+    with pytest.raises(ValueError, match="expected two or more runs for this plot, got 1"):
+        plots.RUN_PLOTS["differences"]([run])
     figure = plots.RUN_PLOTS["comparison"]([run, run])
     assert {text.get_text() for text in figure.axes[0].get_yticklabels()} == {"run"}
+    same_name = shutil.copytree(run.folder, tmp_path / "again" / "run")
+    figure = plots.RUN_PLOTS["comparison"]([run, Run(same_name)])
+    assert {text.get_text() for text in figure.axes[0].get_yticklabels()} == {str(run.folder), str(same_name)}
 
 
 def test_runs_on_different_splits_are_not_compared(run, tmp_path):
