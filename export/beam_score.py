@@ -16,8 +16,7 @@ import argparse
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import apache_beam as beam
 import numpy as np
@@ -28,21 +27,10 @@ from apache_beam.ml.inference.base import ModelHandler, RunInference
 from apache_beam.options.pipeline_options import PipelineOptions
 from pyarrow.parquet import ParquetFile
 
-
-class Histories(NamedTuple):
-    """The histories of some users, oldest item first.
-
-    Attributes:
-        user_ids: `(n_users,)`.
-        indptr: `(n_users + 1,)`; the history of user `u` is the slice `indptr[u]:indptr[u + 1]`.
-        item_ids: `(n,)` original ids.
-        values: `(n,)` float32.
-    """
-
-    user_ids: np.ndarray
-    indptr: np.ndarray
-    item_ids: np.ndarray
-    values: np.ndarray
+Histories = dict[str, np.ndarray]
+"""The histories of some users, oldest item first: "user_ids" `(n_users,)`; "indptr" `(n_users + 1,)`, so that user
+`u` has the slice `indptr[u]:indptr[u + 1]` of "item_ids" `(n,)` and of "values" `(n,)` float32. It is no class of this
+script, because the other processes of the workers do not have its module."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -76,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
                 pipeline
                 | "ranges of users" >> beam.Create(range(0, n_users, options.batch_size))
                 | "spread" >> beam.Reshuffle()
-                | "read" >> beam.Map(packed_histories, options.packed, options.batch_size)
+                | "read" >> beam.ParDo(ReadPacked(options.packed, about, options.batch_size))
             )
         else:
             columns = {"user": options.user, "item": options.item, "time": options.time, "value": options.value}
@@ -106,7 +94,6 @@ def main(arguments: list[str] | None = None) -> None:
 # ---- histories of a packed folder -----------------------------------------------------------------
 
 
-@lru_cache(1)
 def packed_description(folder: str) -> dict[str, Any]:
     """The content of `packed.json`."""
     with FileSystems.open(FileSystems.join(folder, "packed.json")) as file:
@@ -126,28 +113,35 @@ def array_slice(folder: str, name: str, start: int, stop: int) -> np.ndarray:
         return np.frombuffer(file.read((stop - start) * dtype.itemsize), dtype)
 
 
-@lru_cache(1)
-def packed_items(folder: str) -> np.ndarray:
-    """The item ids, which a process reads once."""
-    return array_slice(folder, "item_ids", 0, packed_description(folder)["arrays"]["item_ids"][1])
+class ReadPacked(beam.DoFn):
+    """Reads the histories of `batch_size` users from a packed folder, of which `about` is the description."""
 
+    def __init__(self, folder: str, about: dict[str, Any], batch_size: int) -> None:
+        self.folder = folder
+        self.about = about
+        self.batch_size = batch_size
 
-def packed_histories(start: int, folder: str, batch_size: int) -> Histories:
-    """The histories of up to `batch_size` users."""
-    about = packed_description(folder)
-    stop = min(start + batch_size, about["arrays"]["user_ids"][1])
-    bounds = array_slice(folder, "indptr", start, stop + 1)
-    first, end = int(bounds[0]), int(bounds[-1])
-    indptr = bounds - first
-    items = array_slice(folder, "items", first, end)
-    values = np.ones(len(items), np.float32)
-    if "values" in about["arrays"]:
-        values = array_slice(folder, "values", first, end)
-    if not about["in_time_order"]:
-        users = np.repeat(np.arange(stop - start), np.diff(indptr))
-        order = np.lexsort((array_slice(folder, "times", first, end), users))
-        items, values = items[order], values[order]
-    return Histories(array_slice(folder, "user_ids", start, stop), indptr, packed_items(folder)[items], values)
+    def setup(self) -> None:
+        """Reads the item ids once in each worker process."""
+        self.item_ids = array_slice(self.folder, "item_ids", 0, self.about["arrays"]["item_ids"][1])
+
+    def process(self, start: int) -> Iterator[Histories]:
+        """Yields the histories of the users from row `start` on."""
+        folder, about = self.folder, self.about
+        stop = min(start + self.batch_size, about["arrays"]["user_ids"][1])
+        bounds = array_slice(folder, "indptr", start, stop + 1)
+        first, end = int(bounds[0]), int(bounds[-1])
+        indptr = bounds - first
+        items = array_slice(folder, "items", first, end)
+        values = np.ones(len(items), np.float32)
+        if "values" in about["arrays"]:
+            values = array_slice(folder, "values", first, end)
+        if not about["in_time_order"]:
+            users = np.repeat(np.arange(stop - start), np.diff(indptr))
+            order = np.lexsort((array_slice(folder, "times", first, end), users))
+            items, values = items[order], values[order]
+        user_ids = array_slice(folder, "user_ids", start, stop)
+        yield {"user_ids": user_ids, "indptr": indptr, "item_ids": self.item_ids[items], "values": values}
 
 
 def arrow_type(dtype: str) -> pa.DataType:
@@ -205,7 +199,9 @@ def event_histories(
     for start in range(0, len(ids), batch_size):
         part = bounds[start : start + batch_size + 1]
         rows = slice(part[0], part[-1])
-        yield Histories(user_ids[ids[start : start + batch_size]], part - part[0], item_ids[items[rows]], values[rows])
+        ids_of_part = user_ids[ids[start : start + batch_size]]
+        entries = {"item_ids": item_ids[items[rows]], "values": values[rows]}
+        yield {"user_ids": ids_of_part, "indptr": part - part[0], **entries}
 
 
 def ids_of(column: pa.ChunkedArray) -> np.ndarray:
@@ -250,9 +246,10 @@ def recommended(signature: Any, histories: Histories, k: int) -> pa.Table:
     specs = signature.structured_input_signature[1]
     is_text = specs["exclude"].dtype.name == "string"
     padding = "" if is_text else -1
-    if (histories.item_ids.dtype.kind == "U") != is_text:
-        raise ValueError(f"expected item ids of type {specs['exclude'].dtype.name}, got {histories.item_ids.dtype}")
-    counts = np.diff(histories.indptr)
+    if (histories["item_ids"].dtype.kind == "U") != is_text:
+        expected, dtype = specs["exclude"].dtype.name, histories["item_ids"].dtype
+        raise ValueError(f"expected item ids of type {expected}, got {dtype}. Fix: use the data of the model")
+    counts = np.diff(histories["indptr"])
     n = len(counts)
     # Each row starts with padding, which the graph checks.
     places = np.arange(counts.max(initial=0) + 1)
@@ -260,13 +257,13 @@ def recommended(signature: Any, histories: Histories, k: int) -> pa.Table:
     nothing = np.full((n, 1), padding)
     inputs = {"k": np.full(n, k, np.int32), "exclude": nothing, "candidates": nothing}
     if "history" in specs:
-        inputs["history"] = np.full(is_item.shape, padding, histories.item_ids.dtype)
-        inputs["history"][is_item] = histories.item_ids
+        inputs["history"] = np.full(is_item.shape, padding, histories["item_ids"].dtype)
+        inputs["history"][is_item] = histories["item_ids"]
     if "ratings" in specs:
         inputs["ratings"] = np.zeros(is_item.shape, np.float32)
-        inputs["ratings"][is_item] = histories.values
+        inputs["ratings"][is_item] = histories["values"]
     if "user_id" in specs:
-        inputs["user_id"] = histories.user_ids
+        inputs["user_id"] = histories["user_ids"]
     import tensorflow as tf
 
     outputs = signature(**{name: tf.constant(array, specs[name].dtype) for name, array in inputs.items()})
@@ -275,7 +272,7 @@ def recommended(signature: Any, histories: Histories, k: int) -> pa.Table:
     item_ids = pa.array(outputs["item_ids"].numpy()[valid])
     return pa.table(
         {
-            "user_id": pa.array(histories.user_ids).take(pa.array(users)),
+            "user_id": pa.array(histories["user_ids"]).take(pa.array(users)),
             "rank": pa.array((ranks + 1).astype(np.int32)),
             "item_id": item_ids.cast(pa.string()) if is_text else item_ids,
             "score": pa.array(outputs["scores"].numpy()[valid]),

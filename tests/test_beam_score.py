@@ -25,6 +25,9 @@ def test_lists_equal_those_of_the_model(tmp_path):
         commands.append([*options, "--packed", tmp_path / case, "--out", tmp_path / f"{case}.packed" / "part"])
         events = [*EVENT_COLUMNS, "--shards", 3, "--events", tmp_path / f"{case}.events" / "*.parquet"]
         commands.append([*options, *events, "--out", tmp_path / f"{case}.scored" / "part"])
+    # Other processes do not have the module of the script.
+    workers = ["--runner=DirectRunner", "--direct_running_mode=multi_processing", "--direct_num_workers=2"]
+    commands[:2] = [[*command, *workers] for command in commands[:2]]
     run_script(PYTHON, "beam_score.py", *commands)
     for case, lists in expected.items():
         assert_same_lists(tmp_path / f"{case}.packed", lists)
