@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -15,7 +15,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.models.ease import EASE
 from kerasrec.models.search_space import Range
 from kerasrec.ops.inverse import aligned_matrix
-from kerasrec.types import FloatArray, IntArray
+from kerasrec.types import Array, FloatArray, IntArray
 from kerasrec.validation import check_above
 
 
@@ -114,6 +114,20 @@ class FeatureEASE(EASE):
 
     def set_side(self, side: FloatArray) -> None:
         self.untracked.side = checked_side(side, self.n_items)
+
+    def fit_gram(self, gram: FloatArray, item_ids: Array) -> Self:
+        """As `EASE.fit_gram`, for a model without features.
+
+        Args:
+            gram: XᵀX.
+            item_ids: `(n_items,)` ids of the items, ascending.
+
+        Raises:
+            ValueError: the model has features, or as in `EASE.fit_gram`.
+        """
+        if self.untracked.side is not None:
+            raise ValueError("`fit_gram`: expected a model without features, got one with. Fix: `fit(table)`")
+        return super().fit_gram(gram, item_ids)
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         is_known = rows.sum(axis=0) > 0

@@ -38,6 +38,8 @@ def test_new_items_of_the_own_block_are_recommended():
     model.fit(train, verbose=0)
     best = model.recommend(train, k=1, candidates=NEW_IDS.tolist())
     assert in_own_block(best.item_ids, train.user_ids).all()
+    with pytest.raises(ValueError, match="`fit_gram`: expected a model without features"):
+        model.fit_gram(np.eye(train.n_items), train.item_ids)
 
 
 def test_without_features_it_is_ease():
