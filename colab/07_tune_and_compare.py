@@ -63,7 +63,7 @@ read_data()
 # users are for the last comparison only.
 
 # %%
-MODELS = ["popularity", "item_knn", "ease", "edlae"]
+MODELS = ["popularity", "item_knn", "ease"]
 board = try_models(config, read_data, "try", MODELS, seconds=math.inf)
 plots.leaderboard(board)
 
@@ -79,7 +79,7 @@ for entry in board.ranking():
 
 # %%
 winner = board.winner.model
-tuned = tune(RunConfig(winner, DATA, "held-out-users", seed=1, split_options={"held_out": 150}), read_data, "tuned", 5)
+tuned = tune(RunConfig(winner, DATA, "held-out-users", seed=1, split_options={"held_out": 150}), read_data, "tuned", 3)
 print(winner, tuned.config.model_options)
 
 # %% [markdown]
