@@ -28,6 +28,12 @@ class ColdItems:
         validation: share of the items for validation, rounded down.
         seed: seed of the random choice.
         min_value: lowest value of a like. If omitted, the rule of the kind of values; see `Interactions.value_kind`.
+
+    Example:
+        >>> from kerasrec import ColdItems, generate
+        >>> split = ColdItems(seed=1).split(generate(n_users=100, n_items=50, seed=1).likes())
+        >>> len(split.test.candidates), split.train.item_counts[split.test.candidates].sum().item()
+        (5, 0)
     """
 
     share: float = 0.1
