@@ -17,8 +17,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.closed_form import check_names_of_fit
-from kerasrec.models.training import as_list
-from kerasrec.models.training_data import as_table, check_fit_arguments, check_held_out
+from kerasrec.models.training_data import as_list, as_table, check_fit_arguments, check_held_out
 from kerasrec.ops.ranking import rank
 from kerasrec.ops.sparse_rows import SparseRows
 from kerasrec.types import FloatArray, Tensor

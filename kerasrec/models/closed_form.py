@@ -21,9 +21,9 @@ from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
 from kerasrec.models.fit_callbacks import set_modes
-from kerasrec.models.training import as_list
 from kerasrec.models.training_data import (
     MatrixTable,
+    as_list,
     as_scipy,
     as_table,
     check_arrays,

@@ -25,6 +25,7 @@ from kerasrec.models.stored_popularity import StoredPopularity
 from kerasrec.models.table_defaults import TableDefaults
 from kerasrec.models.training_data import (
     MatrixTable,
+    as_list,
     as_table,
     check_compile_arguments,
     check_fit_arguments,
@@ -349,10 +350,3 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
             for metric in others:
                 metric.update_state(targets, y_pred, sample_weight)
         return {m.name: m.result() for m in self.metrics}
-
-
-def as_list(argument: Any) -> list[Any]:
-    """The `callbacks` or `metrics` of Keras (None, one, or several) as a list."""
-    if argument is None:
-        return []
-    return list(argument) if isinstance(argument, (list, tuple)) else [argument]

@@ -26,6 +26,13 @@ class MatrixTable(Interactions):
         return MatrixTable.from_matrix(self.matrix.T)
 
 
+def as_list(argument: Any) -> list[Any]:
+    """The `callbacks` or `metrics` of Keras (None, one, or several) as a list."""
+    if argument is None:
+        return []
+    return list(argument) if isinstance(argument, (list, tuple)) else [argument]
+
+
 def as_table(x: Any, n_columns: int | None = None) -> Any:
     """A table of a sparse matrix of scipy, TensorFlow or JAX. Other inputs are returned unchanged.
 
