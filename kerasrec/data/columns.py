@@ -8,6 +8,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from kerasrec.data.errors import DataError
+from kerasrec.data.ids import uuids_as_text
 from kerasrec.data.row_rules import RULE, RowRules
 from kerasrec.data.synonyms import USUAL_NAMES, usual_columns
 
@@ -156,7 +157,7 @@ def frame_columns(frame: Any, names: Mapping[str, str], rules: RowRules) -> tupl
             columns[role] = (
                 column
                 if isinstance(column, pa.ChunkedArray)
-                else pa.chunked_array([pa.array(column, from_pandas=True)])
+                else pa.chunked_array([pa.array(uuids_as_text(column), from_pandas=True)])
             )
         except (pa.ArrowException, OverflowError):
             raise DataError(

@@ -152,6 +152,13 @@ def _check_strings(ids: Any, name: str) -> None:
         )
 
 
+def uuids_as_text(values: Any) -> Any:
+    """Converts a column that begins with a UUID, because pyarrow reads UUIDs only since version 24."""
+    if not isinstance(next(iter(values), None), UUID):
+        return values
+    return [str(value) if isinstance(value, UUID) else value for value in values]
+
+
 def as_id_column(ids: Any, name: str) -> Any:
     """Converts ids to a `pyarrow.ChunkedArray` of int64 or strings, dictionary-encoded or not.
 
@@ -164,8 +171,7 @@ def as_id_column(ids: Any, name: str) -> Any:
     if not isinstance(ids, (pa.Array, pa.ChunkedArray)):
         # numpy would convert NaN in a list of strings to the string "nan".
         array = ids if isinstance(ids, (list, tuple)) else np.asarray(ids)
-        if len(array) and isinstance(array[0], UUID):  # pyarrow reads UUIDs since version 24
-            array = [str(i) if isinstance(i, UUID) else i for i in array]
+        array = uuids_as_text(array)
         try:
             column = pa.array(array if len(array) else np.array([], np.int64), from_pandas=True)
         except pa.ArrowException:
