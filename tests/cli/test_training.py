@@ -243,7 +243,7 @@ def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_
     assert "chosen on validation data: reg 20 → 0." in ease.output
     options = ["--held-out", 100, "--epochs", 2, "--set", "latent_dim=4"]
     elsa = invoke("train", "elsa", *options, "--out", tmp_path / "elsa")
-    assert "defaults, not chosen on these data: batch_size 500, learning_rate 0.05" in elsa.output
+    assert "defaults, not chosen on these data: n_kept None, batch_size 500, learning_rate 0.05" in elsa.output
     assert "latent_dim 4" not in elsa.output
     if Run(tmp_path / "elsa").metrics["best_epoch"] == 2:
         assert "Warning: the best epoch is the last one. Fix: try more epochs (--epochs 4)" in elsa.stderr
