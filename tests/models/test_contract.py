@@ -158,8 +158,8 @@ def test_an_empty_row_gets_finite_scores(case):
     answer = np.asarray(model(empty))
     assert answer.shape == (2, model.n_columns)
     assert np.isfinite(answer).all()
-    # Vectorised functions round the last elements of an array differently from the others.
-    np.testing.assert_allclose(answer[0], answer[1], rtol=1e-6)
+    # Vectorised functions, such as VASP's logarithms of sigmoids, round the last elements of an array differently.
+    np.testing.assert_allclose(answer[0], answer[1], rtol=1e-6 if case == "vasp" else 0)
 
 
 def test_seen_items_are_never_recommended_and_short_lists_are_padded(case):
