@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,9 @@ def demo(out: Path | None, epochs: int) -> None:
         folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         _print_step("1. Data")
         table = read_and_report("generated")
+        log = logging.getLogger("kerasrec.data")
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.ERROR)  # each step would log how many ratings are likes
         _print_step("2. Train Popularity and Mult-VAE on the same split (held-out-users)")
         runs = {}
         for name in ("popularity", "mult_vae"):

@@ -16,6 +16,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.packed import PackedInteractions
 from kerasrec.data.packed_folder import pack
 from kerasrec.data.row_counts import RowCounts
+from kerasrec.files import new_memmap
 from kerasrec.types import Array
 
 
@@ -70,10 +71,7 @@ def pack_ranges(
         dtypes["times"] = np.int64
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".unfinished-") as scratch:
-        columns = {
-            name: np.lib.format.open_memmap(Path(scratch) / f"{name}.npy", "w+", dtype, (n,))
-            for name, dtype in dtypes.items()
-        }
+        columns = {name: new_memmap(Path(scratch) / f"{name}.npy", dtype, (n,)) for name, dtype in dtypes.items()}
         user_ids, counts, start = [], [], 0
         for part in ranges:
             arrays = load_arrays(part.path)

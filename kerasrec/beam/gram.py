@@ -12,7 +12,7 @@ import scipy.sparse as sp
 from kerasrec.beam.files import import_beam
 from kerasrec.data.csr import row_blocks
 from kerasrec.data.packed_folder import open_packed
-from kerasrec.files import atomic_file
+from kerasrec.files import atomic_file, new_memmap
 from kerasrec.types import FloatArray
 
 MAX_ITEMS = 50_000
@@ -65,7 +65,7 @@ def write_gram_matrix(
         )
     blocks = [(start, min(start + block_items, n_items)) for start in range(0, n_items, block_items)]
     with atomic_file(path) as file:
-        target = np.lib.format.open_memmap(file.name, "w+", np.float32, (n_items, n_items))
+        target = new_memmap(Path(file.name), np.float32, (n_items, n_items))
         del target
         with beam.Pipeline(options=PipelineOptions(list(beam_options))) as pipeline:
             _ = (
