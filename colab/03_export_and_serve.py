@@ -71,7 +71,7 @@ print(json.loads((version / "assets.extra" / "kerasrec.json").read_text())["test
 # %%
 loaded = tf.saved_model.load(str(version))
 for name, signature in loaded.signatures.items():
-    inputs = {field: tuple(spec.shape) for field, spec in signature.structured_input_signature[1].items()}
+    inputs = {field: tuple(spec.shape) for field, spec in sorted(signature.structured_input_signature[1].items())}
     print(f"{name:16} {inputs}")
 outputs = loaded.signatures["serving_default"](history=tf.constant([[-1, 3, 13, 23]], tf.int64))
 outputs["item_ids"][0, :5].numpy()
