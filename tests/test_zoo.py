@@ -22,6 +22,10 @@ from kerasrec.runs import Run
 
 ZOO = Path(__file__).parents[1] / "zoo"
 RECIPES = sorted(path.stem for path in ZOO.glob("*.py") if "RECIPE = " in path.read_text())
+OF_A_MODEL_ON_OTHER_DATA = re.compile(
+    r"(auto_rec|ease|feature_\w+|mult_vae|svae)_(\w*ml_100k\w*|beauty|gowalla|temporal_\w+)"
+)
+"""Recipes whose model has another recipe, for MovieLens 1M: they are smoke-tested only on request."""
 
 
 def run_script(monkeypatch, name, *arguments):
@@ -36,7 +40,10 @@ def run_script(monkeypatch, name, *arguments):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize(
+    "recipe",
+    [pytest.param(name, marks=[pytest.mark.long] * bool(OF_A_MODEL_ON_OTHER_DATA.fullmatch(name))) for name in RECIPES],
+)
 def test_recipe_trains_and_stores_its_run(recipe, tmp_path, monkeypatch):
     result_file, runs = tmp_path / "result.json", tmp_path / "runs"
     options = ("--seeds", "1", "--out", result_file, "--runs", runs)

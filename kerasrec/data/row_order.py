@@ -47,10 +47,10 @@ def order_by_shards(rng: np.random.Generator, indptr: IntArray, batch_size: int,
     Example:
         >>> import numpy as np
         >>> from kerasrec.data import row_order
-        >>> indptr = np.arange(0, 100 * 2**20, 2**18)  # 4 rows in a shard
+        >>> indptr = np.arange(0, 100 * 2**20 + 1, 2**18)  # 100 shards of 4 rows
         >>> order = row_order.order_by_shards(np.random.default_rng(1), indptr, 10, by_length=False)
         >>> len(order), len(set((order[:64] // 4).tolist()))
-        (399, 16)
+        (400, 16)
     """
     shards = list(row_blocks(indptr, SHARD_ENTRIES))
     shard_order = rng.permutation(len(shards))
