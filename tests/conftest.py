@@ -1,12 +1,20 @@
+import ctypes
 import gc
 import os
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same results on every machine
 # Traced functions are millions of small objects, which the collector would otherwise walk through again and again.
+# `pytest_runtest_teardown` collects when the memory has grown.
 gc.set_threshold(100_000, 20, 20)
+GROWTH = 1 << 30
+"""Bytes by which the memory of the process grows between two collections."""
+COLLECTED_AT = pytest.StashKey[int]()
+"""The resident memory after the last collection."""
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +24,24 @@ def data_dir() -> Path:
     if not folder:
         pytest.skip("`KERASREC_DATA` names no folder of data sets")
     return Path(folder)
+
+
+def pytest_configure(config):
+    config.stash[COLLECTED_AT] = resident_bytes()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    if resident_bytes() > item.config.stash[COLLECTED_AT] + GROWTH:
+        gc.collect()
+        if sys.platform == "linux":
+            ctypes.CDLL("libc.so.6").malloc_trim(0)  # returns freed memory to the system
+        item.config.stash[COLLECTED_AT] = resident_bytes()
+
+
+def resident_bytes() -> int:
+    """The resident memory of this process."""
+    return psutil.Process().memory_info().rss
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -66,14 +66,14 @@ def focal_entry_losses(likes: Tensor, logits: Tensor, alpha: float, gamma: float
     The gradient is written by hand: an automatic one adds five gradients of the logits, in an order that differs
     between two runs.
     """
-    likes = ops.convert_to_tensor(likes)
+    likes = ops.cast(likes, "float32")
 
     @custom_gradient
     def entry_losses(logits: Tensor) -> tuple[Tensor, Any]:
         sign = 2.0 * likes - 1.0
         miss = ops.sigmoid(-sign * logits)  # probability of the other class
         log_hit = -ops.softplus(-sign * logits)
-        weight = ops.where(likes > 0, alpha, 1.0 - alpha) * miss**gamma
+        weight = (alpha * likes + (1.0 - alpha) * (1.0 - likes)) * miss**gamma
 
         def gradient(upstream: Tensor) -> Tensor:
             return upstream * sign * weight * (gamma * (1.0 - miss) * log_hit - miss)

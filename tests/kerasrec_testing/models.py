@@ -51,7 +51,7 @@ CASES = {
     "ials": ("ials", {"latent_dim": 6, "iterations": 4}),
     "inf_ae": ("inf_ae", {"reg": 2.0}),
     "item_knn": ("item_knn", {"n_neighbours": 12, "shrinkage": 2.0}),
-    "kernel_net": ("kernel_net", {"rows": "items", "hidden_dims": (12,), "kernel_dim": 2, "reg": 0.01}),
+    "kernel_net items": ("kernel_net", {"rows": "items", "hidden_dims": (12,), "kernel_dim": 2, "reg": 0.01}),
     "mult_dae": ("mult_dae", {"latent_dim": 12}),
     "mult_dae deep": ("mult_dae", {"hidden_dims": (24,), "latent_dim": 8}),
     "mult_dae sampled": ("mult_dae", {"latent_dim": 12, "n_sampled": 12}),

@@ -20,7 +20,7 @@ def similarities(layer):
 
 @pytest.mark.parametrize("rows", ["users", "items"])
 def test_scores_and_loss_are_the_formula(rows):
-    table = table_for("kernel_net")
+    table = table_for("kernel_net items")
     arguments = {"hidden_dims": (9, 7), "kernel_dim": 2, "reg": 0.3, "similarity_reg": 0.2}
     model = KernelNet.for_interactions(table, rows=rows, seed=1, **arguments)
     rng = np.random.default_rng(0)
@@ -43,7 +43,7 @@ def test_scores_and_loss_are_the_formula(rows):
 
 
 def test_the_user_model_of_item_rows_returns_columns_of_the_reconstruction():
-    table = table_for("kernel_net")
+    table = table_for("kernel_net items")
     model = KernelNet.for_interactions(table, hidden_dims=(9,), kernel_dim=2, seed=1)
     assert model.rows == "items"
     model.dense[-1].unit_vectors.assign(np.random.default_rng(0).normal(0, 0.5, (table.n_users, 2)))
