@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from kerasrec_cli.runtime import Command, check_file, exit_on_signals, one_of
+from kerasrec_cli.runtime import Command, check_file, end_on_signals, one_of
 from kerasrec_cli.waiting_server import WaitingServer
 
 WAITING = "kerasrec explore server"
@@ -111,7 +111,7 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
         to.write_text(saved_page(explorers, question), encoding="utf-8")
         click.echo(f"written: {to}")
         return
-    exit_on_signals()
+    end_on_signals()
     waiting: WaitingServer = click.get_current_context().meta[WAITING]  # it exists, because `Run` has found the runs
     waiting.stop_accepting()
     with PageServer(listening=waiting.socket) as server:
