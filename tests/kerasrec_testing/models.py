@@ -14,7 +14,7 @@ import numpy as np
 from kerasrec import Interactions, Recommender
 from kerasrec.callbacks import Checkpoints
 from kerasrec.data.splits import HeldOut
-from kerasrec.models import ZOO, MultDAE
+from kerasrec.models import EASE, ZOO, MultDAE
 from kerasrec.ops.sampled_softmax import SampledItems
 from kerasrec.optimizers import Adam
 
@@ -76,7 +76,13 @@ FIRST_OF_MODEL = set({name: case for case, (name, _) in reversed(CASES.items())}
 
 
 def is_further(case: str) -> bool:
-    """Whether a case has the rows and the inputs of the first case of its model."""
+    """Whether a case computes scores as another one does.
+
+    It has the rows and the inputs of the first case of its model, or differs from EASE only in how it is solved.
+    """
+    model = ZOO[CASES[case][0]]
+    if model.call is EASE.call and not model.accepts_side:
+        return model is not EASE
     return case not in FIRST_OF_MODEL and not case.endswith(("items", "without users"))
 
 

@@ -51,7 +51,7 @@ ONE_CASE_OF_MODEL = (
 )
 """Tests that start a process, a browser, a device, a compiler or several trainings for each case.
 
-Further cases of a model are `long` in them.
+Cases that compute scores as another one are `long` in them.
 """
 
 
@@ -61,8 +61,9 @@ def mark_cases(items: list) -> None:
 
     for item in items:
         case = getattr(item, "callspec", None) and item.callspec.params.get("case")
-        if isinstance(case, str) and case in CASES and case not in FIRST_OF_MODEL:
-            item.add_marker("slow")
+        if isinstance(case, str) and case in CASES:
+            if case not in FIRST_OF_MODEL:
+                item.add_marker("slow")
             if item.nodeid.startswith(ONE_CASE_OF_MODEL) and is_further(case):
                 item.add_marker("long")
 
