@@ -11,6 +11,9 @@ os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same results on ev
 # Traced functions are millions of small objects, which the collector would otherwise walk through again and again.
 # `pytest_runtest_teardown` collects when the memory has grown.
 gc.set_threshold(100_000, 20, 20)
+LIBC = ctypes.CDLL("libc.so.6") if sys.platform == "linux" else None
+if LIBC is not None:
+    LIBC.mallopt(-8, 2)  # M_ARENA_MAX: each of TensorFlow's threads would keep freed memory in an arena of its own
 GROWTH = 1 << 30
 """Bytes by which the memory of the process grows between two collections."""
 COLLECTED_AT = pytest.StashKey[int]()
@@ -34,8 +37,8 @@ def pytest_configure(config):
 def pytest_runtest_teardown(item):
     if resident_bytes() > item.config.stash[COLLECTED_AT] + GROWTH:
         gc.collect()
-        if sys.platform == "linux":
-            ctypes.CDLL("libc.so.6").malloc_trim(0)  # returns freed memory to the system
+        if LIBC is not None:
+            LIBC.malloc_trim(0)  # returns freed memory to the system
         item.config.stash[COLLECTED_AT] = resident_bytes()
 
 
