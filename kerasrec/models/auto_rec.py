@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut
 from kerasrec.layers import RowDense
-from kerasrec.losses import MaskedMeanSquaredError
-from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.dense_stack import (
-    build_in_sequence,
-    hidden_widths,
     input_axes,
     output_axes,
-    output_vectors,
 )
-from kerasrec.models.entry_losses import EntryLosses, squared_error
-from kerasrec.models.item_rows import OutputLayer, UserModel
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.rating_autoencoder import RatingAutoencoder
 from kerasrec.models.search_space import Choice, Range
-from kerasrec.optimizers import Adam
-from kerasrec.types import FloatArray, IntArray, Tensor
+from kerasrec.types import Tensor
 
 
 @public
-class AutoRec(Recommender):
+class AutoRec(RatingAutoencoder):
     """Autoencoder that predicts the missing ratings of a user's row (U-AutoRec) or an item's row (I-AutoRec).
 
         h(r) = f(W · g(V · r + μ) + b)
@@ -67,7 +55,6 @@ class AutoRec(Recommender):
     Source: Sedhain, Menon, Sanner and Xie, AutoRec: Autoencoders Meet Collaborative Filtering, WWW 2015.
     """
 
-    feedback = "ratings"
     search_space = {
         "hidden_dims": Choice(((200,), (500,), (500, 250, 500))),
         "reg": Range(1e-3, 1.0, log=True),
@@ -88,16 +75,11 @@ class AutoRec(Recommender):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(n_columns, seed=seed, **kwargs)
-        if rows not in ("users", "items"):
-            raise ValueError(f'`rows`: expected "users" or "items", got {rows!r}')
-        self.rows = rows
-        self.hidden_dims = hidden_widths(hidden_dims)
+        super().__init__(n_columns, rows, hidden_dims, value_range, seed, **kwargs)
         self.activation = activation
         self.output_activation = output_activation
         self.reg = reg
         self.dropout = dropout
-        self.value_range = None if value_range is None else (value_range[0], value_range[1])
 
         first, *others = self.hidden_dims
         hidden = {"activation": activation, "dtype": self.dtype_policy}
@@ -112,7 +94,6 @@ class AutoRec(Recommender):
         output = self._dense(keras.layers.Dense, n_columns, name, activation=output_activation, dtype="float32")
         self.dense.append(output)
         self.drop = keras.layers.Dropout(dropout, seed=self.seed_for("dropout"), name="drop")
-        self.squared_error = MaskedMeanSquaredError(per="row")
 
     def _dense(self, layer: Any, units: int, name: str, **kwargs: Any) -> keras.layers.Layer:
         return layer(
@@ -123,11 +104,7 @@ class AutoRec(Recommender):
             **kwargs,
         )
 
-    def build(self, input_shape: Any = None) -> None:
-        build_in_sequence(self.dense, self.n_columns)
-
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        """The last hidden layer, `(batch, hidden_dims[-1])`."""
         first, *others = self.dense[:-1]
         hidden = first(self.observed(inputs), training=training)
         for layer in others:
@@ -137,58 +114,8 @@ class AutoRec(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return self.dense[-1](self.encode(inputs, training))
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        ratings = self.observed(x if y is None else y)
-        return self.squared_error(ratings, y_pred, sample_weight) + self.regularization_losses()
-
-    @classmethod
-    def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        n_columns = train.n_users if arguments.get("rows") == "items" else train.n_items
-        return {"n_columns": n_columns, "value_range": (float(train.values.min()), float(train.values.max()))}
-
-    @classmethod
-    def defaults_for(
-        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        return {"rows": "items"}
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Adam. In a planned run the rate falls from 0.003 to 0 as a cosine, otherwise it is 0.001."""
-        return Adam(1e-3) if self.planned_steps is None else Adam(self.cosine_decay(3e-3))
-
-    @property
-    def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """A user id for item rows, otherwise a history with ratings."""
-        return ("history", "ratings") if self.rows == "users" else ("user_id",)
-
-    def as_user_model(self, train: Interactions) -> Recommender:
-        """For I-AutoRec, a model with users as rows. The items' codes are computed once, from `train`."""
-        return super().as_user_model(train) if self.rows == "users" else UserModel.from_item_model(self, train)
-
-    def output_layer(self, inputs: Any) -> OutputLayer:
-        """The factors of the output for a batch."""
-        last, codes = self.dense[-1], self.encode(inputs)
-        return OutputLayer(codes, last.kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1], "float32"))
-
     def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
         return [*input_axes(self.dense[0]), *output_axes(self.dense[-1])]
-
-    def item_vectors(self, train: Interactions) -> FloatArray:
-        if self.rows == "users":
-            return output_vectors(self.dense[-1])
-        batches = self.batches(train)
-        codes = [ops.convert_to_numpy(self.encode(batches[i][0])) for i in range(len(batches))]
-        return np.concatenate(codes).astype(np.float32)
-
-    @property
-    def code_layer(self) -> str | None:
-        """The narrowest hidden layer."""
-        return f"dense_{int(np.argmin(self.hidden_dims))}"
-
-    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
-        return squared_error(scores, columns, values)
 
     def layer_pairs(self) -> list[list[keras.layers.Layer]]:
         if self.hidden_dims != self.hidden_dims[::-1] or len(self.hidden_dims) % 2 == 0:

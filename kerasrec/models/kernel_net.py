@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
-import numpy as np
-from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut
 from kerasrec.layers import KernelDense
-from kerasrec.losses import MaskedMeanSquaredError
-from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
-from kerasrec.models.dense_stack import build_in_sequence, hidden_widths
-from kerasrec.models.entry_losses import EntryLosses, squared_error
-from kerasrec.models.item_rows import OutputLayer, UserModel
+from kerasrec.models.dense_stack import input_axes, output_axes
 from kerasrec.models.precision import product_dtype
+from kerasrec.models.rating_autoencoder import RatingAutoencoder
 from kerasrec.models.search_space import Choice, Range
-from kerasrec.optimizers import Adam
-from kerasrec.types import FloatArray, IntArray, Tensor
+from kerasrec.types import Tensor
 
 
 @public
-class KernelNet(Recommender):
+class KernelNet(RatingAutoencoder):
     """Autoencoder of rating vectors whose weights are multiplied by kernels of learned vectors.
 
     Every layer is a `kerasrec.layers.KernelDense`, h_l = σ(h_{l-1} · (W_l ∘ K_l) + b_l), and the last one is linear.
@@ -72,7 +63,6 @@ class KernelNet(Recommender):
     (lorenzMuller/kernelNet_MovieLens).
     """
 
-    feedback = "ratings"
     search_space = {
         "hidden_dims": Choice(((500,), (500, 500))),
         "reg": Range(1e-3, 1.0, log=True),
@@ -92,20 +82,14 @@ class KernelNet(Recommender):
         seed: int | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(n_columns, seed=seed, **kwargs)
-        if rows not in ("users", "items"):
-            raise ValueError(f'`rows`: expected "users" or "items", got {rows!r}')
-        self.rows = rows
-        self.hidden_dims = hidden_widths(hidden_dims)
+        super().__init__(n_columns, rows, hidden_dims, value_range, seed, **kwargs)
         self.kernel_dim = kernel_dim
         self.reg = reg
         self.similarity_reg = similarity_reg
-        self.value_range = None if value_range is None else (value_range[0], value_range[1])
 
         self.dense = [self._dense(units, i) for i, units in enumerate(self.hidden_dims)]
         # The output is compared with ratings and ranked: float32 under any policy.
         self.dense.append(self._dense(n_columns, len(self.hidden_dims), activation=None, dtype="float32"))
-        self.squared_error = MaskedMeanSquaredError(per="row")
 
     def _dense(self, units: int, number: int, activation: str | None = "sigmoid", dtype: Any = None) -> KernelDense:
         name = f"dense_{number}"
@@ -122,11 +106,7 @@ class KernelNet(Recommender):
             name=name,
         )
 
-    def build(self, input_shape: Any = None) -> None:
-        build_in_sequence(self.dense, self.n_columns)
-
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
-        """The last hidden layer, `(batch, hidden_dims[-1])`."""
         hidden: Any = self.observed(inputs)
         for layer in self.dense[:-1]:
             hidden = layer(hidden, training=training)
@@ -135,64 +115,12 @@ class KernelNet(Recommender):
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return self.dense[-1](self.encode(inputs, training), training=training)
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        ratings = self.observed(x if y is None else y)
-        return self.squared_error(ratings, y_pred, sample_weight) + self.regularization_losses()
-
-    @classmethod
-    def sizes_for(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
-        n_columns = train.n_users if arguments.get("rows") == "items" else train.n_items
-        return {"n_columns": n_columns, "value_range": (float(train.values.min()), float(train.values.max()))}
-
-    @classmethod
-    def defaults_for(
-        cls, train: Interactions, validation: HeldOut | None, arguments: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        return {"rows": "items"}
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """Adam. In a planned run the rate falls from 0.003 to 0 as a cosine, otherwise it is 0.001."""
-        return Adam(1e-3) if self.planned_steps is None else Adam(self.cosine_decay(3e-3))
-
-    @property
-    def serving_inputs(self) -> tuple[str, ...]:  # type: ignore[override]
-        """A user id for item rows, otherwise a history with ratings."""
-        return ("history", "ratings") if self.rows == "users" else ("user_id",)
-
-    def as_user_model(self, train: Interactions) -> Recommender:
-        """For item rows, a model with users as rows. The items' codes are computed once, from `train`."""
-        return super().as_user_model(train) if self.rows == "users" else UserModel.from_item_model(self, train)
-
-    def output_layer(self, inputs: Any) -> OutputLayer:
-        """The factors of the output for a batch."""
-        last, codes = self.dense[-1], self.encode(inputs)
-        kernel = last.kernel * last.similarities()
-        return OutputLayer(codes, kernel, last.bias, last.activation, ops.zeros(ops.shape(codes)[:1], "float32"))
+    def output_kernel(self) -> Tensor:
+        return self.dense[-1].kernel * self.dense[-1].similarities()
 
     def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
         first, last = self.dense[0], self.dense[-1]
-        inner = [(first.kernel, ("columns", None)), (first.input_vectors, ("columns", None))]
-        return [
-            *inner,
-            (last.kernel, (None, "columns")),
-            (last.bias, ("columns",)),
-            (last.unit_vectors, ("columns", None)),
+        vectors: list[tuple[keras.Variable, Axes]] = [
+            (layer_vectors, ("columns", None)) for layer_vectors in (first.input_vectors, last.unit_vectors)
         ]
-
-    def item_vectors(self, train: Interactions) -> FloatArray:
-        if self.rows == "users":
-            last = self.dense[-1]
-            return np.ascontiguousarray(ops.convert_to_numpy(last.kernel * last.similarities()).T, np.float32)
-        batches = self.batches(train)
-        codes = [ops.convert_to_numpy(self.encode(batches[i][0])) for i in range(len(batches))]
-        return np.concatenate(codes).astype(np.float32)
-
-    @property
-    def code_layer(self) -> str | None:
-        """The narrowest hidden layer."""
-        return f"dense_{int(np.argmin(self.hidden_dims))}"
-
-    def entry_losses(self, scores: FloatArray, columns: IntArray, values: FloatArray) -> EntryLosses | None:
-        return squared_error(scores, columns, values)
+        return [*input_axes(first), *output_axes(last), *vectors]
