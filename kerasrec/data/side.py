@@ -148,3 +148,23 @@ def _tokens(data: str | Path, of: str) -> dict[Any, list[str]]:
             fields[2].split("|") if of == "items" else [f"{name} {value}" for name, value in user_features]
         )
     return tokens
+
+
+def checked_side(side: FloatArray, n_rows: int, of: str) -> FloatArray:
+    """Returns features as float32.
+
+    Args:
+        side: the features.
+        n_rows: number of items or users.
+        of: `"items"` or `"users"`.
+
+    Raises:
+        ValueError: `side` is not a matrix with `n_rows` rows.
+    """
+    side = np.asarray(side, np.float32)
+    if side.ndim != 2 or len(side) != n_rows:
+        raise ValueError(
+            f"`side`: expected a matrix with {n_rows:,} rows, one per {of.removesuffix('s')} of the table, got "
+            f"{side.shape}. Fix: `side_information(file, train)`"
+        )
+    return side

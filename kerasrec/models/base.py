@@ -6,13 +6,14 @@ import inspect
 import zlib
 from collections.abc import Mapping
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import keras
 from keras import ops
 
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.side import checked_side
 from kerasrec.data.splits import HeldOut
 from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
@@ -20,6 +21,7 @@ from kerasrec.models.lists import ItemLists
 from kerasrec.models.presets import Presets
 from kerasrec.models.saving import Saving
 from kerasrec.models.search_space import SearchSpace
+from kerasrec.models.side import Side
 from kerasrec.models.training import Training
 from kerasrec.ops.ranking import EXCLUDED_SCORE
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows, observed_rows
@@ -27,7 +29,7 @@ from kerasrec.types import Batch, FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least
 
 
-class Recommender(ItemLists, Training, Presets, Saving):
+class Recommender(ItemLists, Training, Side, Presets, Saving):
     """Base of all models: one row of the interaction matrix in, one score per column out.
 
     A subclass implements `build`, `call(inputs, training)` and `compute_loss`. Outside training `call` returns scores
@@ -49,8 +51,6 @@ class Recommender(ItemLists, Training, Presets, Saving):
         has_item_vectors: whether the class implements `item_vectors`; set when the class is defined.
         stores_histories: whether weights contain the histories of the training users.
         value_range: (lowest, highest) rating of a rating model, or None.
-        accepts_side: whether `for_interactions` has an argument `side`: features.
-        side_axis: what the features describe: the `"rows"` of the model, or its `"columns"`.
         default_epochs: epochs of the paper, or of our recipe if the paper states none. `config_for` chooses them
             for a table.
         default_batch_size: rows per batch, likewise.
@@ -70,8 +70,6 @@ class Recommender(ItemLists, Training, Presets, Saving):
     has_item_vectors = False
     stores_histories = False
     value_range: tuple[float, float] | None = None
-    accepts_side = False
-    side_axis = "rows"
     default_epochs = 100
     default_batch_size = 500
     builds_at_construction = True
@@ -120,8 +118,9 @@ class Recommender(ItemLists, Training, Presets, Saving):
         epochs: int | None = None,
         batch_size: int | None = None,
         validation: HeldOut | None = None,
+        side: FloatArray | None = None,
         **arguments: Any,
-    ) -> Recommender:
+    ) -> Self:
         """A model for the catalogue of `train`, with its schedules scaled to a run.
 
         Arguments that are not given follow from the table by `config_for`, so they can differ from the constructor's
@@ -133,12 +132,14 @@ class Recommender(ItemLists, Training, Presets, Saving):
                 is scaled to it.
             batch_size: batch size of that `fit`. Default: `default_batch_size`.
             validation: the validation part of the split, on which `config_for` compares values.
+            side: features of the items, `(n_items, n_features)`, or of the users if they are the rows of the model, in
+                the order of the table's ids; see `kerasrec.data.side_information`.
             **arguments: arguments of the constructor.
 
         Raises:
             TypeError: `train` is not a table.
-            ValueError: a rating model gets ratings that are all equal, the table has no interactions, or `epochs` or
-                `batch_size` is below 1.
+            ValueError: a rating model gets ratings that are all equal, the table has no interactions, `epochs` or
+                `batch_size` is below 1, the model reads no features, or `side` has another number of rows.
         """
         if not isinstance(train, Interactions):
             raise TypeError(
@@ -148,13 +149,20 @@ class Recommender(ItemLists, Training, Presets, Saving):
             if value is not None:
                 as_int_at_least(1, **{name: value})
         cls.check_feedback(train)
-        arguments = cls.config_for(train, validation, **arguments).arguments
+        arguments = cls.config_for(train, validation, **arguments, side=side).arguments
         by_item = arguments.get("rows") == "items"
         n_rows = train.n_items if by_item else train.n_users
+        if side is not None:
+            cls.check_accepts_side()
+            of = cls.described_by_side(arguments.get("rows", cls.rows))
+            side = checked_side(side, train.n_items if of == "items" else train.n_users, of)
+            arguments = {**arguments, **cls.arguments_of_side(side)}
         steps = None if epochs is None else cls.steps_for(n_rows, epochs, batch_size)
         digest = ids_digest(train.user_ids if by_item else train.item_ids)
         arguments = {**cls.sizes_for(train, arguments), **cls.schedule_for(steps, arguments), **arguments}
         model = cls(**arguments, planned_steps=steps, columns_digest=digest)
+        if side is not None:
+            model.set_side(side)
         model.count_items(train)
         return model
 
@@ -237,17 +245,6 @@ class Recommender(ItemLists, Training, Presets, Saving):
                 f"`y`: expected None, because each row is its own target in {type(self).__name__}, got a "
                 f"{type(y).__name__}. Fix: call `fit` without `y`"
             )
-
-    def set_side(self, side: FloatArray) -> None:
-        """Stores features, from which a model with `side_axis="columns"` scores items without interactions.
-
-        Args:
-            side: `(n_columns, n_features)`, in the order of the table's ids.
-
-        Raises:
-            ValueError: the model reads no features of its columns, or `side` has another number of rows.
-        """
-        raise ValueError(f"{type(self).__name__} reads no features of items. Fix: choose FeatureEASE or FeatureVAE")
 
     # ---- inference --------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 import keras
 from keras import ops
@@ -17,12 +17,13 @@ from kerasrec.models.auto_rec import AutoRec
 from kerasrec.models.catalogue_weights import Axes
 from kerasrec.models.item_rows import OutputLayer
 from kerasrec.models.search_space import Choice, Range
+from kerasrec.models.stored_side import StoredSide
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
-from kerasrec.types import FloatArray, Tensor
+from kerasrec.types import Tensor
 
 
 @public
-class CFN(AutoRec):
+class CFN(StoredSide, AutoRec):
     """Collaborative filtering network: a denoising AutoRec that can read side information about users or items.
 
     Ratings are scaled to [-1, 1]. The mean of a row is subtracted from its entries, which gives x, and added to the
@@ -81,7 +82,6 @@ class CFN(AutoRec):
     code (Autoencoders_cf).
     """
 
-    accepts_side = True
     search_space = {
         "hidden_dims": Choice(((300,), (700,), (700, 500))),
         "reg": Range(1e-3, 1.0, log=True),
@@ -114,7 +114,7 @@ class CFN(AutoRec):
         self.alpha = alpha
         self.beta = beta
         self.centre_input = centre_input
-        self.side_shape = None if side_shape is None else tuple(side_shape)
+        self.side_shape = None if side_shape is None else (side_shape[0], side_shape[1])
         self.corruption = keras.random.SeedGenerator(self.seed_for("hiding"))
         self.activations = [layer.activation for layer in self.dense]
         for layer in self.dense:
@@ -132,47 +132,10 @@ class CFN(AutoRec):
         better = {"activation": "sigmoid", "output_activation": None, "centre_input": False, "reg": 0.015}
         return {**super().defaults_for(train, validation, arguments), **better}
 
-    @classmethod
-    def for_interactions(
-        cls,
-        train: Interactions,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        validation: HeldOut | None = None,
-        side: FloatArray | None = None,
-        **arguments: Any,
-    ) -> CFN:
-        """A model for the catalogue of `train`; see `Recommender.for_interactions`.
-
-        Args:
-            train: the training table.
-            epochs: epochs of the `fit` that follows.
-            batch_size: batch size of that `fit`.
-            validation: the validation part of the split.
-            side: `(n_items, features)` for `rows="items"`, `(n_users, features)` for `rows="users"`, in the order of
-                the table's ids; see `kerasrec.data.side_information`.
-            **arguments: arguments of the constructor.
-
-        Raises:
-            ValueError: `side` has another number of rows than the table.
-        """
-        if side is None:
-            return super().for_interactions(train, epochs, batch_size, validation, **arguments)
-        arguments = {**cls.defaults_for(train, validation, arguments), **arguments}
-        n_rows = train.n_items if arguments["rows"] == "items" else train.n_users
-        if len(side) != n_rows:
-            raise ValueError(f"`side`: expected {n_rows:,} rows, one per row of the table, got {len(side):,}")
-        model = super().for_interactions(train, epochs, batch_size, validation, side_shape=side.shape, **arguments)
-        model.side.assign(side)
-        return model
-
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         if self.side_shape is not None:
-            # A weight, so that it is saved and exported with the model.
-            self.side = self.add_weight(
-                self.side_shape, "zeros", "float32", trainable=False, autocast=False, name="side_information"
-            )
+            self.add_side()
             for layer in self.side_layers:
                 layer.build((None, self.side_shape[1]))
 
@@ -273,29 +236,6 @@ class CFN(AutoRec):
         if self.side_shape is None:
             return super().weight_axes()
         return [*super().weight_axes(), (self.side_layers[-1].kernel, (None, "columns")), (self.side, ("rows", None))]
-
-    def warm_start(
-        self, train: Interactions, previous: Interactions, side: FloatArray | None = None, **arguments: Any
-    ) -> Self:
-        """A new model for the catalogue of a newer table; see `Recommender.warm_start`.
-
-        Args:
-            train: the newer training table.
-            previous: the table that this model was trained on.
-            side: side information of the rows of `train`. If omitted, the remaining rows keep theirs, and new rows
-                have 0, as unknown rows.
-            **arguments: constructor arguments to change.
-
-        Raises:
-            ValueError: as in `Recommender.warm_start`, or `side` has another shape.
-        """
-        if self.side_shape is not None and side is None:
-            n_rows = train.n_items if self.rows == "items" else train.n_users
-            arguments["side_shape"] = (n_rows, self.side_shape[1])
-        model = super().warm_start(train, previous, side=side, **arguments)
-        if side is not None:
-            model.side.assign(side)
-        return model
 
     @property
     def n_known_rows(self) -> int | None:

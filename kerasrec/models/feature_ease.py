@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut
+from kerasrec.data.side import checked_side
 from kerasrec.models.ease import EASE
 from kerasrec.models.search_space import Range
 from kerasrec.ops.inverse import aligned_matrix
@@ -83,37 +83,8 @@ class FeatureEASE(EASE):
         self.feature_reg = feature_reg
         self.untracked.side = None  # not a weight: the solution contains what it contributes
 
-    @classmethod
-    def for_interactions(
-        cls,
-        train: Interactions,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        validation: HeldOut | None = None,
-        side: FloatArray | None = None,
-        **arguments: Any,
-    ) -> FeatureEASE:
-        """A model for the catalogue of `train`; see `Recommender.for_interactions`.
-
-        Args:
-            train: the training table, with new items in its catalogue.
-            epochs: no effect.
-            batch_size: no effect.
-            validation: the validation part of the split.
-            side: `(n_items, n_features)`, in the order of the table's ids; see `kerasrec.data.side_information`.
-            **arguments: arguments of the constructor.
-
-        Raises:
-            ValueError: `side` has another number of rows than there are items.
-        """
-        features = {} if side is None else {"side": side}
-        model: Any = super().for_interactions(train, epochs, batch_size, validation, **features, **arguments)
-        if side is not None:
-            model.set_side(side)
-        return model
-
     def set_side(self, side: FloatArray) -> None:
-        self.untracked.side = checked_side(side, self.n_items)
+        self.untracked.side = checked_side(side, self.n_items, "items")
 
     def fit_gram(self, gram: FloatArray, item_ids: Array) -> Self:
         """As `EASE.fit_gram`, for a model without features.
@@ -155,18 +126,3 @@ class FeatureEASE(EASE):
     @classmethod
     def defaults_without_validation(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:
         return {"feature_reg": 10.0, **super().defaults_without_validation(train, arguments)}
-
-
-def checked_side(side: FloatArray, n_items: int) -> FloatArray:
-    """The features of the items as float32.
-
-    Raises:
-        ValueError: `side` is not a matrix with one row per item.
-    """
-    side = np.asarray(side, np.float32)
-    if side.ndim != 2 or len(side) != n_items:
-        raise ValueError(
-            f"`side`: expected a matrix with {n_items:,} rows, one per item of the catalogue, got {side.shape}. "
-            "Fix: `side_information(file, train)`"
-        )
-    return side

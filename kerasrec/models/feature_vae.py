@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from kerasrec._registry import public
-from kerasrec.data.interactions import Interactions
-from kerasrec.data.splits import HeldOut
 from kerasrec.layers import xavier_dense
 from kerasrec.models.catalogue_weights import Axes
-from kerasrec.models.feature_ease import checked_side
 from kerasrec.models.mult_vae import MultVAE
 from kerasrec.models.search_space import Range
+from kerasrec.models.stored_side import StoredSide
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
 from kerasrec.types import FloatArray, Tensor
 
@@ -24,7 +22,7 @@ NOT_TRAINED = -1e9
 
 
 @public
-class FeatureVAE(MultVAE):
+class FeatureVAE(StoredSide, MultVAE):
     """Mult-VAE that also scores items without any interaction, from their features.
 
     The weights of item i are its own, w_i and e_i, plus a linear function of its features f_i. With h as the last
@@ -77,7 +75,6 @@ class FeatureVAE(MultVAE):
     Source: Volkovs, Yu and Poutanen, DropoutNet: Addressing Cold Start in Recommender Systems, NeurIPS 2017.
     """
 
-    accepts_side = True
     side_axis = "columns"
     search_space = {**MultVAE.search_space, "item_dropout": Range(0.0, 0.9)}
 
@@ -109,7 +106,7 @@ class FeatureVAE(MultVAE):
         if not 0 <= item_dropout < 1:
             raise ValueError(f"`item_dropout`: expected a number from 0 to below 1, got {item_dropout}")
         self.item_dropout = item_dropout
-        self.side_shape = None if side_shape is None else tuple(side_shape)
+        self.side_shape = None if side_shape is None else (side_shape[0], side_shape[1])
         if side_shape is not None:
             self.item_drop = keras.random.SeedGenerator(self.seed_for("item_dropout"))
             self.first_activation = self.encoder[0].activation
@@ -120,50 +117,15 @@ class FeatureVAE(MultVAE):
                 n_features, None, self.seed_for("to_features"), "to_features", product_dtype=None, dtype="float32"
             )
 
-    @classmethod
-    def for_interactions(
-        cls,
-        train: Interactions,
-        epochs: int | None = None,
-        batch_size: int | None = None,
-        validation: HeldOut | None = None,
-        side: FloatArray | None = None,
-        **arguments: Any,
-    ) -> FeatureVAE:
-        """A model for the catalogue of `train`; see `Recommender.for_interactions`.
-
-        Args:
-            train: the training table, with new items in its catalogue.
-            epochs: epochs of the `fit` that follows.
-            batch_size: batch size of that `fit`.
-            validation: the validation part of the split.
-            side: `(n_items, n_features)`, in the order of the table's ids; see `kerasrec.data.side_information`.
-            **arguments: arguments of the constructor.
-
-        Raises:
-            ValueError: `side` has another number of rows than there are items.
-        """
-        if side is not None:
-            arguments["side_shape"] = checked_side(side, train.n_items).shape
-        model: Any = super().for_interactions(train, epochs, batch_size, validation, **arguments)
-        if side is not None:
-            model.set_side(side)
-        return model
-
     def build(self, input_shape: Any = None) -> None:
         super().build(input_shape)
         if self.side_shape is not None:
-            # Weights, so that they are saved and exported with the model.
-            fixed = {"dtype": "float32", "trainable": False, "autocast": False}
-            self.side = self.add_weight(self.side_shape, "zeros", name="side_information", **fixed)
-            self.is_known = self.add_weight((self.n_items,), "ones", name="is_known", **fixed)
+            self.add_side()
+            self.is_known = self.add_weight(
+                (self.n_items,), "ones", "float32", trainable=False, autocast=False, name="is_known"
+            )
             self.of_features.build((None, self.side_shape[1]))
             self.to_features.build((None, self.hidden_dims[0]))
-
-    def set_side(self, side: FloatArray) -> None:
-        if self.side_shape is None:
-            raise ValueError("`side`: expected a model with `side_shape`. Fix: `FeatureVAE.for_interactions(side=…)`")
-        self.side.assign(checked_side(side, self.n_items))
 
     def count_items(self, rows: Any) -> None:
         super().count_items(rows)
@@ -202,24 +164,3 @@ class FeatureVAE(MultVAE):
         if self.side_shape is None:
             return super().weight_axes()
         return [*super().weight_axes(), (self.side, ("columns", None)), (self.is_known, ("columns",))]
-
-    def warm_start(
-        self, train: Interactions, previous: Interactions, side: FloatArray | None = None, **arguments: Any
-    ) -> Self:
-        """A new model for the catalogue of a newer table; see `Recommender.warm_start`.
-
-        Args:
-            train: the newer training table.
-            previous: the table that this model was trained on.
-            side: features of the items of `train`. If omitted, the remaining items keep theirs, and new items have 0.
-            **arguments: constructor arguments to change.
-
-        Raises:
-            ValueError: as in `Recommender.warm_start`, or `side` has another shape.
-        """
-        if self.side_shape is not None and side is None:
-            arguments["side_shape"] = (train.n_items, self.side_shape[1])
-        model = super().warm_start(train, previous, side=side, **arguments)
-        if side is not None:
-            model.set_side(side)
-        return model

@@ -122,7 +122,7 @@ def side_arguments(config: RunConfig, arguments: dict[str, Any], train_table: In
     files = {"items": config.item_features, "users": config.user_features}
     names = {"items": "item_features", "users": "user_features"}
     of_columns = ZOO[config.model].side_axis == "columns"
-    rows = "items" if of_columns else arguments.get("rows", ZOO[config.model].rows)
+    rows = ZOO[config.model].described_by_side(arguments.get("rows", ZOO[config.model].rows))
     for of, file in files.items():
         if file is None:
             continue

@@ -93,7 +93,9 @@ def test_training_on_dense_rows_is_refused():
 
 
 def test_side_information_with_another_number_of_rows_is_refused():
-    with pytest.raises(ValueError, match="`side`: expected 30 rows, one per row of the table, got 4"):
+    with pytest.raises(
+        ValueError, match=r"`side`: expected a matrix with 30 rows, one per item of the table, got \(4, 3\)"
+    ):
         CFN.for_interactions(blocks("ratings"), rows="items", side=SIDE[:4])
 
 

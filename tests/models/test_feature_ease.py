@@ -69,5 +69,5 @@ def test_features_of_other_items_are_refused():
     table = blocks()
     with pytest.raises(ValueError, match="`side`: expected a matrix with 30 rows, one per item .*, got .4, 3"):
         FeatureEASE.for_interactions(table, side=np.ones((4, 3)))
-    with pytest.raises(ValueError, match="EASE reads no features of items. Fix: choose FeatureEASE"):
-        EASE(table.n_items).set_side(np.ones((30, 3)))
+    with pytest.raises(ValueError, match="EASE reads no features. Fix: choose CFN"):
+        EASE.for_interactions(table, side=np.ones((30, 3)))
