@@ -1,7 +1,6 @@
 """FeatureEASE on Amazon Beauty: a tenth of the items has no training interaction, and only these are ranked.
 
 No paper reports this split. The penalties were chosen on the validation items.
-On them NDCG@100 is .1874 for this model, .0208 for a random order and .1129 for the cosine of the features of items.
 """
 
 from cold_items import attributes

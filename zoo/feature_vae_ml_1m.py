@@ -1,7 +1,6 @@
 """FeatureVAE on MovieLens 1M: a tenth of the items has no training interaction, and only these are ranked.
 
-No paper reports this split. The best epoch on the validation items is restored. Other settings were not
-searched.
+No paper reports this split. The best epoch on the validation items is restored. Other settings were not searched.
 """
 
 from cold_items import genres

@@ -63,7 +63,7 @@ def _checked_range(value_range: Any) -> tuple[float, float]:
     """A range of ratings as a tuple.
 
     Raises:
-        ValueError: it is not two ascending numbers.
+        ValueError: `value_range` has not two numbers, or they are not ascending.
     """
     numbers = tuple(value_range)
     if len(numbers) != 2 or isinstance(value_range, str) or not numbers[0] <= numbers[1]:

@@ -61,7 +61,7 @@ def check_kind(name: str, value: Any, kind: str) -> None:
     """Checks that a value is of an annotated kind. Other annotations than those of numbers are not checked.
 
     Raises:
-        ValueError: it is not.
+        ValueError: `value` is of another kind.
     """
     first, _, others = kind.removeprefix("tuple[").removesuffix("]").partition(", ")
     if kind == "bool":
@@ -89,7 +89,7 @@ def check_number(name: str, value: Any, kind: str) -> None:
     """Checks that a value is an integer, or a finite number.
 
     Raises:
-        ValueError: it is not.
+        ValueError: `value` is neither.
     """
     if kind == "int":
         try:

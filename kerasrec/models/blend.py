@@ -329,7 +329,7 @@ def _check_has_targets(validation: Any) -> None:
     """Checks that shares can be chosen on validation data.
 
     Raises:
-        ValueError: it is not a held-out part, or nothing is held out.
+        ValueError: `validation` is no held-out part, or has no held-out items.
     """
     if not isinstance(validation, HeldOut) or validation.targets is None or not len(validation.targets):
         raise ValueError(
