@@ -299,6 +299,10 @@ class Recommender(ItemLists, Training, Side, Presets, Saving):
             )
         return self
 
+    def as_served_model(self) -> Recommender:
+        """The model whose weights an export stores: one with equal scores and smaller weights, or this model."""
+        return self
+
     # ---- what plots, explorer, export and pre-training use ------------------------------------------
 
     def item_vectors(self, train: Interactions) -> FloatArray:

@@ -15,6 +15,7 @@ from kerasrec.data.splits import HeldOut
 from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
 from kerasrec.models.catalogue_weights import Axes
+from kerasrec.models.compressed_elsa import CompressedELSA
 from kerasrec.models.precision import product_dtype
 from kerasrec.models.search_space import Range
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
@@ -41,7 +42,7 @@ class ELSA(Recommender):
         latent_dim: length of an item's vector, the rank of the weights (authors' example: 256). `for_interactions` sets
             a sixteenth of the number of items, within 256 to 1024.
         n_kept: how many entries of each vector count, those with the largest magnitude; the others are 0 (compressed
-            ELSA, which stores a tenth of the entries or less). The entries are chosen anew in each step. Default: all.
+            ELSA). The entries are chosen anew in each step, and an export stores only them. Default: all.
         seed: seed of the vectors.
 
     Shapes:
@@ -152,6 +153,14 @@ class ELSA(Recommender):
 
     def weight_axes(self) -> list[tuple[keras.Variable, Axes]]:
         return [(self.kernel, ("columns", None))]
+
+    def as_served_model(self) -> Recommender:
+        """With `n_kept`, a model that stores the kept entries only."""
+        if self.n_kept is None:
+            return self
+        served = CompressedELSA(self.item_vectors(None), self.columns_digest)
+        served.item_popularity = self.item_popularity
+        return served
 
     def item_vectors(self, train: Any) -> FloatArray:
         return np.asarray(ops.convert_to_numpy(self.unit_vectors), np.float32)

@@ -101,7 +101,8 @@ def _efficiency(runs: Sequence[_LoadedRun]) -> Figure:
 
 def _served_megabytes(model: Recommender) -> float:
     """Size of the weights that an export contains."""
-    return sum(math.prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in model.inference_weights) / 1e6
+    weights = model.as_served_model().inference_weights
+    return sum(math.prod(weight.shape) * np.dtype(weight.dtype).itemsize for weight in weights) / 1e6
 
 
 def _trials(runs: Sequence[_LoadedRun]) -> Figure:

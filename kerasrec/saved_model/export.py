@@ -114,6 +114,7 @@ def export_saved_model(
     item_ids = check_ids(items if train is None else train.item_ids, "item")
     user_model = model if train is None else model.as_user_model(train)
     _check_catalogue(user_model, item_ids)
+    user_model = user_model.as_served_model()
     exported_weights = ExportedWeights(user_model, weights)
     top_k = min(top_k, len(item_ids))
     about = {

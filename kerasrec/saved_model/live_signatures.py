@@ -44,7 +44,7 @@ class LiveSignatures:
 
     def __init__(self, model: Recommender, train: Interactions, top_k: int) -> None:
         model.check_fitted()
-        user_model = model.as_user_model(train)
+        user_model = model.as_user_model(train).as_served_model()
         with tempfile.TemporaryDirectory(prefix="kerasrec-") as folder:  # lookup tables read their files at once
             self._signatures = signatures_of(
                 user_model,

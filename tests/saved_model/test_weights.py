@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.exports import N_ITEMS, call, fitted, interactions, model_scores, requests
 
-from kerasrec import EASE, generate
+from kerasrec import EASE, ELSA, generate
 from kerasrec.saved_model import export_saved_model
 
 
@@ -48,3 +48,22 @@ def test_the_overlap_is_the_share_of_unchanged_items_among_the_best_100(tmp_path
     expected = np.mean([np.isin(a, b).mean() for a, b in zip(exact, exported, strict=True)])
     assert overlap == pytest.approx(expected, abs=1e-6)
     assert 0.9 < overlap < 1
+
+
+def test_an_export_of_compressed_elsa_stores_the_kept_entries(tmp_path):
+    table = generate(n_users=200, n_items=300, seed=1)
+    sizes = {}
+    for n_kept in (None, 8):
+        model = ELSA.for_interactions(table, latent_dim=256, n_kept=n_kept, seed=1)
+        version = export_saved_model(model, tmp_path, table)
+        sizes[n_kept] = sum(p.stat().st_size for p in (version / "variables").glob("*data*"))
+        answer = call(version, "score", **requests(model, table))["scores"]
+        np.testing.assert_allclose(answer, model_scores(model, table), atol=1e-5)
+    # 256 floats become 8 floats and 8 bytes.
+    assert sizes[None] - sizes[8] == pytest.approx(300 * (4 * 256 - 5 * 8), rel=0.01)
+    # A vector of zeros stays one, and a model that keeps entries of equal magnitude keeps all of them.
+    model = ELSA(table.n_items, latent_dim=4, n_kept=2, seed=1)
+    model.set_weights([np.ones((table.n_items, 4), np.float32) * (np.arange(table.n_items) > 0)[:, np.newaxis]])
+    version = export_saved_model(model, tmp_path, table)
+    answer = call(version, "score", **requests(model, table))["scores"]
+    np.testing.assert_allclose(answer, model_scores(model, table), atol=1e-5)
