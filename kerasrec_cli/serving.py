@@ -69,7 +69,7 @@ def export(
     if to.is_file():
         raise ValueError(f"--to: expected a folder, got the file {to}. Fix: give a folder for the numbered versions")
     opened = Run(run)
-    if not opened.was_refitted:
+    if not opened.saw_all_rows:
         click.echo(
             f"note: the model has not seen the validation and test rows of {run}. "
             f"Fix: kerasrec refit {shell(run)} --out final, and export final",

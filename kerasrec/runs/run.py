@@ -54,7 +54,7 @@ class Run:
         self.config = read_config(self.folder) if has_config else None
         self.settings: ModelSettings | None = read_settings(self.folder) if has_config else None
         self.metrics = read_json(self.folder / METRICS_FILE, ("model", "data", "protocol", "seed", "versions"))
-        if not self.was_refitted:
+        if not self.saw_all_rows:
             self.metrics = read_json(self.folder / METRICS_FILE, ("test", "validation"))
 
     def __repr__(self) -> str:
@@ -75,8 +75,13 @@ class Run:
 
     @property
     def was_refitted(self) -> bool:
-        """Whether `refit` wrote the run, so that its model has seen all rows and nothing is held out."""
+        """Whether `refit` wrote the run."""
         return "refit" in self.metrics
+
+    @property
+    def saw_all_rows(self) -> bool:
+        """Whether no rows are held out, so that the run has no metrics."""
+        return self.was_refitted or self.metrics.get("saw_all_rows", False)
 
     @property
     def id(self) -> str:
@@ -98,12 +103,17 @@ class Run:
         """Checks that the run has held-out rows.
 
         Raises:
-            ValueError: `refit` wrote the run.
+            ValueError: no rows are held out.
         """
         if self.was_refitted:
             raise ValueError(
                 f"expected a run with held-out rows, got {self.folder}, which was refitted on all rows. "
                 f"Fix: give the run that it was chosen by, {self.metrics['refit']['folder']}"
+            )
+        if self.saw_all_rows:
+            raise ValueError(
+                f"expected a run with held-out rows, got {self.folder}, whose model was trained on all rows. "
+                "Fix: give a run of `train`, or of `save_run` with a split that holds out test rows"
             )
 
     def model(self) -> Recommender:
@@ -143,7 +153,7 @@ class Run:
             `{"validation": …, "test": …}`.
 
         Raises:
-            ValueError: the run was refitted on all rows.
+            ValueError: no rows are held out.
         """
         self.check_has_metrics()
         model, split = self.model(), self.split()

@@ -37,7 +37,7 @@ def save_run(
 
     Args:
         model: a model that was trained on `split.train`.
-        split: the split that it was trained on.
+        split: the split that it was trained on. With one of `Split.with_nothing_held_out`, the run has no metrics.
         folder: where to store the run; created if necessary.
         data: name of the data set, for tables of results.
         history: metrics by epoch, for the plots that need them; if omitted, those of the model's last `fit`.
@@ -129,7 +129,7 @@ def write_results(
         "protocol": split.protocol.name,
         "protocol_settings": asdict(split.protocol),
         **{name: evaluate(model, held_out, verbose=verbose).as_dict() for name, held_out in parts.items()},
-        **({"baseline": baseline_metrics(model, split)} if parts else {}),
+        **({"baseline": baseline_metrics(model, split)} if parts else {"saw_all_rows": True}),
         "parameters": int(model.count_params()),
         "versions": versions(),
     }

@@ -39,6 +39,17 @@ def test_a_loaded_model_is_stored_without_a_history(tmp_path):
     assert run.history() == {}
 
 
+def test_a_model_trained_on_all_rows_is_stored_without_metrics(tmp_path):
+    split = Split.with_nothing_held_out(read_small(), HeldOutUsers())
+    model = Popularity(split.train.n_items)
+    model.fit(split.train, verbose=0)
+    run = save_run(model, split, tmp_path / "saved", "generated")
+    assert run.saw_all_rows
+    assert run.histories() == split.train
+    with pytest.raises(ValueError, match="saved, whose model was trained on all rows. Fix: give a run of `train`"):
+        run.evaluate()
+
+
 def test_a_failure_leaves_no_part_of_a_run(tmp_path, monkeypatch):
     split = HeldOutUsers(held_out=40).split(read_small())
     model = Popularity(split.train.n_items)
