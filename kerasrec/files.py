@@ -1,6 +1,7 @@
 """Atomic writes: a file or a folder appears under its name complete, or not at all.
 
-Each write goes to a hidden sibling of the target, which is renamed on success and removed on failure.
+Each write goes to a hidden sibling of the target, which is renamed on success and removed on failure. A killed process
+leaves its hidden sibling behind; a later write to the same folder removes it after a day.
 Data are flushed to the disk before the rename, so that a crash of the machine leaves no truncated file either.
 """
 
@@ -10,6 +11,7 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +21,13 @@ from typing import IO, Any, Literal, overload
 import numpy as np
 
 UNFINISHED = ".unfinished-"
-"""Prefix of the hidden names. A killed process leaves such a file or folder behind; it can be deleted."""
+"""Prefix of the hidden names."""
+
+REPLACED = "-old"
+"""Suffix of the hidden name of a folder while another one takes its name."""
+
+LEFT_BEHIND = 24 * 3600.0
+"""Seconds after its last change after which a hidden file or folder no longer belongs to a running process."""
 
 
 @overload
@@ -124,24 +132,37 @@ def _hidden_sibling(path: Path) -> Iterator[Path]:
     """Yields a free hidden name beside `path`. On failure, removes what was created there, and new parent folders."""
     missing_parents = [parent for parent in path.parents if not parent.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path.parent)
     # Some writers choose the format by the suffix. The full name could exceed the limit of 255 bytes.
     hidden = path.with_name(f"{UNFINISHED}{uuid.uuid4().hex}-{path.name[-40:]}")
     try:
         yield hidden
     except BaseException:
-        if hidden.is_dir():
-            shutil.rmtree(hidden, ignore_errors=True)
-        else:
-            hidden.unlink(missing_ok=True)
+        _remove(hidden)
         for parent in missing_parents:
             with contextlib.suppress(OSError):  # another writer uses it
                 parent.rmdir()
         raise
 
 
+def _remove_leftovers(folder: Path) -> None:
+    """Removes what killed processes left in a folder, except a replaced folder, of which no other copy may exist."""
+    for hidden in folder.glob(f"{UNFINISHED}*"):
+        with contextlib.suppress(OSError):  # another process removes it, or another user owns it
+            if not hidden.name.endswith(REPLACED) and time.time() - hidden.stat().st_mtime > LEFT_BEHIND:
+                _remove(hidden)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _rename_folder(hidden: Path, path: Path, replace: bool) -> None:
     """Renames `hidden` to `path`; no system call replaces a folder that is not empty."""
-    replaced = hidden.with_name(f"{hidden.name}-old")
+    replaced = hidden.with_name(f"{hidden.name}{REPLACED}")
     if replace:
         with contextlib.suppress(FileNotFoundError):
             path.rename(replaced)

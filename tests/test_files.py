@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kerasrec.files import UNFINISHED, atomic_file, atomic_folder, remove_folder
+from kerasrec.files import REPLACED, UNFINISHED, atomic_file, atomic_folder, remove_folder
 
 
 def test_a_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
@@ -54,6 +54,17 @@ def test_missing_parents_are_created(tmp_path: Path) -> None:
     with atomic_folder(tmp_path / "b" / "1") as folder:
         (folder / "weights").write_bytes(b"new")
     assert (tmp_path / "a" / "scores.bin").read_bytes() == (tmp_path / "b" / "1" / "weights").read_bytes() == b"new"
+
+
+def test_a_write_removes_what_a_killed_process_left_a_day_ago(tmp_path: Path) -> None:
+    for name in (f"{UNFINISHED}1-lists", f"{UNFINISHED}2-lists{REPLACED}", f"{UNFINISHED}3-lists"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part-0").touch()
+    for number in (1, 2):
+        os.utime(next(tmp_path.glob(f"{UNFINISHED}{number}*")), (0, 0))
+    with atomic_file(tmp_path / "scores.bin") as file:
+        file.write(b"new")
+    assert sorted(os.listdir(tmp_path)) == [f"{UNFINISHED}2-lists{REPLACED}", f"{UNFINISHED}3-lists", "scores.bin"]
 
 
 def test_a_file_cannot_replace_a_folder(tmp_path: Path) -> None:
