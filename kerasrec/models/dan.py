@@ -97,4 +97,4 @@ class DAN(RDLAE):
 
 def powers(counts: FloatArray, exponent: float) -> FloatArray:
     """The powers of counts, float32; 1 for a count of 0."""
-    return np.power(np.maximum(counts, 1.0), exponent, dtype=np.float32)
+    return np.maximum(counts, 1.0).astype(np.float32) ** exponent

@@ -8,20 +8,21 @@ from kerasrec_testing.models import blocks, scores
 from kerasrec import Interactions, ItemKNN
 
 
-def similarities(x, shrinkage):
-    together = x.T @ x
-    counts = np.diag(together)
-    s = together / (np.sqrt(np.outer(counts, counts)) + shrinkage)
+def similarities(x, shrinkage, user_power=0.0, history_power=0.5, score_power=0.5):
+    together = x.T @ np.diag(x.sum(1) ** -user_power) @ x
+    counts = x.sum(0)
+    s = together / (np.outer(counts**history_power, counts**score_power) + shrinkage)
     np.fill_diagonal(s, 0.0)
     return s
 
 
-def test_the_score_of_an_item_is_a_sum_over_its_nearest_neighbours():
+@pytest.mark.parametrize("powers", [{}, {"user_power": 0.7, "history_power": 0.2, "score_power": 0.9}])
+def test_the_score_of_an_item_is_a_sum_over_its_nearest_neighbours(powers):
     table = blocks()
-    model = ItemKNN(table.n_items, n_neighbours=4, shrinkage=3.0)
+    model = ItemKNN(table.n_items, n_neighbours=4, shrinkage=3.0, **powers)
     model.fit(table, verbose=0)
     x = table.matrix.toarray().astype(np.float64)
-    s = similarities(x, 3.0)
+    s = similarities(x, 3.0, **powers)
     for column in s.T:
         column[np.argsort(-column, kind="stable")[4:]] = 0.0
     kernel = keras.ops.convert_to_numpy(model.kernel)
