@@ -9,7 +9,9 @@ import kerasrec
 from kerasrec.callbacks import Checkpoints, EpochBar
 
 
-def fit_best(model: kerasrec.Recommender, split: kerasrec.Split, epochs: int, monitor: str, **fit: Any) -> None:
+def fit_best(
+    model: kerasrec.Recommender, split: kerasrec.Split, epochs: int, monitor: str, callbacks: Any = (), **fit: Any
+) -> None:
     """Trains a model and restores the weights of its best epoch on validation data.
 
     Args:
@@ -17,6 +19,7 @@ def fit_best(model: kerasrec.Recommender, split: kerasrec.Split, epochs: int, mo
         split: training and validation data.
         epochs: passes over the training rows.
         monitor: `"val_rmse"` (lowest is best) or the name of a ranking metric (highest is best).
+        callbacks: further callbacks.
         **fit: arguments of `keras.Model.fit`.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -25,7 +28,7 @@ def fit_best(model: kerasrec.Recommender, split: kerasrec.Split, epochs: int, mo
             split.train,
             epochs=epochs,
             validation_data=split.validation,
-            callbacks=[checkpoints, EpochBar()],
+            callbacks=[checkpoints, *callbacks, EpochBar()],
             verbose=0,
             **fit,
         )
