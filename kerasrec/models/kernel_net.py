@@ -59,6 +59,10 @@ class KernelNet(RatingAutoencoder):
 
     Differs from the paper in: trained by Adam on mini-batches; the paper uses L-BFGS on all rows at once.
 
+    Not to be confused with GLocal-K (Han et al. 2021), whose first stage is this model. Its second stage convolves the
+    rating matrix with a 3 × 3 kernel. It is not included: the result depends on the order of the user and item ids, and
+    the prediction of a row depends on the rows beside it.
+
     Source: Muller, Martel and Indiveri, Kernelized Synaptic Weight Matrices, ICML 2018, and the authors' code
     (lorenzMuller/kernelNet_MovieLens).
     """
