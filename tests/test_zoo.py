@@ -23,7 +23,7 @@ from kerasrec.runs import Run
 ZOO = Path(__file__).parents[1] / "zoo"
 RECIPES = sorted(path.stem for path in ZOO.glob("*.py") if "RECIPE = " in path.read_text())
 OF_A_MODEL_ON_OTHER_DATA = re.compile(
-    r"(auto_rec|ease|feature_\w+|mult_vae|svae)_(\w*ml_100k\w*|beauty|gowalla|temporal_\w+)"
+    r"(auto_rec|dan|ease|item_knn|kernel_net|feature_\w+|mult_vae|svae)_(\w*ml_100k\w*|beauty|gowalla|temporal_\w+)"
 )
 """Recipes whose model has another recipe, for MovieLens 1M: they are smoke-tested only on request."""
 
