@@ -30,8 +30,8 @@ def interactions(text=False, n_users=N_USERS):
 def fitted(case, table):
     """The model of a case after one epoch."""
     model = ZOO[CASES[case][0]].for_interactions(table, seed=1, **arguments_for(case, table))
-    model.compile()
-    model.fit(table, epochs=1, batch_size=20, verbose=0)
+    model.compile(run_eagerly=True)  # the few steps take less time than their tracing
+    model.fit(table, epochs=1, batch_size=50, verbose=0)
     return model
 
 

@@ -98,6 +98,7 @@ def test_a_reader_never_sees_an_incomplete_version(tmp_path, ease):
                 names = {p.name for p in version.iterdir()}
                 if names != complete or not (version / "assets.extra" / "tf_serving_warmup_requests").stat().st_size:
                     incomplete.append(names)
+            time.sleep(0.001)  # without pauses, the export takes several times as long
 
     reader = threading.Thread(target=watch)
     reader.start()

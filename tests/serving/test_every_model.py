@@ -1,11 +1,10 @@
-"""A server with every model of the zoo: the client, REST and a TensorFlow session return the lists of the model."""
+"""A server with every model of the zoo: the client and REST return the lists of the model."""
 
 import json
 import urllib.request
 
 import numpy as np
 import pytest
-import tensorflow as tf
 from kerasrec_testing.exports import N_ITEMS, exported
 from kerasrec_testing.models import CASES, FIRST_OF_MODEL
 from kerasrec_testing.served import TIMEOUT, client_of
@@ -18,10 +17,10 @@ SERVED = [case for case in CASES if case in FIRST_OF_MODEL or case.endswith(("wi
 
 @pytest.fixture(scope="module", params=SERVED)
 def case(request):
-    """A model, its table, a client, the folder of the version and the REST address."""
+    """A model, its table, a client and the REST address."""
     model, table, version = exported(request.param)
     with Server(version.parent, "m", port=0, rest_port=0) as server, client_of(server, model="m") as client:
-        yield model, table, client, version, f"http://127.0.0.1:{server.rest_port}/v1/models/m:predict"
+        yield model, table, client, f"http://127.0.0.1:{server.rest_port}/v1/models/m:predict"
 
 
 def questions(model, table):
@@ -36,7 +35,7 @@ def questions(model, table):
 
 
 def test_the_served_top_10_is_that_of_the_model(case):
-    model, table, client, *_ = case
+    model, table, client, _ = case
     question = questions(model, table)
     item_ids, scores = client.recommend(**question, k=10)
     expected = model.recommend(table, k=10)
@@ -75,18 +74,11 @@ def columns(model, table, k):
     return inputs
 
 
-def test_rest_and_a_session_return_the_top_10_of_the_model(case):
-    model, table, _, version, url = case
+def test_rest_returns_the_top_10_of_the_model(case):
+    model, table, _, url = case
     expected, inputs = model.recommend(table, k=10), columns(model, table, 10)
     body = json.dumps({"signature_name": "recommend", "inputs": inputs}).encode()
     with urllib.request.urlopen(urllib.request.Request(url, body), timeout=TIMEOUT) as response:
         outputs = json.load(response)["outputs"]
     np.testing.assert_array_equal(np.array(outputs["item_ids"]), expected.item_ids)
     np.testing.assert_allclose(np.array(outputs["scores"], float), expected.scores, rtol=1e-5, atol=1e-5)
-    with tf.compat.v1.Session(graph=tf.Graph()) as session:
-        graph = tf.compat.v1.saved_model.load(session, ["serve"], str(version)).signature_def["recommend"]
-        feed = {graph.inputs[name].name: rows for name, rows in inputs.items()}
-        item_ids, scores = session.run([graph.outputs["item_ids"].name, graph.outputs["scores"].name], feed)
-    item_ids = np.char.decode(item_ids.astype(bytes), "utf-8") if item_ids.dtype == object else item_ids
-    np.testing.assert_array_equal(item_ids, expected.item_ids)
-    np.testing.assert_allclose(scores, expected.scores, rtol=1e-5, atol=1e-5)
