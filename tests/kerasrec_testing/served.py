@@ -1,7 +1,11 @@
 """A small rating model named "films" and requests to it, for the tests of serving."""
 
+import atexit
 import functools
+import shutil
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -37,9 +41,18 @@ def model(seed=1):
     return AutoRec.for_interactions(table(), rows="users", hidden_dims=(4,), seed=seed)
 
 
-def export_version(path, version=None, seed=1, top_k=4):
-    """Exports a version whose scores depend on `seed`."""
-    return export_saved_model(model(seed), path, table(), top_k=top_k, version=version)
+@functools.cache
+def _exported(name, seed, top_k):
+    folder = Path(tempfile.mkdtemp(prefix="kerasrec-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return export_saved_model(model(seed), folder / name, table(), top_k=top_k)
+
+
+def export_version(path, version, seed=1, top_k=4):
+    """Writes a version whose scores depend on `seed`: a copy of an export, which appears complete."""
+    path.mkdir(exist_ok=True)
+    shutil.copytree(_exported(path.name, seed, top_k), path / ".incoming")
+    return (path / ".incoming").rename(path / str(version))
 
 
 def predict_request(signature="", model="films", **inputs):

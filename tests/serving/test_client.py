@@ -83,8 +83,6 @@ def test_a_client_adapts_to_a_version_with_other_inputs(tmp_path):
         assert client.input_types() == {"history": "string"}
         client.recommend(history, k=2)
         auto_rec = AutoRec.for_interactions(table, rows="items", hidden_dims=(4,), seed=1)
-        auto_rec.compile()
-        auto_rec.fit(table, epochs=1, verbose=0)
         export_saved_model(auto_rec, tmp_path / "m", table)
         wait_until(lambda: client.status().get(2) == "AVAILABLE" and client.status()[1] != "AVAILABLE")
         ids, _ = client.recommend(user_ids=user, k=2)

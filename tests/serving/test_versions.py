@@ -205,17 +205,18 @@ def test_an_old_version_is_unloaded_after_its_last_request(exported, tmp_path, m
         wait_until(lambda: client.status()[1] == "END")
 
 
-@pytest.fixture
-def three_models(exported, tmp_path):
-    """A server of one folder under three names, with different policies."""
-    (tmp_path / "models.config").write_text(
+@pytest.fixture(scope="module")
+def three_models(exported, tmp_path_factory):
+    """A server of one folder under three names, with different policies. Its last test changes the models."""
+    file = tmp_path_factory.mktemp("three") / "models.config"
+    file.write_text(
         config(
             films=(exported, "model_version_policy { all {} } version_labels { key: 'stable' value: 1 }"),
             newest=(exported, ""),
             first=(exported, "model_version_policy { specific { versions: 1 } }"),
         )
     )
-    with Server(tmp_path / "models.config", port=0) as server:
+    with Server(file, port=0) as server:
         yield server
 
 
@@ -236,18 +237,6 @@ def test_several_models_versions_and_labels(three_models):
         served_scores(client)
 
 
-def test_a_reloaded_configuration_adds_moves_and_removes_models(three_models, exported):
-    moved = "version_labels { key: 'stable' value: 2 } model_version_policy { specific { versions: 2 } }"
-    response = reload(three_models, config(films=(exported, moved), other=(exported, "")))
-    assert response.status.error_code == 0
-    assert sorted(three_models.names) == ["films", "other"]
-    with client_of(three_models, label="stable") as client:
-        np.testing.assert_allclose(served_scores(client), expected_scores(2), rtol=1e-5)
-        assert client.status() == {2: "AVAILABLE"}
-    with client_of(three_models, model="newest") as client, pytest.raises(ServingError, match="'newest' not found"):
-        served_scores(client)
-
-
 def test_a_rejected_configuration_changes_nothing(three_models, exported, tmp_path):
     label = "version_labels { key: 'x' value: 9 } model_version_policy { specific { versions: 1 } }"
     rejected_texts = {
@@ -265,6 +254,18 @@ def test_a_rejected_configuration_changes_nothing(three_models, exported, tmp_pa
         with grpc.insecure_channel(f"127.0.0.1:{three_models.port}") as channel:
             response = PredictionServiceStub(channel).Predict(predict_request(), timeout=TIMEOUT)
             assert response.model_spec.version.value == 2
+
+
+def test_a_reloaded_configuration_adds_moves_and_removes_models(three_models, exported):
+    moved = "version_labels { key: 'stable' value: 2 } model_version_policy { specific { versions: 2 } }"
+    response = reload(three_models, config(films=(exported, moved), other=(exported, "")))
+    assert response.status.error_code == 0
+    assert sorted(three_models.names) == ["films", "other"]
+    with client_of(three_models, label="stable") as client:
+        np.testing.assert_allclose(served_scores(client), expected_scores(2), rtol=1e-5)
+        assert client.status() == {2: "AVAILABLE"}
+    with client_of(three_models, model="newest") as client, pytest.raises(ServingError, match="'newest' not found"):
+        served_scores(client)
 
 
 def test_a_server_without_a_version_does_not_start(tmp_path):
