@@ -1,15 +1,16 @@
 """`kerasrec train` and `evaluate`."""
 
+import os
 import signal
-import subprocess
 import warnings
 
 import keras
 import pytest
-from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
+from kerasrec_testing.command import error_of, invoke
 
 from kerasrec import MultVAE
 from kerasrec.runs import Run
+from kerasrec.runs.lock import locked
 
 SMALL_VAE = ("--set", "hidden_dims=6", "--set", "latent_dim=4")
 
@@ -78,7 +79,7 @@ def test_a_finished_run_has_nothing_to_do_until_its_data_change(tmp_path, rating
     (tmp_path / "shop").mkdir()
     ratings = ratings.rename(tmp_path / "shop" / "ratings.csv")
     data = {"file": ratings, "folder": ratings.parent, "name": "shop"}[form]
-    command = ["train", "ease", "--data", data, "--held-out", 5, "--out", tmp_path / "run"]
+    command = ["train", "popularity", "--data", data, "--held-out", 5, "--out", tmp_path / "run"]
     assert invoke(*command).exit_code == 0
     again = invoke(*command)
     assert again.exit_code == 0
@@ -108,16 +109,10 @@ def test_a_run_with_other_options_is_replaced_only_with_overwrite(tmp_path, rati
     assert Run(tmp_path / "run").config.model_options == {"reg": 1.0}
 
 
-@pytest.mark.slow
-def test_of_two_trainings_in_one_folder_one_ends_and_the_other_names_it(tmp_path):
-    command = [*COMMAND, "train", "mult_vae", "--epochs", "60", *SMALL_VAE, "--out", str(tmp_path / "run")]
-    options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "env": user_environment()}
-    with subprocess.Popen(command, **options) as first, subprocess.Popen(command, **options) as second:
-        errors = {process: process.communicate()[1] for process in (first, second)}
-    winner, loser = sorted((first, second), key=lambda process: process.returncode)
-    assert (winner.returncode, loser.returncode) == (0, 2), errors
-    assert errors[loser].startswith(f"Error: process {winner.pid} on ")
-    assert Run(tmp_path / "run").history()["loss"]
+def test_a_training_in_the_folder_of_another_names_its_process(tmp_path):
+    with locked(tmp_path / "run"):
+        error = error_of("train", "popularity", "--out", tmp_path / "run")
+    assert error.startswith(f"Error: process {os.getpid()} on ")
 
 
 def test_columns_and_options_by_name(tmp_path):

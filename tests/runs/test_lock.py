@@ -16,27 +16,17 @@ HOLD = "import sys, time; from pathlib import Path; from kerasrec.runs.lock impo
 HOLD += "with locked(Path(sys.argv[1])): print('locked', flush=True); time.sleep(600)"
 
 
-@pytest.fixture
-def owner(tmp_path):
-    """Another process that holds the lock of `tmp_path / "run"`."""
+def test_a_training_names_the_process_that_holds_the_folder_until_that_is_killed(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", HOLD, str(tmp_path / "run")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
-        assert process.stdout.readline() == "locked\n"
-        yield process
-        process.kill()
-
-
-def test_a_second_training_names_the_process_that_holds_the_folder(tmp_path, owner):
-    with pytest.raises(BlockingIOError, match=rf"^process {owner.pid} on \S+ trains in .*run. Fix: wait until it ends"):
-        train(config_of("popularity", epochs=1), read_small, tmp_path / "run")
-    assert owner.poll() is None
-    assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
-
-
-def test_a_killed_process_releases_the_folder(tmp_path, owner):
-    owner.kill()
-    owner.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as owner:
+        assert owner.stdout.readline() == "locked\n"
+        message = rf"^process {owner.pid} on \S+ trains in .*run. Fix: wait until it ends"
+        with pytest.raises(BlockingIOError, match=message):
+            train(config_of("popularity", epochs=1), read_small, tmp_path / "run")
+        assert owner.poll() is None
+        assert [path.name for path in (tmp_path / "run").iterdir()] == [".lock"]
+        owner.kill()
     assert train(config_of("popularity", epochs=1), read_small, tmp_path / "run").metrics["test"]["n"] == 40
 
 

@@ -11,7 +11,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from kerasrec_testing.command import COMMAND, user_environment
+from kerasrec_testing.command import invoke, user_environment
 from kerasrec_testing.platforms import needs_posix_signals
 from kerasrec_testing.runs import config_of, read_never, read_small
 
@@ -261,24 +261,24 @@ main(sys.argv[3:])
 """
 
 
-def train_in_a_process(folder, kill=None):
-    """Trains Mult-VAE for 12 epochs of about 0.1 s. `kill` is an epoch and the seconds after its beginning."""
+def command_to_train(folder):
+    """Trains Mult-VAE for 12 epochs of about 0.1 s."""
     options = ["--epochs", "12", "--batch-size", "200", "--held-out", "100", "--set", "hidden_dims=200"]
-    train_command = ["train", "mult_vae", *options, "--set", "latent_dim=20", "--out", str(folder)]
-    command = COMMAND if kill is None else [sys.executable, "-c", KILLED, *map(str, kill)]
-    return subprocess.run([*command, *train_command], capture_output=True, text=True, env=user_environment())
+    return ["train", "mult_vae", *options, "--set", "latent_dim=20", "--out", str(folder)]
 
 
 @needs_posix_signals
 @pytest.mark.slow
 def test_a_run_that_was_killed_twice_ends_with_the_weights_of_an_undisturbed_run(tmp_path):
-    undisturbed = train_in_a_process(tmp_path / "undisturbed")
-    assert undisturbed.returncode == 0, undisturbed.stderr
-    for kill in ((1, 0.03), (5, 0.07)):
-        killed = train_in_a_process(tmp_path / "killed", kill)
+    undisturbed = invoke(*command_to_train(tmp_path / "undisturbed"))
+    assert undisturbed.exit_code == 0, undisturbed.output
+    for epoch, seconds_after_its_beginning in ((1, 0.03), (5, 0.07)):
+        command = [sys.executable, "-c", KILLED, str(epoch), str(seconds_after_its_beginning)]
+        command += command_to_train(tmp_path / "killed")
+        killed = subprocess.run(command, capture_output=True, text=True, env=user_environment())
         assert killed.returncode == -signal.SIGKILL, killed.stderr
-    resumed = train_in_a_process(tmp_path / "killed")
-    assert resumed.returncode == 0, resumed.stderr
+    resumed = invoke(*command_to_train(tmp_path / "killed"))
+    assert resumed.exit_code == 0, resumed.output
     assert "continues after epoch" in resumed.stderr
     one, two = (keras.saving.load_model(tmp_path / name / "model.keras") for name in ("undisturbed", "killed"))
     for a, b in zip(one.get_weights(), two.get_weights(), strict=True):
