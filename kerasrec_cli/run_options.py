@@ -70,6 +70,13 @@ MODEL_OPTIONS = (
         help="Initial learning rate, which falls to 0 as a cosine over the run.  [default: that of the model]",
     ),
     click.option(
+        "--shuffle",
+        type=click.Choice(["rows", "shards"]),
+        default="rows",
+        show_default=True,
+        help="Order of the rows in an epoch: random, or shards in random order, for packed data larger than memory.",
+    ),
+    click.option(
         "--set",
         "model_texts",
         multiple=True,
@@ -120,6 +127,7 @@ def run_config(
     model_texts: tuple[str, ...] = (),
     item_features: str | None = None,
     user_features: str | None = None,
+    shuffle: str = "rows",
     **read_options: Any,
 ) -> RunConfig:
     """The configuration that the options name.
@@ -155,4 +163,5 @@ def run_config(
         learning_rate=learning_rate,
         item_features=item_features,
         user_features=user_features,
+        shuffle=shuffle,
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerasrec.data import PROTOCOLS, HeldOut, Interactions, Split, side_information
+from kerasrec.data.batches import SHARDS
 from kerasrec.data.side import catalogue_with_features
 from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
@@ -46,9 +47,11 @@ class RunConfig:
         user_features: table with features of users, for models whose rows are users.
         learning_rate: initial learning rate of the model's default optimizer, which falls to 0 as a cosine over the
             run.
+        shuffle: the order of the rows in an epoch: `"rows"`, a random one, or `"shards"`, one that reads a packed
+            folder in long runs; see `Recommender.fit`.
 
     Raises:
-        ValueError: `epochs` or `batch_size` is below 1, or `learning_rate` is not above 0.
+        ValueError: `epochs` or `batch_size` is below 1, `learning_rate` is not above 0, or `shuffle` is unknown.
     """
 
     model: str
@@ -63,6 +66,7 @@ class RunConfig:
     learning_rate: float | None = None
     item_features: str | None = None
     user_features: str | None = None
+    shuffle: str = "rows"
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
@@ -70,6 +74,13 @@ class RunConfig:
                 as_int_at_least(1, **{name: getattr(self, name)})
         if self.learning_rate is not None:
             check_above(0, learning_rate=self.learning_rate)
+        if self.shuffle not in ("rows", SHARDS):
+            raise ValueError(f"`shuffle`: expected rows or {SHARDS}, got {self.shuffle!r}")
+
+    @property
+    def shuffle_of_fit(self) -> bool | str:
+        """The argument `shuffle` of `Recommender.fit`."""
+        return SHARDS if self.shuffle == SHARDS else True
 
 
 def settings_for(config: RunConfig, train_table: Interactions, validation: HeldOut | None = None) -> ModelSettings:

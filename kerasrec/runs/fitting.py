@@ -20,6 +20,7 @@ def fit(
     checkpoints: Checkpoints,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     first_callbacks: Sequence[keras.callbacks.Callback] = (),
+    shuffle: bool | str = True,
 ) -> None:
     """Trains a model on the training part of a split until the last epoch, or until its results stop improving.
 
@@ -30,6 +31,7 @@ def fit(
         checkpoints: where each epoch is stored, and the epochs so far.
         callbacks: further callbacks, which receive the logs after the checkpoint is written.
         first_callbacks: callbacks that add to the logs.
+        shuffle: as in `Recommender.fit`.
     """
     early_stop = _EarlyStop(checkpoints, settings.patience)
     epochs_done = int(checkpoints.history[-1]["epoch"]) if checkpoints.history else 0
@@ -42,6 +44,7 @@ def fit(
         initial_epoch=epochs_done,
         validation_data=split.validation,
         callbacks=[*first_callbacks, checkpoints, early_stop, *callbacks],
+        shuffle=shuffle,
         verbose=0,
     )
 

@@ -201,6 +201,7 @@ def _fit(
                 epochs=about["epochs"],
                 initial_epoch=epochs_done,
                 callbacks=[checkpoints, *([EpochBar()] if verbose else []), *callbacks],
+                shuffle=config.shuffle_of_fit,
                 verbose=0,
             )
     results = {**describe_training(config, settings, about["epochs"], checkpoints.history), "refit": about}

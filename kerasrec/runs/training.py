@@ -250,7 +250,7 @@ def _fit(folder: Path, config: RunConfig, verbose: int, callbacks: Sequence[kera
         note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")
     training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if settings.epochs > 1 else []
     bar = [EpochBar()] if verbose else []
-    fit(model, settings, split, checkpoints, [*bar, *callbacks], training_metrics)
+    fit(model, settings, split, checkpoints, [*bar, *callbacks], training_metrics, config.shuffle_of_fit)
     best = checkpoints.best_epoch()
     loss = next(epoch.get("loss", 0.0) for epoch in checkpoints.history if epoch["epoch"] == best)
     if not math.isfinite(loss):

@@ -102,7 +102,7 @@ def run_trial(trial: Trial, config: RunConfig, split: Split, folder: Path) -> fl
     checkpoints.restore(model)
     for epoch in checkpoints.history:
         pruning.report(int(epoch["epoch"]), epoch[model.monitor])
-    fit(model, settings, split, checkpoints, [pruning])
+    fit(model, settings, split, checkpoints, [pruning], shuffle=config.shuffle_of_fit)
     if pruning.pruned:
         shutil.rmtree(folder)
         return None

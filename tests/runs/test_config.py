@@ -11,7 +11,9 @@ from kerasrec.runs import RunConfig, build_model, read_config
 
 
 def test_a_configuration_is_read_as_it_was_written(tmp_path):
-    config = config_of("cdae", learning_rate=0.05, model_options={"latent_dim": 4}, read_options={"value": "stars"})
+    config = config_of(
+        "cdae", learning_rate=0.05, model_options={"latent_dim": 4}, read_options={"value": "stars"}, shuffle="shards"
+    )
     for written in (config, config_of()):
         (tmp_path / "run.json").write_text(json.dumps(asdict(written)))
         assert read_config(tmp_path) == written
@@ -30,7 +32,9 @@ def test_a_learning_rate_replaces_that_of_the_default_optimizer():
     assert float(refeeding.optimizer.learning_rate) == pytest.approx(0.025)
 
 
-@pytest.mark.parametrize("arguments", [{"epochs": 0}, {"batch_size": 2.5}, {"learning_rate": float("nan")}])
+@pytest.mark.parametrize(
+    "arguments", [{"epochs": 0}, {"batch_size": 2.5}, {"learning_rate": float("nan")}, {"shuffle": "no"}]
+)
 def test_impossible_lengths_and_rates_are_refused(arguments):
     with pytest.raises(ValueError, match=f"`{next(iter(arguments))}`: expected"):
         RunConfig("ease", "generated", "held-out-users", seed=1, **arguments)
