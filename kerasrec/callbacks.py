@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.files import atomic_folder, remove_folder
 from kerasrec.metrics import lower_is_better
 from kerasrec.ops.implicit_slim import implicit_slim
+from kerasrec.ops.processes import is_first_process, wait_for_all_processes, whole_weights
 from kerasrec.types import PlansRuns
 from kerasrec.validation import as_int_at_least, check_above, check_at_least
 
@@ -31,6 +33,7 @@ class Checkpoints(keras.callbacks.Callback):
     killed. It contains the weights, the optimizer's state, the run's plan, and the state of every random generator.
     With batches whose order depends on the epoch alone (as `fit` on `Interactions` makes them), a resumed run ends
     with the same weights as an uninterrupted one. Continuing from an earlier epoch replaces the later ones.
+    Of several processes, the first one writes; all of them read the folder, and their number may change.
 
     Args:
         folder: the folder of the checkpoints. It is created if it does not exist.
@@ -144,16 +147,27 @@ class Checkpoints(keras.callbacks.Callback):
         self.history = [row for row in self.history if row["epoch"] <= epoch]
         self.history.append({"epoch": epoch + 1, **metrics, "seconds": round(seconds, 3)})
         self._write(epoch + 1)
-        for outdated in set(self.epochs()) - {epoch + 1, self.best_epoch()}:
-            remove_folder(self.path(outdated))
+        if is_first_process():
+            for outdated in set(self.epochs()) - {epoch + 1, self.best_epoch()}:
+                remove_folder(self.path(outdated))
 
     def _write(self, epoch: int) -> None:
-        with atomic_folder(self.path(epoch), replace=True) as folder:
-            self.model.save_weights(folder / self.WEIGHTS)
-            np.savez(folder / self.RANDOM, *(keras.ops.convert_to_numpy(s) for s in _random_states(self.model)))
-            write_history(folder / self.HISTORY, self.history)
-            if isinstance(self.model, PlansRuns):
-                (folder / self.RUN).write_text(json.dumps(self.model.run_plan()))
+        variables = [*self.model.variables, *(self.model.optimizer.variables if self.model.optimizer else ())]
+        with whole_weights(variables):
+            if is_first_process():
+                with atomic_folder(self.path(epoch), replace=True) as folder:
+                    self._write_files(folder)
+            else:  # Keras creates a variable when it saves, and all processes must take part in that
+                with tempfile.TemporaryDirectory() as scratch:
+                    self._write_files(Path(scratch))
+        wait_for_all_processes(f"epoch {epoch} is stored")
+
+    def _write_files(self, folder: Path) -> None:
+        self.model.save_weights(folder / self.WEIGHTS)
+        np.savez(folder / self.RANDOM, *(keras.ops.convert_to_numpy(s) for s in _random_states(self.model)))
+        write_history(folder / self.HISTORY, self.history)
+        if isinstance(self.model, PlansRuns):
+            (folder / self.RUN).write_text(json.dumps(self.model.run_plan()))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

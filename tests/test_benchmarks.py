@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from kerasrec_testing.scored_lists import python_with
 
@@ -42,6 +43,25 @@ def test_catalogue():
     table = rows("catalogue", "--items", "300", "--n-sampled", "20", "--steps", "5")
     assert [row[:3] for row in table] == [["mult_dae", "300", "full"], ["mult_dae", "300", "20 sampled"]]
     assert all(float(row[4]) >= 0 and float(row[5]) > 0.1 for row in table)
+
+
+def test_large_catalogues(tmp_path):
+    options = ("--folder", tmp_path, "--items", "4000", "--users", "4000", "--length", "20", "--epochs", "2")
+    models = ("popularity", "compressed_elsa_32_of_256", "mult-dae_2000_sampled")
+    first = rows("large_catalogues", *options, "--models", *models[:2], "--backends", "tensorflow")
+    assert [row[1] for row in first] == ["Popularity", "compressed ELSA, 32 of 256"]
+    table = rows("large_catalogues", *options, "--models", *models)
+    assert [row[2] for row in table] == ["tensorflow", "jax"] * 3
+    assert table[0] == first[0] and table[2] == first[1]  # they were not measured again
+    assert all(0 < float(row[6]) < 16 and 0 < float(row[7]) < 1 for row in table)
+
+
+def test_processes(tmp_path):
+    options = ("--users", "320", "--items", "400", "--length", "20", "--batch-size", "100", "--latent-dim", "8")
+    table = rows("processes", *options, "--folder", tmp_path / "packed")
+    assert [row[1:3] for row in table] == [[d, n] for d in ("rows", "catalogue") for n in ("1", "2", "4", "4, then 2")]
+    losses = np.array([[float(loss) for loss in row[3:5]] for row in table])
+    np.testing.assert_allclose(losses, losses[:1].repeat(len(losses), axis=0), rtol=1e-5)
 
 
 def test_sparse_matmul():

@@ -104,8 +104,12 @@ class Batches(keras.utils.PyDataset):
         return random_order(rng, self.inputs.counts, self.batch_size, self.by_length)
 
     def __getitem__(self, index: int) -> Any:
+        return self.batch(self.rows_of(index))
+
+    def rows_of(self, index: int) -> IntArray:
+        """Returns the rows of a batch of the present epoch."""
         pass_number, number = divmod(self.epoch * self.steps + index, self.n_batches)
-        return self.batch(self.order(pass_number)[number * self.batch_size : (number + 1) * self.batch_size])
+        return self.order(pass_number)[number * self.batch_size : (number + 1) * self.batch_size]
 
     def batch(self, rows: IntArray) -> Any:
         """Returns the batch of the given rows: `(x,)`, or `(x, y)` if there are targets."""
@@ -160,11 +164,10 @@ def for_backend(dataset: Batches, weighted: bool = False) -> Any:
             to be padded.
     """
     if keras.backend.backend() != "tensorflow":
-        from kerasrec.data.distributed import EvenBatches, rows_multiple  # it imports this module
+        from kerasrec.data.distributed import EvenBatches, batch_share  # it imports this module
 
-        multiple = rows_multiple()
         has_peers = keras.distribution.distribution() is not None
-        return EvenBatches(dataset, multiple, weighted and multiple > 1) if has_peers else dataset
+        return EvenBatches(dataset, batch_share(), weighted) if has_peers else dataset
     from kerasrec.data.tf_dataset import tf_dataset  # the other backends do not need TensorFlow
 
     return tf_dataset(dataset)

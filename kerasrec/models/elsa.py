@@ -105,8 +105,7 @@ class ELSA(Recommender):
             name="kernel",
         )
 
-    @property
-    def unit_vectors(self) -> Tensor:
+    def unit_vectors(self) -> Tensor:  # no property, because Keras computes the properties of a model that it saves
         """The items' vectors A, `(n_items, latent_dim)`, of length 1."""
         kernel = ops.convert_to_tensor(self.kernel)
         if self.n_kept is not None:
@@ -118,10 +117,10 @@ class ELSA(Recommender):
 
     def encode(self, inputs: Any, training: bool = False) -> Tensor:
         """The code z = x A, `(batch, latent_dim)`."""
-        return self.observed(inputs).matmul(self.unit_vectors)
+        return self.observed(inputs).matmul(self.unit_vectors())
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        likes, vectors = self.observed(inputs), self.unit_vectors
+        likes, vectors = self.observed(inputs), self.unit_vectors()
         if training:
             return {"code": likes.matmul(vectors, self.code_dtype), "vectors": vectors}
         scores = ops.matmul(likes.matmul(vectors), ops.transpose(vectors))
@@ -163,7 +162,7 @@ class ELSA(Recommender):
         return served
 
     def item_vectors(self, train: Any) -> FloatArray:
-        return np.asarray(ops.convert_to_numpy(self.unit_vectors), np.float32)
+        return np.asarray(ops.convert_to_numpy(self.unit_vectors()), np.float32)
 
 
 def cosines(likes: SparseRows | DenseRows, code: Tensor, vectors: Tensor) -> Tensor:

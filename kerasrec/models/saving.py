@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import keras
+
+from kerasrec.ops.processes import is_first_process, whole_weights
 
 
 class Saving(keras.Model):
@@ -15,6 +19,8 @@ class Saving(keras.Model):
     def save(self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
         """Saves the model with its optimizer as a `.keras` file; see `keras.Model.save`.
 
+        If several processes train the model, call it in all of them: the first one writes the file.
+
         Raises:
             ValueError: the file is an HDF5 file, which Keras could not load as a model again.
         """
@@ -23,7 +29,12 @@ class Saving(keras.Model):
                 f"`filepath`: expected a file that ends in .keras, got {str(filepath)!r}. Keras cannot load a model "
                 'of its own class from HDF5. Fix: `save("model.keras")`, or `save_weights("model.weights.h5")`'
             )
-        super().save(filepath, overwrite, zipped, **kwargs)
+        with whole_weights([*self.variables, *(self.optimizer.variables if self.optimizer else ())]):
+            if is_first_process():
+                super().save(filepath, overwrite, zipped, **kwargs)
+            else:  # Keras creates a variable when it saves, and all processes must take part in that
+                with tempfile.TemporaryDirectory() as scratch:
+                    super().save(Path(scratch) / Path(filepath).name, overwrite, zipped, **kwargs)
 
     def export(
         self,

@@ -176,7 +176,10 @@ TWO_PROCESSES = ("elsa", "mult_vae", "auto_rec users")
 
 
 def on_one_of_two(number: int, address: str, cases: str = "") -> dict:
-    """What one of two processes learns, each from every other row; from all cases without weights per user if asked."""
+    """What one of two processes learns, each from every other row; from all cases without weights per user if asked.
+
+    ELSA also learns from a table that both processes have.
+    """
     os.environ["KERAS_BACKEND"] = "jax"
     import jax
 
@@ -193,6 +196,8 @@ def on_one_of_two(number: int, address: str, cases: str = "") -> dict:
         model = noiseless(case)
         if model.n_known_rows is None and model.rows == "users":
             results[case] = learned(case, model, slice(number, None, 2), 45)
+    if cases != "all":
+        results["elsa, whole table"] = learned("elsa", noiseless("elsa"))
     return results
 
 

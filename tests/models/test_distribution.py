@@ -70,6 +70,12 @@ def test_two_processes_learn_what_one_learns(devices, processes, case):
         assert_equal(result[case], devices[case]["one batch"])
 
 
+@pytest.mark.slow
+def test_processes_with_the_same_table_divide_its_batches(devices, processes):
+    for result in processes:
+        assert_equal(result["elsa, whole table"], devices["elsa"]["alone"])
+
+
 class Mesh:
     """The part of a `DeviceMesh` that `layout_map` reads, because TensorFlow has no device meshes."""
 
