@@ -64,6 +64,13 @@ def test_processes(tmp_path):
     np.testing.assert_allclose(losses, losses[:1].repeat(len(losses), axis=0), rtol=1e-5)
 
 
+def test_first_layer():
+    pytest.importorskip("keras_rs", reason="keras-rs is not installed")
+    table = rows("first_layer", "--items", "2000")
+    assert [row[2] for row in table] == ["kerasrec", "keras-rs"] * 2
+    assert all(float(row[3]) > 0 and float(row[4]) > 0.1 for row in table)
+
+
 def test_sparse_matmul():
     table = rows("sparse_matmul", "--rows", "20", "--columns", "500", "--units", "8", "--rounds", "1")
     constants = ["EQUAL_ENTRY_COST_FLOAT32", "EQUAL_ENTRY_COST_BFLOAT16", "ENTRY_COST", "ENTRY_COST", "MIN_DENSE_ROWS"]
