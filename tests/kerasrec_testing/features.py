@@ -190,7 +190,7 @@ def distributed_results() -> dict[str, dict[str, bool]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    replicas, devices = answer(in_process("replicas", "first")), answer(in_process("devices"))
+    replicas, devices = answer(in_process("replicas", "first")), answer(in_process("devices", "all"))
     processes = [answer(process) for process in [in_process(number, address, "all") for number in "01"]]
     return {
         "MirroredStrategy": {case: replicas[case]["difference"] < 1e-5 for case in replicas},

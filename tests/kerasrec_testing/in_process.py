@@ -94,8 +94,11 @@ def on_replicas(cases: str = "") -> dict:
     return results
 
 
-def on_devices() -> dict:
-    """The loss and the weights that one device, four devices and a divided catalogue learn, on JAX."""
+def on_devices(cases: str = "") -> dict:
+    """The loss and the weights that one device, four devices and a divided catalogue learn, on JAX.
+
+    For the cases of two processes, or for all if asked, also what one device learns from one batch of all rows.
+    """
     os.environ["KERAS_BACKEND"] = "jax"
     os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
     import numpy as np
@@ -116,10 +119,10 @@ def on_devices() -> dict:
         model = noiseless(case)
         divided = learned(case, model)
         distribution.set_distribution(None)
-        together = learned(case, noiseless(case), batch_size=90)
+        one_batch = case in TWO_PROCESSES or cases == "all"
         results[case] = {
             "alone": alone,
-            "one batch": together,
+            "one batch": learned(case, noiseless(case), batch_size=90) if one_batch else None,
             "DataParallel": parallel,
             "ModelParallel": divided,
             "divided": all(not weight.value.sharding.is_fully_replicated for weight, _ in columns_of(model)),

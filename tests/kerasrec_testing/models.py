@@ -132,12 +132,12 @@ def arguments_for(case: str, table: Interactions) -> dict:
     return arguments
 
 
-def make(case: str, table: Interactions, **arguments) -> Recommender:
-    """A small compiled model."""
+def make(case: str, table: Interactions, run_eagerly: bool = False, **arguments) -> Recommender:
+    """A small compiled model. A few steps take less time eagerly than their tracing takes."""
     name, settings = CASES[case][0], arguments_for(case, table)
     model = ZOO[name].for_interactions(table, **{"seed": 3, **settings, **arguments})
     adam = Adam(0.01, lazy=True) if "n_sampled" in settings else keras.optimizers.Adam(0.01)
-    model.compile(**({} if model.closed_form else {"optimizer": adam}))
+    model.compile(**({} if model.closed_form else {"optimizer": adam}), run_eagerly=run_eagerly)
     return model
 
 
@@ -183,7 +183,7 @@ class Training(NamedTuple):
 
     Attributes:
         model: the model after the last epoch.
-        history: the logs of each epoch.
+        history: the losses of all epochs and the validation metrics of the last one.
         checkpoints: a folder that holds the state after half of the epochs.
         batch_size: rows per batch.
         epochs: number of epochs.
@@ -197,11 +197,12 @@ class Training(NamedTuple):
 
 
 def train(model: Recommender, table: Interactions, part: HeldOut, batch_size: int, epochs: int) -> Training:
-    """Fits a model, validates it on `part` and keeps a checkpoint of half of the run."""
+    """Fits a model, validates it on `part` after the last epoch, and keeps a checkpoint of half of the run."""
     folder = Path(tempfile.mkdtemp(prefix="kerasrec-tests-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     checkpoint = OneCheckpoint(folder, epochs // 2)
-    run = model.fit(table, batch_size=batch_size, epochs=epochs, validation_data=part, callbacks=checkpoint, verbose=0)
+    validation = {"validation_data": part, "validation_freq": epochs}
+    run = model.fit(table, batch_size=batch_size, epochs=epochs, callbacks=checkpoint, verbose=0, **validation)
     return Training(model, run.history, folder, batch_size, epochs)
 
 
@@ -229,6 +230,11 @@ def trained(case: str) -> Recommender:
 def scores(model, table: Interactions | HeldOut, batch_size: int = 1000) -> np.ndarray:
     """The scores of all columns for the rows of a table."""
     return model.predict(table, batch_size, verbose=0)
+
+
+def scores_of_call(model, table: Interactions) -> np.ndarray:
+    """The scores of all columns for the rows of a table, in one batch and without tracing a function."""
+    return keras.ops.convert_to_numpy(model(model.batches(table, 1000)[0][0]))
 
 
 def steps_on_a_given_sample() -> list[np.ndarray]:

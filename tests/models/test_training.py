@@ -52,6 +52,7 @@ def test_a_second_run_trains_and_can_be_resumed(case, tmp_path):
     assert largest_change(model, after_first) > 1e-4
 
     loaded = keras.saving.load_model(tmp_path / "model.keras")
+    loaded.run_eagerly = True
     assert largest_change(loaded, after_first) == 0
     fit(loaded, table)
     assert largest_change(loaded, after_first) > 1e-4
@@ -104,7 +105,7 @@ def arguments_of_dtype(dtype):
 @pytest.mark.parametrize("case", TRAINED)
 def test_models_of_any_float_dtype_train(case, arguments_of_dtype):
     table = table_for(case)
-    model = make(case, table, **arguments_of_dtype)
+    model = make(case, table, run_eagerly=True, **arguments_of_dtype)
     before = trainable(model)
     history = model.fit(table, batch_size=BATCH_SIZE, epochs=1, verbose=0).history
     assert np.isfinite(history["loss"]).all()
@@ -117,7 +118,7 @@ def test_models_of_any_float_dtype_train(case, arguments_of_dtype):
 def test_a_scipy_matrix_trains_and_predicts_as_its_table(case):
     matrix = table_for(case).matrix
     table = Interactions.from_matrix(matrix)
-    of_table, of_matrix = (make(case, table) for _ in range(2))
+    of_table, of_matrix = (make(case, table, run_eagerly=True) for _ in range(2))
     fit(of_table, table, epochs=1)
     fit(of_matrix, matrix.tocoo(), epochs=1)
     for weight, expected in zip(of_matrix.get_weights(), of_table.get_weights(), strict=True):
