@@ -50,23 +50,39 @@ def test_script_compiles(script):
     compile(script.read_text(encoding="utf-8"), script, "exec")
 
 
+WITH_NETWORK = WRITES and "KERASREC_DATA" in os.environ
+SKIPPED = ("install",) if WITH_NETWORK else ("install", "network")
+
+
+@pytest.fixture(scope="module")
+def executed_notebooks(request, tmp_path_factory):
+    """Script → executed notebook, for the scripts of the selected tests."""
+    tests = [item for item in request.session.items if item.nodeid.partition("[")[0].endswith("::test_notebook_runs")]
+    selected = [script for script in SCRIPTS if script in {item.callspec.params["script"] for item in tests}]
+    folder = tmp_path_factory.mktemp("notebooks")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(COLAB.parent))
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
+        patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
+        chooses_backend = [script for script in selected if "KERAS_BACKEND" in script.read_text(encoding="utf-8")]
+        results = executed([script for script in selected if script not in chooses_backend], folder, SKIPPED)
+        for script in chooses_backend:
+            results |= executed([script], folder, SKIPPED)
+    return results
+
+
 @pytest.mark.slow
 @every_notebook
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")  # from Jupyter
-def test_notebook_runs(script, tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(COLAB.parent))
-    monkeypatch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
-    with_network = WRITES and "KERASREC_DATA" in os.environ
-    skipped = ("install",) if with_network else ("install", "network")
-    notebook = executed(script, tmp_path, skipped)
+def test_notebook_runs(script, executed_notebooks):
+    notebook = executed_notebooks[script]
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert [output for output in outputs if output.output_type == "error"] == []
     assert "\n".join(noise(notebook)) == ""
     if WRITES:
-        store(notebook, script, keep_tags=() if with_network else ("network",))
+        store(notebook, script, keep_tags=() if WITH_NETWORK else ("network",))
     for cell, stored_cell in zip(notebook.cells, stored(script).cells, strict=True):
-        if not set(tags_of(cell)) & set(skipped):
+        if not set(tags_of(cell)) & set(SKIPPED):
             assert outline(cell) == outline(stored_cell), cell.source
     if "plots." in script.read_text(encoding="utf-8"):
         assert "image/png" in {kind for output in outputs for kind in output.get("data", {})}

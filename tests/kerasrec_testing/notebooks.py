@@ -20,30 +20,40 @@ def tags_of(cell):
     return cell.metadata.get("tags", [])
 
 
-def executed(script, folder, tags_to_skip=("install",)):
-    """The notebook of a script, executed in a folder.
+START = """%reset -f
+import os, sys
+os.makedirs({folder!r})
+os.chdir({folder!r})
+if "keras" in sys.modules:
+    sys.modules["keras"].utils.clear_session()
+%reset -f"""
+"""The cell before each notebook: it gets an empty namespace, an empty folder and the first names of layers."""
+
+
+def executed(scripts, folder, tags_to_skip=("install",)):
+    """Executes the notebooks of scripts in one process, because each process imports TensorFlow for seconds.
 
     Args:
-        script: path of the script.
-        folder: where the notebook writes its files.
+        scripts: paths of the scripts.
+        folder: where the notebooks write their files, each in a folder of its own.
         tags_to_skip: cells with one of these tags are not run.
+
+    Returns:
+        Script → notebook, with the outputs of its cells. An exception is an output, and the next cells run.
     """
-    notebook = jupytext.read(script)
-    for cell in notebook.cells:
-        if set(tags_of(cell)) & set(tags_to_skip):
-            cell.metadata["tags"] = [*tags_of(cell), "skipped"]
-    client = NotebookClient(
-        notebook,
-        timeout=600,
-        kernel_name="python3",
-        skip_cells_with_tag="skipped",
-        resources={"metadata": {"path": str(folder)}},
-    )
-    asyncio.run(client.async_execute())
-    for cell in notebook.cells:
+    notebooks = {script: jupytext.read(script) for script in scripts}
+    together = nbformat.v4.new_notebook()
+    for script, notebook in notebooks.items():
+        together.cells += [nbformat.v4.new_code_cell(START.format(folder=str(folder / script.stem))), *notebook.cells]
+        for cell in notebook.cells:
+            if set(tags_of(cell)) & set(tags_to_skip):
+                cell.metadata["tags"] = [*tags_of(cell), "skipped"]
+    options = {"kernel_name": "python3", "timeout": 600, "skip_cells_with_tag": "skipped", "allow_errors": True}
+    asyncio.run(NotebookClient(together, **options).async_execute())
+    for cell in together.cells:
         if "skipped" in tags_of(cell):
             cell.metadata["tags"] = tags_of(cell)[:-1]
-    return notebook
+    return notebooks
 
 
 def noise(notebook):
