@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from kerasrec_cli.id_lists import LIST_FORMAT, known_items, parse_ids, possible_ids, read_list
+from kerasrec_cli.id_lists import LIST_FORMAT, known_items, parse_ids
 from kerasrec_cli.options import split_list
 from kerasrec_cli.restrictions import Restrictions
 from kerasrec_cli.runtime import Command
@@ -39,17 +39,21 @@ if TYPE_CHECKING:
 @click.option("--data", help="Newer data of the same format with the users' histories.  [default: the data of the run]")
 @click.option("-k", default=10, show_default=True, type=click.IntRange(1), help="Number of items.")
 @click.option("--exclude", default="", metavar=LIST_FORMAT, help="Items that are never recommended.")
-@click.option("--candidates", default="", metavar=LIST_FORMAT, help="The only items that may be recommended.")
+@click.option("--candidates", metavar=LIST_FORMAT, help="The only items that may be recommended.")
 @click.option(
     "--min-score",
     type=float,
-    help="Leave out items with a lower score; that of a popular item for an unknown user is a number of users.",
+    help="Leave out items with a lower score. With --all and --users, users without a known item then get no items, "
+    "because popular items have no score of the model.",
 )
 @click.option("--why", is_flag=True, help="Print the history items that raise the score of each item most.")
 @click.option(
     "--to",
     type=click.Path(path_type=Path),
     help="With --all or --users: a file .parquet, .csv or .jsonl, or a new folder of Parquet files.",
+)
+@click.option(
+    "--titles", "with_titles", is_flag=True, help="Add a column with the titles of the items to the file in --to."
 )
 @click.option("--overwrite", is_flag=True, help="Replace the file in --to.")
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="Model name, for a server.")
@@ -63,18 +67,19 @@ def recommend(
     data: str | None,
     k: int,
     exclude: str,
-    candidates: str,
+    candidates: str | None,
     min_score: float | None,
     why: bool,
     to: Path | None,
+    with_titles: bool,
     overwrite: bool,
     name: str,
 ) -> None:
     """Recommend items for one history or all users, from a RUN or a server.
 
     Users without a known item get the most popular items. With --all and --users, the lists are
-    written to a file with the columns user_id, rank, item_id and score. The file is complete or
-    does not exist.
+    written to a file with the columns user_id, rank, item_id and score, and title with --titles.
+    The file is complete or does not exist.
 
     \b
     Example:
@@ -82,9 +87,7 @@ def recommend(
     """  # noqa: D301 - click reads the character \b
     from kerasrec.runs import Run
 
-    restrictions = Restrictions(
-        read_list(exclude, "--exclude"), read_list(candidates, "--candidates"), bool(candidates), min_score
-    )
+    restrictions = Restrictions.read(exclude, candidates, min_score)
     is_server = re.fullmatch(r".+:\d+", source) and not (Path(source) / "run.json").exists()
     if all_users or users_file is not None:
         for option, value in (("--history", history), ("--user", user), ("--ratings", ratings), ("--why", why)):
@@ -98,10 +101,12 @@ def recommend(
             raise ValueError("--to: expected a file for the lists of many users. Fix: add --to recommendations.parquet")
         if to.is_file() and not overwrite:
             raise FileExistsError(f"--to: expected a new file, got {to}, which exists. Fix: add --overwrite")
-        score_users(Run(source), users_file, data, k, restrictions, to)
+        score_users(Run(source), users_file, data, k, restrictions, to, with_titles)
         return
     if to is not None:
         raise ValueError("--to: expected --all or --users with it. Fix: add one of them, or leave --to out")
+    if with_titles:
+        raise ValueError("--titles: expected --to with it. Fix: leave it out; titles are always printed")
     query = Query(split_list(history), split_list(ratings), user, data, restrictions, why)
     if not query.history and user is None:
         click.echo("note: without --history, the list contains the most popular items", err=True)
@@ -249,9 +254,7 @@ def recommend_from_server(address: str, name: str, query: Query, k: int) -> tupl
                 inputs["histories"] = [parse_ids(query.history, types.get("history") == "string", "--history")]
             if "ratings" in types:
                 inputs["ratings"] = [_parse_ratings(query.ratings)]
-            are_strings = types.get("history", types.get("user_id")) == "string"
-            for option, ids in (("exclude", query.restrictions.exclude), ("candidates", query.restrictions.candidates)):
-                inputs[option] = possible_ids(ids, are_strings, f"--{option}")
+            inputs |= query.restrictions.possible(types.get("history", types.get("user_id")) == "string")
             item_ids, scores = client.recommend(k=k, **inputs)
             titles = client.titles(item_ids)
     except ServingError as error:

@@ -12,6 +12,7 @@ import click
 import numpy as np
 
 from kerasrec_cli.id_lists import possible_ids, read_id_file
+from kerasrec_cli.runtime import shell
 
 if TYPE_CHECKING:
     from kerasrec import Interactions
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def score_users(
-    run: Run, users_file: Path | None, data: str | None, k: int, restrictions: Restrictions, to: Path
+    run: Run, users_file: Path | None, data: str | None, k: int, restrictions: Restrictions, to: Path, titles: bool
 ) -> None:
     """Writes the lists of many users.
 
@@ -31,12 +32,19 @@ def score_users(
         k: number of items.
         restrictions: which items may be in the lists.
         to: file or new folder.
+        titles: whether to add a column with the titles of the items.
     """
     from kerasrec.inference import check_format, recommend_batches, write_recommendations
 
     check_format(to)
     # The half-written file is removed while the exception passes; the default action would leave it behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    if users_file is None and data is None and run.config is not None and not run.saw_all_rows:
+        click.echo(
+            "note: this model was trained without the held-out rows, and users that the protocol left out get no list. "
+            f"Fix: kerasrec refit {shell(run.folder)} --out final, and recommend with final",
+            err=True,
+        )
     split = run.split()
     histories = split.histories() if data is None else _newer_histories(run, data, split.train)
     if users_file is not None:
@@ -44,7 +52,8 @@ def score_users(
         histories = _with_users(histories, list(dict.fromkeys(ids)), users_file)
     n_without = int((histories.counts == 0).sum())
     if n_without:
-        click.echo(f"note: {n_without:,} users have no known item and get the most popular items", err=True)
+        items = "the most popular items" if restrictions.min_score is None else "no items, because of --min-score"
+        click.echo(f"note: {n_without:,} users have no known item and get {items}", err=True)
     known = restrictions.known(split.train.item_ids)
     start = time.perf_counter()
     tables = recommend_batches(
@@ -56,6 +65,7 @@ def score_users(
         train=split.train,
         min_score=restrictions.min_score,
         verbose=1,
+        titles=titles,
     )
     n_rows = write_recommendations(tables, to)
     seconds = time.perf_counter() - start

@@ -110,7 +110,10 @@ class Split:
             np.concatenate([table.values for table in tables]),
             np.concatenate([table.times for table in tables if table.times is not None]) if has_times else None,
         )
-        return joined.with_catalogue(self.train.item_ids)
+        joined = joined.with_catalogue(self.train.item_ids)
+        if self.train.item_titles is None:
+            return joined
+        return joined.with_titles(dict(zip(self.train.item_ids.tolist(), self.train.item_titles, strict=True)))
 
     @property
     def sizes(self) -> dict[str, int]:

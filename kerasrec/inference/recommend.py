@@ -95,6 +95,7 @@ def recommend_batches(
     batch_size: int | None = None,
     min_score: float | None = None,
     verbose: int = 0,
+    titles: bool = False,
 ) -> Iterator[pa.Table]:
     """The best `k` items of many users, as a stream of Arrow tables.
 
@@ -110,15 +111,19 @@ def recommend_batches(
         candidates: ids of the only items that may be recommended. Default: all.
         train: the training table, for models with weights per user; see `kerasrec.Recommender.recommend`.
         batch_size: users per batch, and in each table. Default: the model's.
-        min_score: items with a lower score are left out.
+        min_score: items with a lower score are left out. Unknown users then get no items, because the popular items
+            that they get otherwise have numbers of users instead of scores of the model.
         verbose: 1 shows a progress bar if it takes longer than two seconds.
+        titles: whether to add the column `title`.
 
     Yields:
-        Tables with the columns `user_id`, `rank` (from 1), `item_id` and `score`. The ids are dictionary-encoded.
+        Tables with the columns `user_id`, `rank` (from 1), `item_id`, `score` and, with `titles`, `title`. The ids
+        and titles are dictionary-encoded.
 
     Raises:
         TypeError: `histories` is not `Interactions`.
-        ValueError: `k` is out of range, an id is unknown, or the model was trained on another table than `train`.
+        ValueError: `k` is out of range, an id is unknown, the model was trained on another table than `train`, or
+            `titles` is True and `train` (without it, `histories`) has no titles.
 
     Example:
         >>> from kerasrec import EASE, generate
@@ -131,21 +136,33 @@ def recommend_batches(
     """
     if min_score is not None and math.isnan(min_score):
         raise ValueError("`min_score`: expected a number, got nan")
-    request = _Request.checked(model, histories, k, users, exclude, candidates, train)
-    catalogue = pa.array(request.histories.item_ids)
+    request = _Request.checked(
+        model, histories, k, users, exclude, candidates, train, popular_if_unknown=min_score is None
+    )
+    catalogues = {"item_ids": pa.array(request.histories.item_ids)}
+    if titles:
+        catalogues["titles"] = _title_catalogue(histories if train is None else train)
     lowest = np.float32(EXCLUDED_SCORE if min_score is None else min_score)
+
+    def encoded(columns: IntArray) -> dict[str, pa.DictionaryArray]:
+        places = pa.array(columns.astype(np.int32, copy=False))
+        return {name: pa.DictionaryArray.from_arrays(places, values) for name, values in catalogues.items()}
 
     def tables() -> Iterator[pa.Table]:  # apart from the checks, which a generator would delay
         if not request.histories.n_users:
             none = np.zeros((0, request.k), np.float32)
-            item_ids = _encoded(np.zeros(0, np.int32), catalogue)
-            yield list_table(request.histories.user_ids, none > 0, item_ids, none)
+            yield list_table(request.histories.user_ids, none > 0, none, **encoded(np.zeros(0, np.int32)))
         for part in _one_ahead(request.lists(batch_size, verbose)):
             valid = (part.columns >= 0) & (part.scores >= lowest)
-            item_ids = _encoded(part.columns[valid], catalogue)
-            yield list_table(request.histories.user_ids[part.rows], valid, item_ids, part.scores)
+            yield list_table(request.histories.user_ids[part.rows], valid, part.scores, **encoded(part.columns[valid]))
 
     return tables()
+
+
+def _title_catalogue(table: Interactions) -> pa.Array:
+    if table.item_titles is None:
+        raise ValueError("`titles`: expected data with titles of the items, got none. Fix: leave `titles` out")
+    return pa.array(table.item_titles)
 
 
 def _one_ahead(lists: Iterator[_Lists]) -> Iterator[_Lists]:
@@ -159,10 +176,6 @@ def _one_ahead(lists: Iterator[_Lists]) -> Iterator[_Lists]:
         while (part := future.result()) is not None:
             future = executor.submit(next, lists, None)
             yield part
-
-
-def _encoded(columns: IntArray, catalogue: pa.Array) -> pa.DictionaryArray:
-    return pa.DictionaryArray.from_arrays(pa.array(columns.astype(np.int32, copy=False)), catalogue)
 
 
 class _Lists(NamedTuple):
@@ -202,8 +215,9 @@ class _Request:
         candidates: Sequence[Any],
         train: Interactions | None,
         diversify: float = 0.0,
+        popular_if_unknown: bool = True,
     ) -> _Request:
-        """A request from the arguments of `recommend`."""
+        """A request from the arguments of `recommend`. Without `popular_if_unknown`, unknown users get no items."""
         if not isinstance(histories, Interactions):
             raise TypeError(
                 "`histories`: expected Interactions, for example `split.test.inputs` or "
@@ -220,7 +234,8 @@ class _Request:
         user_model = model.as_user_model(histories if train is None else train)
         popularity: ItemPopularity | None = user_model.item_popularity
         if popularity is not None:
-            arrays |= {"counts": popularity.counts, "places": popularity.places}
+            counts = popularity.counts if popular_if_unknown else np.full_like(popularity.counts, EXCLUDED_SCORE)
+            arrays |= {"counts": counts, "places": popularity.places}
         if diversify and train is not None:
             arrays |= {"vectors": item_profiles(train), "strength": np.float32(diversify)}
         rows = None

@@ -46,7 +46,7 @@ def write_recommendations(tables: Iterable[pa.Table], path: str | os.PathLike[st
     Args:
         tables: what `recommend_batches` yields.
         path: a file that ends in `.parquet`, `.csv` or `.jsonl`, which is replaced if it exists; or, without a suffix,
-            a new folder of Parquet files. The columns are `user_id`, `rank`, `item_id` and `score`.
+            a new folder of Parquet files. The columns are those of `tables`.
 
     Returns:
         The number of rows.

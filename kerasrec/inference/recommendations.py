@@ -47,7 +47,7 @@ class Recommendations:
         """
         valid = self.item_ids != ("" if self.item_ids.dtype.kind in "US" else -1)
         item_ids = pa.array(self.item_ids[valid]).dictionary_encode()
-        return list_table(self.user_ids, valid, item_ids, self.scores)
+        return list_table(self.user_ids, valid, self.scores, item_ids)
 
     def to_frame(self) -> Any:
         """The same as a frame of pandas.
@@ -62,14 +62,21 @@ class Recommendations:
         return decoded(self.to_arrow()).to_pandas()
 
 
-def list_table(user_ids: Array, valid: Array, item_ids: pa.DictionaryArray, scores: FloatArray) -> pa.Table:
+def list_table(
+    user_ids: Array,
+    valid: Array,
+    scores: FloatArray,
+    item_ids: pa.DictionaryArray,
+    titles: pa.DictionaryArray | None = None,
+) -> pa.Table:
     """A table of lists, with dictionary-encoded ids.
 
     Args:
         user_ids: `(n_users,)`.
         valid: `(n_users, k)` which places have an item.
-        item_ids: the ids of the valid places, by user, then place.
         scores: `(n_users, k)`.
+        item_ids: the ids of the valid places, by user, then place.
+        titles: the titles of the valid places, for a column `title`.
     """
     users, places = np.nonzero(valid)
     columns = {
@@ -78,7 +85,7 @@ def list_table(user_ids: Array, valid: Array, item_ids: pa.DictionaryArray, scor
         "item_id": item_ids,
         "score": pa.array(scores[valid]),
     }
-    return pa.table(columns)
+    return pa.table(columns if titles is None else {**columns, "title": titles})
 
 
 def decoded(table: pa.Table) -> pa.Table:

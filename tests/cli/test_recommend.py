@@ -86,6 +86,7 @@ def test_lists_of_all_users_are_those_of_recommend(runs, tmp_path):
         in result.stderr
     )
     assert "note: --exclude: 2 of 3 items are not in the catalogue and are ignored: 888888, 999999" in result.stderr
+    assert f"Fix: kerasrec refit {runs / 'ease'} --out final" in result.stderr
     frame = pd.read_parquet(tmp_path / "lists.parquet")
     assert f"{len(frame):,} rows for {histories.n_users:,} users" in result.stdout
     expected = run.model().recommend(histories, 6, exclude=[histories.item_ids[1]]).to_frame()
@@ -101,8 +102,11 @@ def test_lists_of_all_users_are_those_of_recommend(runs, tmp_path):
         tmp_path / "lists.parquet",
     ]
     assert error_of(*again).endswith("which exists. Fix: add --overwrite")
-    assert invoke(*again, "--overwrite").exit_code == 0
-    assert len(pd.read_parquet(tmp_path / "lists.parquet")) == 3
+    assert invoke(*again, "--overwrite", "--titles").exit_code == 0
+    rows = pd.read_parquet(tmp_path / "lists.parquet")
+    titles = dict(zip(histories.item_ids.tolist(), histories.item_titles.tolist(), strict=True))
+    assert rows["title"].tolist() == [titles[item] for item in rows["item_id"]]
+    assert len(rows) == 3
 
 
 def test_lists_of_some_users_with_newer_data(runs, table, tmp_path):
@@ -187,6 +191,8 @@ def test_a_note_says_that_no_item_is_left(runs):
         ("ease", ["--history", "1", "--ratings", "3"], "--ratings: this model has only the inputs history"),
         ("items", ["--history", "1"], "Fix: add --user ID"),
         ("ease", ["--history", "1", "--candidates", "99999"], "--candidates: expected at least one item"),
+        ("ease", ["--history", "1", "--candidates", ""], "--candidates: expected at least one item"),
+        ("ease", ["--history", "1", "--titles"], "--titles: expected --to with it"),
         ("ease", ["--history", "1", "--exclude", "@missing"], "--exclude: expected a text file with one id per line"),
         ("ease", ["--all"], "Fix: add --to recommendations.parquet"),
         ("ease", ["--all", "--user", "3", "--to", "x.csv"], "--user: expected no --user with --all or --users"),
@@ -203,6 +209,7 @@ def test_a_mistake_gets_one_line(runs, name, arguments, message):
 WRONG_INPUTS = {
     "ease": {
         "--history 3 --user Bob": "--user: the server reads only history for this model. Fix: give --history, or a RUN",
+        "--history 3 --candidates abc": "--candidates: expected at least one item of the catalogue, got none",
         "--history abc": "--history: expected integers, as the ids in the data are, got abc",
         "--all": "--all and --users: expected a RUN folder, got the server",
         "--history 3 --ratings 5": "--ratings: this model has only the inputs history. Fix: leave --ratings out",

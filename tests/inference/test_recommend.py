@@ -123,6 +123,21 @@ def test_a_lowest_score_shortens_the_lists(model, table):
     (part,) = recommend_batches(model, table, 7, min_score=lowest, batch_size=1000)
     assert len(part) == (lists.scores >= lowest).sum()
     assert min(part["score"].to_pylist()) >= lowest
+    histories = Interactions.from_histories([[], [3]], table)
+    (part,) = recommend_batches(model, histories, 7, min_score=-10.0)
+    assert decoded(part)["user_id"].unique().to_pylist() == histories.user_ids[1:].tolist(), "popularity is no score"
+
+
+def test_titles_are_those_of_the_items(model, table):
+    untitled = Interactions.from_arrays([1], table.item_ids[:1]).with_catalogue(table.item_ids)
+    with pytest.raises(ValueError, match="`titles`: expected data with titles"):
+        recommend_batches(model, untitled, 3, titles=True)
+    titled = table.with_titles({item: f"title {item}" for item in table.item_ids.tolist()})
+    for histories in (titled.take_users([0, 1]), titled.take_users([])):
+        (part,) = recommend_batches(model, histories, 3, titles=True)
+        rows = decoded(part)
+        assert rows["title"].to_pylist() == [f"title {item}" for item in rows["item_id"].to_pylist()]
+        assert len(rows) == 3 * histories.n_users
 
 
 def test_invalid_arguments_raise_before_the_first_table(model, table):
