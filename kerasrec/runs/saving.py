@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras import ops
 
 import kerasrec
 from kerasrec.callbacks import write_history
-from kerasrec.data import Split
+from kerasrec.data import Interactions, Split
 from kerasrec.files import atomic_file, atomic_folder
 from kerasrec.inference.evaluation import evaluate
 from kerasrec.models import ZOO, Recommender
@@ -47,6 +48,7 @@ def save_run(
 
     Raises:
         FileExistsError: `folder` is not empty.
+        ValueError: a weight or a score of the model is not finite.
 
     Example:
         >>> import tempfile
@@ -114,7 +116,11 @@ def write_results(
         about: what `metrics.json` states in addition to the metrics.
         epochs: rows of `history.csv`.
         verbose: 1 for progress bars.
+
+    Raises:
+        ValueError: a weight or a score of the model is not finite.
     """
+    check_finite(model, split.train)
     with atomic_file(folder / "model.keras") as file:
         model.save(file.name)
     with atomic_file(folder / "history.csv") as file:
@@ -134,6 +140,26 @@ def write_results(
         "versions": versions(),
     }
     write_json(folder / METRICS_FILE, metrics)
+
+
+CHECKED_ROWS = 100
+"""Training rows whose scores `check_finite` computes."""
+
+
+def check_finite(model: Recommender, train: Interactions) -> None:
+    """Checks that training has not diverged. The loss of an epoch can be finite: its last update comes after it.
+
+    Raises:
+        ValueError: a weight, or a score of one of the first training rows, is NaN or infinite.
+    """
+    tensors = {weight.path: weight for weight in model.weights if keras.backend.is_float_dtype(weight.dtype)}
+    tensors["the scores"] = model(model.batches(train, CHECKED_ROWS)[0][0], training=False)
+    for name, tensor in tensors.items():
+        if not ops.all(ops.isfinite(tensor)):
+            raise ValueError(
+                f"expected finite numbers in {name}, got NaN or infinite ones: the training has diverged. "
+                "Fix: train again with a lower `learning_rate` and with `overwrite`"
+            )
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

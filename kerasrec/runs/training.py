@@ -84,7 +84,7 @@ def train(
         BlockingIOError: another process trains in `folder`.
         FileExistsError: `folder` contains another run, a run on other data, or other files.
         ValueError: the model or the protocol is unknown, an option is not accepted, the protocol does not fit the
-            model, nothing is held out, or the loss is not finite.
+            model, nothing is held out, or the loss, a weight or a score is not finite.
 
     Example:
         >>> import tempfile
