@@ -115,7 +115,8 @@ def _display(minutes: float) -> Iterator[OnChange]:
             if entry.status in ("finished", "skipped") and entry.model not in shown:
                 shown.add(entry.model)
                 result = "skipped" if entry.value is None else f"{board.metric} {entry.value:.4f}"
-                click.echo(f"{entry.model}: {result}, {entry.seconds:.0f} s. {entry.note}".rstrip(". "), err=True)
+                note = f"; {entry.note}" if entry.note else ""
+                click.echo(f"{entry.model}: {result}, {entry.seconds:.0f} s{note}", err=True)
 
     if not console.is_terminal:
         yield on_change

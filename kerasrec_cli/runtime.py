@@ -73,9 +73,16 @@ def _import_library() -> None:
 
 
 class _StderrHandler(logging.Handler):
-    """Prints what the readers log."""
+    """Prints what the readers and protocols log, each message once, although `try` splits the data for each model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.printed: set[str] = set()
 
     def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage() in self.printed:
+            return
+        self.printed.add(record.getMessage())
         context = click.get_current_context(silent=True)  # of kerasrec, of a caller's own command, or None
         names = context.meta.get(OPTION_NAMES, {}) if context else {}
         click.echo(with_option_names(self.format(record), names), err=True)
@@ -200,8 +207,14 @@ def with_option_names(message: str, options: Mapping[str, str]) -> str:
 
 
 def exit_on_signals() -> None:
-    """Makes SIGINT (Ctrl-C) and SIGTERM end a server with exit code 0, because both are the usual way to stop it."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    """Makes the usual signals to stop a server end it with exit code 0: SIGINT (Ctrl-C), SIGTERM and SIGHUP.
+
+    SIGHUP is sent when the terminal is closed. Under `nohup` it remains ignored.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    for number in numbers:
         signal.signal(number, lambda *_: sys.exit(0))
 
 

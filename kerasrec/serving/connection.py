@@ -120,8 +120,10 @@ class Connection:
 
 
 def _message(error: grpc.RpcError) -> str:
-    """The message of a status; gRPC describes a refused connection in terms of its sockets."""
+    """The message of a status; gRPC describes a wrong port in terms of its sockets and frames."""
     details = error.details() or ""
     if error.code() == grpc.StatusCode.UNAVAILABLE and "Connection refused" in details:
         return f"{NOT_LISTENING}. Fix: start `kerasrec serve` or TF Serving"
+    if error.code() == grpc.StatusCode.UNAVAILABLE and "http1.x server" in details:
+        return "expected a gRPC server, got one of HTTP. Fix: give the port of gRPC (usually 8500), not that of REST"
     return details

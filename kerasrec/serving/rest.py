@@ -29,6 +29,9 @@ from kerasrec.serving.tls import TLS
 
 _MODEL = r"/([^/:]+)"
 _VERSION = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
+ORIGIN = re.compile("^https?://[^/]*", re.IGNORECASE)
+"""What precedes the path if a client sends the whole address, as to a proxy (RFC 9112, 3.2.2)."""
+
 PATHS = re.compile("/v1/.*", re.IGNORECASE | re.DOTALL)
 POST_PATH = re.compile(f"/v1/models{_MODEL}{_VERSION}:(classify|regress|predict)", re.IGNORECASE)
 GET_PATH = re.compile(f"/v1/models(?:{_MODEL})?{_VERSION}(?:/(metadata))?", re.IGNORECASE)
@@ -154,7 +157,8 @@ class Rest:
             if b"gzip" in headers.get(b"content-encoding", b""):
                 data = await to_thread_if_large(self.max_request_bytes, decompress, data, self.max_request_bytes)
             given_id = headers.get(b"x-request-id", b"").decode("latin-1")
-            response = await self.respond(scope["method"], scope["raw_path"].decode("latin-1"), data, given_id)
+            path = ORIGIN.sub("", scope["raw_path"].decode("latin-1"))
+            response = await self.respond(scope["method"], path, data, given_id)
         except asyncio.TimeoutError:
             response = _error(408, f"the request did not arrive within {TIMEOUT:.0f} seconds")
         except _TooLong:

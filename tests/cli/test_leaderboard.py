@@ -24,6 +24,8 @@ def test_the_leaderboard_ends_with_the_command_that_trains_the_winner(tried):
     assert f"compare:   kerasrec compare {out / 'ease'} {out / 'popularity'}" in lines
     assert (out / "leaderboard.png").read_bytes().startswith(b"\x89PNG")
     assert "popularity: ndcg_100 0." in result.stderr  # progress without a terminal: one line for each model
+    notes = [line for line in result.stderr.splitlines() if "interactions are likes" in line]
+    assert len(notes) == 1, "each model is trained on the same likes"
     assert invoke("compare", out / "ease", out / "popularity").exit_code == 0
 
 

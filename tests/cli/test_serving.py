@@ -7,6 +7,8 @@ import subprocess
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 from kerasrec_testing.platforms import needs_posix_signals
 
+from kerasrec_cli.runtime import exit_on_signals
+
 
 @needs_posix_signals
 def test_a_server_answers_until_ctrl_c_stops_it(runs, tmp_path):
@@ -24,6 +26,23 @@ def test_a_server_answers_until_ctrl_c_stops_it(runs, tmp_path):
         _, errors = process.communicate(timeout=120)
     assert "Traceback" not in errors and "Aborted" not in errors
     assert process.returncode == 0
+
+
+@needs_posix_signals
+def test_a_closed_terminal_stops_a_server_that_was_not_started_with_nohup():
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in numbers}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        exit_on_signals()
+        with pytest.raises(SystemExit, match="^0$"):
+            signal.raise_signal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        exit_on_signals()
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_bfloat16_prints_the_share_of_unchanged_items(runs, tmp_path):

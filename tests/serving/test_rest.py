@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from kerasrec_testing.served import TIMEOUT, client_of, export_version, history_of, model, ratings_of, table
 
-from kerasrec.serving import Limits, Server
+from kerasrec.serving import Client, Limits, Server, ServingError
 
 ROW = {"history": ["i1"], "ratings": [5]}
 
@@ -153,6 +153,14 @@ def test_other_origins_may_read_the_answers_if_cors_is_enabled(server, tmp_path)
         assert call(with_cors, "GET", "/metrics")[0] == 404
 
 
+def test_a_grpc_client_of_the_rest_port_gets_the_reason(server):
+    with (
+        Client(f"127.0.0.1:{server.rest_port}", model="films", retries=0) as client,
+        pytest.raises(ServingError, match="got one of HTTP. Fix: give the port of gRPC"),
+    ):
+        client.status()
+
+
 def test_a_head_request_is_malformed(server):
     connection = http.client.HTTPConnection("127.0.0.1", server.rest_port, timeout=TIMEOUT)
     connection.request("HEAD", "/v1/models/films")
@@ -162,7 +170,13 @@ def test_a_head_request_is_malformed(server):
 
 def test_paths_ignore_case_and_the_query(server):
     """As in TF Serving the operation after the colon is in lower case, and names are compared exactly."""
-    for path in ("/V1/Models/films:predict", "/v1/MODELS/films/VERSIONS/2:predict", "/v1/models/films:predict?a=1"):
+    absolute = "http://films.example:80/v1/models/films:predict"  # as to a proxy
+    for path in (
+        "/V1/Models/films:predict",
+        "/v1/MODELS/films/VERSIONS/2:predict",
+        "/v1/models/films:predict?a=1",
+        absolute,
+    ):
         assert call(server, "POST", path, ONE_ROW)[0] == 200
     status = call(server, "GET", "/v1/models/films")
     assert call(server, "GET", "/V1/MODELS/films") == status
