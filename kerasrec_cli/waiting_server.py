@@ -8,12 +8,9 @@ import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
-
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'"
-"""As `kerasrec.explorer.server.POLICY`: it holds as long as the page is open."""
 
 MAX_WAIT_SECONDS = 600.0
 
@@ -54,7 +51,7 @@ class _HTTPServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listening
-        self.page = page_folder()
+        self.page_files = _load_page_files()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Prints nothing: the reader closed the tab, or the command ends."""
@@ -65,23 +62,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:  # noqa: N802 (the name that http.server calls)
         path = urlsplit(self.path).path
-        file = self.server.page / (path.lstrip("/") or "index.html")
+        page_files = self.server.page_files
+        file = page_files.page_file(path)
         if path.startswith("/api/"):
             self.server.answered.wait(MAX_WAIT_SECONDS)
             self.send_response(HTTPStatus.TEMPORARY_REDIRECT)
             self.send_header("Location", self.path)
             body = b""
-        elif file.parent == self.server.page and file.is_file():
+        elif file is not None:
             self.send_response(HTTPStatus.OK)
-            self.send_header("Content-Type", f"{TYPES[file.suffix]}; charset=utf-8")
-            body = file.read_bytes()
+            self.send_header("Content-Type", f"{file.content_type}; charset=utf-8")
+            body = file.content
         else:
             self.send_response(HTTPStatus.NOT_FOUND)
             body = b""
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cache-Control", "no-store")
+        for name, value in page_files.HEADERS.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 
@@ -89,9 +86,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Logs nothing: the terminal shows the address."""
 
 
-def page_folder() -> Path:
-    """The folder of the page's files, found without importing the library."""
-    spec = importlib.util.find_spec("kerasrec")
-    if spec is None or spec.origin is None:
+def _load_page_files() -> ModuleType:
+    """The module `kerasrec.explorer.page_files`, loaded without its package."""
+    package = importlib.util.find_spec("kerasrec")
+    if package is None or package.origin is None:
         raise ImportError("kerasrec is not installed")
-    return Path(spec.origin).parent / "explorer" / "page"
+    path = Path(package.origin).parent / "explorer" / "page_files.py"
+    spec = importlib.util.spec_from_file_location("page_files", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot load {path}")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module

@@ -17,12 +17,11 @@ from tqdm.auto import tqdm
 
 from kerasrec.explorer.api import answer, check_comparable, search
 from kerasrec.explorer.explorer import Explorer
+from kerasrec.explorer.page_files import HEADERS, page_file
 from kerasrec.explorer.question import Question
-from kerasrec.explorer.static_page import PAGE, saved_page, to_json
+from kerasrec.explorer.static_page import saved_page, to_json
 
-TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
 MAX_BYTES = 1_000_000
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'"
 
 
 class PageServer:
@@ -129,11 +128,11 @@ class _Handler(BaseHTTPRequestHandler):
             name = url.path.removeprefix("/api/")
             self._answer(name, lambda: search(self.server.explorers, name, parameters))
             return
-        file = PAGE / (url.path.lstrip("/") or "index.html")
-        if file.parent != PAGE or not file.is_file():
+        file = page_file(url.path)
+        if file is None:
             self._send(HTTPStatus.NOT_FOUND, b"not found", "text/plain")
             return
-        self._send(HTTPStatus.OK, file.read_bytes(), TYPES[file.suffix])
+        self._send(HTTPStatus.OK, *file)
 
     def do_POST(self) -> None:  # noqa: N802
         if self._refused_host():
@@ -178,9 +177,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cache-Control", "no-store")
+        for name, value in HEADERS.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
 

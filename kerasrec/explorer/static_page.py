@@ -6,13 +6,12 @@ import html
 import json
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from kerasrec.explorer.api import about, answer, check_comparable
 from kerasrec.explorer.explorer import Explorer
+from kerasrec.explorer.page_files import PAGE
 from kerasrec.explorer.question import Question
 
-PAGE = Path(__file__).with_name("page")
 SCRIPTS = (
     *("dom.js", "theme.js", "charts.js", "state.js", "hourglass.js", "flow.js", "slopes.js"),
     *("other.js", "result.js", "steps.js", "map.js", "model_steps.js", "app.js"),

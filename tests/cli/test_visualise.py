@@ -8,7 +8,8 @@ import pytest
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 from kerasrec_testing.platforms import needs_posix_signals
 
-from kerasrec_cli.waiting_server import POLICY, WaitingServer
+from kerasrec.explorer.page_files import POLICY
+from kerasrec_cli.waiting_server import WaitingServer
 
 
 def test_plot_draws_a_picture_of_one_run_or_several(runs, tmp_path):
