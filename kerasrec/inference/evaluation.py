@@ -241,12 +241,18 @@ class _HeldOutRatings:
 
 
 def _rankings(model: RecommenderLike, held_out: HeldOut, k: int, batch_size: int | None, verbose: int) -> Ranking:
-    arrays = {}
-    if held_out.candidates is not None:
-        arrays["mask"] = np.full(held_out.inputs.n_items, EXCLUDED_SCORE, np.float32)
-        arrays["mask"][held_out.candidates] = 0.0
+    arrays = {} if held_out.candidates is None else {"mask": candidate_mask(held_out)}
     results = list(_Rankings.cached(model, k).predictions(model.batches(held_out, batch_size), verbose, **arrays))
     return Ranking(*(np.concatenate([result[name] for result in results]) for name in Ranking._fields))
+
+
+def candidate_mask(held_out: HeldOut) -> FloatArray:
+    """Additive mask of the items, `(n_items,)`: 0, or -inf for items that are not ranked."""
+    mask = np.zeros(held_out.inputs.n_items, np.float32)
+    if held_out.candidates is not None:
+        mask[:] = EXCLUDED_SCORE
+        mask[held_out.candidates] = 0.0
+    return mask
 
 
 def _held_out_ratings(

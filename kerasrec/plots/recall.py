@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasrec.data import HeldOut, Interactions, Split
-from kerasrec.inference.evaluation import evaluate
+from kerasrec.inference.evaluation import candidate_mask, evaluate
 from kerasrec.models import Recommender
 from kerasrec.plots.style import NotApplicableError, add_note, group_means, panels
 from kerasrec.types import Array, FloatArray, IntArray
@@ -151,14 +151,19 @@ def _hits(model: Recommender, held_out: HeldOut, k: int) -> FloatArray:
     for users, scores in unseen_scores(model, held_out):
         kth_best = -np.partition(-scores, k - 1, axis=1)[:, k - 1] if k < scores.shape[1] else scores.min(axis=1)
         for user, user_scores, bound in zip(users.tolist(), scores, kth_best, strict=True):
-            hits.append(user_scores[targets.row(user)] >= bound)
+            of_targets = user_scores[targets.row(user)]
+            hits.append((of_targets >= bound) & np.isfinite(of_targets))  # a list can have fewer than k items
     return np.concatenate(hits).astype(np.float32)
 
 
 def unseen_scores(model: Recommender, held_out: HeldOut) -> Iterator[tuple[IntArray, FloatArray]]:
-    """Rows of the users of each batch, and their scores `(batch, n_items)`, -inf for the items of their histories."""
+    """Rows of the users of each batch, and their scores `(batch, n_items)`.
+
+    The scores of the items of their histories, and of items that are no candidates, are -inf.
+    """
+    mask = candidate_mask(held_out)
     batches = model.batches(HeldOut(held_out.inputs, rows=held_out.rows))
     for n in range(len(batches)):
         batch = batches[n][0]
         scores = np.asarray(model.mask_seen(model(batch, training=False), batch))
-        yield n * batches.batch_size + np.arange(len(scores)), scores
+        yield n * batches.batch_size + np.arange(len(scores)), scores + mask

@@ -1,5 +1,7 @@
 """The means of the groups average to the recall of all, and rating models are refused."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -17,6 +19,14 @@ def test_recall_by_popularity_averages_to_the_share_of_hits(models, split, lines
     assert ranges[0][0] < ranges[-1][0]
     means = lines(figure.axes[0])[0]
     assert means == pytest.approx([np.mean(np.array(hits)[groups == g]) for g in range(3)])
+
+
+def test_items_that_are_no_candidates_are_in_no_list(models, split, lines):
+    few = split.test.targets.items[:5]
+    test = dataclasses.replace(split.test, candidates=np.unique(few))
+    hits = lines(plots.recall_by_popularity(models, dataclasses.replace(split, test=test), k=5, n_groups=1).axes[0])[0]
+    is_candidate = np.isin(split.test.targets.items, few)
+    assert hits == pytest.approx([is_candidate.mean()])
 
 
 def test_recall_by_history_length_averages_to_recall(models, split, lines):
