@@ -41,7 +41,7 @@ def refit(
     from kerasrec.runs import refit as refit_run
     from kerasrec.runs.tracking import tracker_for
 
-    trackers = [] if track is None else [tracker_for(track, out)]
+    tracker = tracker_for(track, out)
     with resumable(out / "run.json", "after the last complete epoch"):
         final = refit_run(
             run,
@@ -51,10 +51,9 @@ def refit(
             warm_start=warm_start,
             overwrite=overwrite,
             verbose=1,
-            callbacks=[tracker.callback for tracker in trackers],
+            callbacks=[tracker.callback],
         )
-    for tracker in trackers:
-        tracker.finish(final, [])
+    tracker.finish(final, [])
     metrics = final.metrics
     epochs = "1 epoch" if metrics["best_epoch"] == 1 else f"{metrics['best_epoch']} epochs"
     click.echo(

@@ -46,7 +46,7 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
     from kerasrec.runs.tracking import tracker_for
 
     config = run_config(model, source, **options)
-    trackers = [] if track is None else [tracker_for(track, out)]
+    tracker = tracker_for(track, out)
     with resumable(out / "run.json", "after the last complete epoch"):
         run = train_run(
             config,
@@ -54,13 +54,12 @@ def train(model: str, source: str, out: Path, overwrite: bool, track: str | None
             out,
             overwrite=overwrite,
             verbose=1,
-            callbacks=[tracker.callback for tracker in trackers],
+            callbacks=[tracker.callback],
         )
     print_metrics(run)
     _print_settings(run)
     _draw_pictures(run)
-    for tracker in trackers:
-        tracker.finish(run, sorted((out / "pictures").glob("*.png")))
+    tracker.finish(run, sorted((out / "pictures").glob("*.png")))
     click.echo(f"\nstored in {out}; next step: kerasrec refit {shell(out)} --out final")
 
 
@@ -82,6 +81,11 @@ def print_metrics(run: Run) -> None:
     click.echo(
         f"{test['n']:,} test rows{left_out}; trained in {metrics['seconds']:.1f} s, best epoch {metrics['best_epoch']}"
     )
+    n_epochs = len(run.history()["seconds"])
+    if n_epochs < metrics["epochs"]:
+        click.echo(
+            f"stopped after {n_epochs} of {metrics['epochs']} epochs, because the validation results did not improve"
+        )
 
 
 def _print_settings(run: Run) -> None:

@@ -11,6 +11,7 @@ from kerasrec_testing.command import error_of, invoke
 from kerasrec import MultVAE
 from kerasrec.runs import Run
 from kerasrec.runs.lock import locked
+from kerasrec_cli.training import print_metrics
 
 SMALL_VAE = ("--set", "hidden_dims=6", "--set", "latent_dim=4")
 
@@ -232,7 +233,7 @@ def test_training_prints_the_sizes_of_the_split(tmp_path):
     assert f" test rows; {left_out} users without held-out items excluded;" in output
 
 
-def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_data(tmp_path):
+def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_data(tmp_path, capsys):
     ease = invoke("train", "ease", "--held-out", 100, "--out", tmp_path / "ease")
     assert "popularity (test)" in ease.output
     assert "chosen on validation data: reg 20 → 0." in ease.output
@@ -242,6 +243,11 @@ def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_
     assert "latent_dim 4" not in elsa.output
     if Run(tmp_path / "elsa").metrics["best_epoch"] == 2:
         assert "Warning: the best epoch is the last one. Fix: try more epochs (--epochs 4)" in elsa.stderr
+    assert "stopped after" not in elsa.output
+    metrics = tmp_path / "elsa" / "metrics.json"
+    metrics.write_text(metrics.read_text().replace('"epochs": 2', '"epochs": 9'))
+    print_metrics(Run(tmp_path / "elsa"))
+    assert "stopped after 2 of 9 epochs, because the validation results did not improve" in capsys.readouterr().out
 
 
 def test_seed_and_split_seed_are_separate(tmp_path, ratings):

@@ -51,17 +51,29 @@ class Tracker(ABC):
         """
 
 
-def tracker_for(name: str, folder: Path) -> Tracker:
+class NoTracker(Tracker):
+    """Sends nothing."""
+
+    def log_metrics(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Does nothing."""
+
+    def finish(self, run: Run, pictures: Sequence[Path]) -> None:
+        """Does nothing."""
+
+
+def tracker_for(name: str | None, folder: Path) -> Tracker:
     """The tracker of a name.
 
     Args:
-        name: `"mlflow"` or `"tensorboard"`.
+        name: `"mlflow"` or `"tensorboard"`; `None` for a tracker that sends nothing.
         folder: the folder of the run.
 
     Raises:
         ValueError: the name is unknown.
         ImportError: the package of the tracker is not installed.
     """
+    if name is None:
+        return NoTracker(folder)
     if name not in TRACKERS:
         raise ValueError(f"`track`: expected one of {', '.join(TRACKERS)}, got {name!r}")
     tracker: Tracker = importlib.import_module(TRACKERS[name]).RunTracker(folder)
