@@ -33,7 +33,7 @@ DATA_OPTION = click.option(
 SPLIT_OPTIONS = (
     click.option(
         "--protocol",
-        help="random-ratings, held-out-users, own-items, temporal-users, leave-one-out or global-time.  "
+        help="random-ratings, held-out-users, own-items, temporal-users, leave-one-out, global-time or cold-items.  "
         "[default: random-ratings for rating models, temporal-users for svae, held-out-users for all others]",
     ),
     click.option(

@@ -5,7 +5,7 @@ import inspect
 import pytest
 from kerasrec_testing.command import invoke
 
-from kerasrec import CFN, ZOO, AutoRec, HeldOutUsers, MultDAE, RecVAE
+from kerasrec import CFN, PROTOCOLS, ZOO, AutoRec, HeldOutUsers, MultDAE, RecVAE
 from kerasrec_cli.id_lists import read_list
 from kerasrec_cli.options import parse_arguments
 
@@ -53,3 +53,8 @@ def test_ids_may_contain_breaks_that_are_no_line_ends(tmp_path):
     (tmp_path / "ids").write_text("a\u2028b\r\n x\x0cy \n\n", encoding="utf-8", newline="")
     assert read_list(f"@{tmp_path / 'ids'}", "--users") == ["a\u2028b", "x\x0cy"]
     assert read_list('a\u2028b,"c,d"', "--exclude") == ["a\u2028b", "c,d"]
+
+
+def test_the_help_lists_all_protocols():
+    text = "".join(invoke("train", "--help").output.split())
+    assert [name for name in PROTOCOLS if name not in text] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols.steps import check_shares, likes_of
+from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of
 from kerasrec.data.splits import HeldOut, Split
 from kerasrec.types import IntArray
 
@@ -28,6 +29,7 @@ class ColdItems:
         validation: share of the items for validation, rounded down.
         seed: seed of the random choice.
         min_value: lowest value of a like. If omitted, the rule of the kind of values; see `Interactions.value_kind`.
+            The protocol of the split states the value, so that newer data get the same rule.
 
     Example:
         >>> from kerasrec import ColdItems, generate
@@ -60,7 +62,8 @@ class ColdItems:
         Raises:
             DataError: The table has no likes, or too few items.
         """
-        likes = likes_of(interactions, self.min_value)
+        min_value = like_threshold(interactions, self.min_value)
+        likes = likes_of(interactions, min_value)
         n_test, n_validation = int(self.share * likes.n_items), int(self.validation * likes.n_items)
         if min(n_test, n_validation, likes.n_items - n_test - n_validation) < 1:
             raise DataError(
@@ -78,4 +81,5 @@ class ColdItems:
             targets = likes.select(np.isin(likes.items, items), compact=False)
             return HeldOut(train, targets, candidates=np.sort(items).astype(np.int32))
 
-        return Split(train, part(order[n_test : n_test + n_validation]), part(order[:n_test]), self)
+        parts = train, part(order[n_test : n_test + n_validation]), part(order[:n_test])
+        return Split(*parts, dataclasses.replace(self, min_value=min_value))

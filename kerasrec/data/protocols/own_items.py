@@ -19,10 +19,9 @@ from kerasrec.validation import check_at_least
 class OwnItems:
     """A random share of each user's own items, also known as weak generalisation.
 
-    The likes are reduced to their `min_items`-core: users and items with fewer are dropped, until
-    none are left. Of each user's items, a random share is for test, and a share `validation` of the
-    others for validation. The model receives the training rows of the same users, and at test time
-    their validation items as well.
+    The likes are reduced to their `min_items`-core: users and items with fewer likes are dropped, until each user and
+    each item has enough. Of each user's items, a random share is for test, and a share `validation` of the others for
+    validation. The model receives the training rows of the same users, and at test time their validation items as well.
 
     Args:
         share: share of a user's items for test, rounded down; 0.2 as published.

@@ -96,6 +96,13 @@ def test_ranking_protocols_keep_only_likes(table, protocol):
         assert len(protocol.split(table.likes()).train) > len(split.train), "likes have no threshold"
 
 
+def test_a_split_states_the_lowest_value_of_a_like(table, protocol):
+    """A refit on newer data has the same rule, whatever the values of these data."""
+    published = {"temporal-users": 3.5, "leave-one-out": None, "random-ratings": None}
+    split = protocol.split(table)
+    assert getattr(split.protocol, "min_value", None) == published.get(protocol.name, 4.0)
+
+
 def test_the_seed_determines_the_split(table, protocol):
     first, again = protocol.split(table), protocol.split(table)
     assert first.train == again.train
