@@ -57,7 +57,10 @@ class Densify(keras.layers.Layer):
             return ops.cast(inputs.dense(self.n_columns, self.missing), self.compute_dtype)
         dense = ops.cast(inputs, "float32")
         if dense.shape[-1] not in (None, self.n_columns):
-            raise ValueError(f"expected rows with {self.n_columns} columns, got {dense.shape[-1]}")
+            raise ValueError(
+                f"expected rows with {self.n_columns} columns, got {dense.shape[-1]}. "
+                'Fix: pass lists of column ids as `{"ids": lists}`'
+            )
         return ops.cast(ops.where(dense == 0, self.missing, dense if self.use_values else 1.0), self.compute_dtype)
 
     def compute_output_shape(self, input_shape: Any) -> tuple[int | None, int]:

@@ -241,7 +241,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         x = as_table(x, self.n_columns)
         check_held_out(validation_data, "validation_data")
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
-        warn_if_nothing_is_unseen(x, y, validation_split, validation_data)
+        warn_if_nothing_is_unseen(x, y, validation_data, self.feedback)
         set_modes(as_list(callbacks), self.untracked.metrics)
         self.count_items(x)
         if isinstance(x, Interactions):

@@ -207,16 +207,18 @@ def check_sample_weight(y: Any, sample_weight: Any) -> None:
         )
 
 
-def warn_if_nothing_is_unseen(x: Any, y: Any, validation_split: float, validation_data: Any) -> None:
-    """Warns if the targets of validation are its inputs, as in `fit(X, X, validation_split=0.2)`."""
-    pairs = [(x, y)] if validation_split else []
+def warn_if_nothing_is_unseen(x: Any, y: Any, validation_data: Any, feedback: str) -> None:
+    """Warns if the targets of a model of likes are its inputs, as in `fit(X, X)`, the habit with autoencoders."""
+    if feedback != "likes":  # RMSE does not mask the seen items
+        return
+    pairs = [(x, y)]
     if isinstance(validation_data, (tuple, list)) and len(validation_data) > 1:
         pairs.append((validation_data[0], validation_data[1]))
     if any(_same_array(inputs, targets) for inputs, targets in pairs):
         warnings.warn(
-            "the targets of validation are its inputs, so that none of them is unseen: seen items are masked before "
-            "ranking, and ranking metrics are 0. Fix: `validation_data=HeldOut(inputs, targets)`, or a protocol's "
-            "`split.validation`",
+            "the targets are the inputs, so that none of them is unseen: seen items are masked before ranking, and "
+            "ranking metrics are 0. Fix: leave `y` out, because a row is its own target in training; and validate on "
+            "`HeldOut(inputs, targets)`, or on a protocol's `split.validation`",
             stacklevel=3,
         )
 

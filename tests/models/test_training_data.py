@@ -143,27 +143,26 @@ DENSE = np.array([[1, 1, 0], [0, 1, 1]], np.float32)
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [
-        {"x": DENSE, "y": DENSE.copy(), "validation_split": 0.5},
-        {"x": DENSE, "y": None, "validation_split": 0.0, "validation_data": (DENSE, DENSE)},
-    ],
+    ("x", "y", "validation_data"),
+    [(DENSE, DENSE.copy(), None), (DENSE, None, (DENSE, DENSE))],
+    ids=["training", "validation"],
 )
-def test_validation_without_unseen_targets_warns(arguments):
-    with pytest.warns(UserWarning, match="the targets of validation are its inputs"):
-        warn_if_nothing_is_unseen(**{"validation_data": None, **arguments})
+def test_targets_that_are_the_inputs_warn(x, y, validation_data):
+    with pytest.warns(UserWarning, match="the targets are the inputs"):
+        warn_if_nothing_is_unseen(x, y, validation_data, "likes")
 
 
-def test_validation_with_other_targets_does_not_warn():
-    warn_if_nothing_is_unseen(DENSE, DENSE, 0.0, (DENSE, 1 - DENSE))
-    warn_if_nothing_is_unseen(DENSE, 1 - DENSE, 0.5, None)
+def test_other_targets_do_not_warn():
+    warn_if_nothing_is_unseen(DENSE, None, (DENSE, 1 - DENSE), "likes")
+    warn_if_nothing_is_unseen(DENSE, 1 - DENSE, None, "likes")
+    warn_if_nothing_is_unseen(DENSE, DENSE, (DENSE, DENSE), "ratings")  # RMSE masks nothing
 
 
-def test_fit_warns_about_validation_without_unseen_targets():
+def test_fit_warns_about_targets_that_are_the_inputs():
     model = MultVAE(3, hidden_dims=(2,), latent_dim=2)
     model.compile(run_eagerly=True)
     with pytest.warns(UserWarning, match="ranking metrics are 0"):
-        model.fit(DENSE, DENSE, validation_split=0.5, verbose=0)
+        model.fit(DENSE, DENSE, verbose=0)
 
 
 def test_evaluation_of_what_a_model_was_trained_on_warns(table):
