@@ -86,7 +86,7 @@ def pack(data: str, min_value: float | None, out: Path, overwrite: bool, **optio
         click.echo(table.row_counts)
     packed = pack_table(table, out, overwrite=overwrite, read_options=options, verbose=1)
     n_bytes = sum(file.stat().st_size for file in out.iterdir())
-    click.echo(f"written: {out}, {len(packed):,} interactions, {n_bytes / 1e9:,.3f} GB, digest {packed.known_digest}")
+    click.echo(f"written: {out}, {len(packed):,} interactions, {n_bytes / 1e6:,.1f} MB, digest {packed.known_digest}")
 
 
 def column_lines(table: Interactions) -> list[str]:

@@ -65,8 +65,7 @@ def write_gram_matrix(
         )
     blocks = [(start, min(start + block_items, n_items)) for start in range(0, n_items, block_items)]
     with atomic_file(path) as file:
-        target = new_memmap(Path(file.name), np.float32, (n_items, n_items))
-        del target
+        new_memmap(Path(file.name), np.float32, (n_items, n_items))  # of zeros; each task maps it and writes its rows
         with beam.Pipeline(options=PipelineOptions(list(beam_options))) as pipeline:
             _ = (
                 pipeline

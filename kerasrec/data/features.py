@@ -68,7 +68,7 @@ def table_features(
             continue
         blocks.append(features[0])
         names += features[1]
-    if not blocks:
+    if not names:
         raise DataError(f"{file}: expected columns of features, got none. Fix: pass the names of the columns")
     LOG.info(
         "%s: %s features of %s of %s %s%s", file, len(names), int((chosen >= 0).sum()), len(ids), of,

@@ -9,7 +9,7 @@ import csv
 import io
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -17,7 +17,7 @@ from kerasrec.data.columns import ROLES, find_columns
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.counting import CountingStream
-from kerasrec.data.readers.headers import header_of, roles_by_position
+from kerasrec.data.readers.headers import Header, header_of, roles_by_position
 from kerasrec.data.readers.inference import decimal_separator, field_type, most_frequent_separator, without_types
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.rows import numbered_rows
@@ -75,23 +75,9 @@ class DelimitedFile(TextTable):
                     ", ".join(first),
                 )
             skip, samples = rows[0].last, samples[1:]
-            blank = [p for p in range(len(first)) if not any("".join(row[p : p + 1]).strip() for row in samples)]
-            try:
-                positions = find_columns(file, header.names, options.columns, options.rules, blank if samples else ())
-            except DataError as error:
-                if has_usual_name(first, ROLES) or options.header:
-                    raise
-                raise DataError(f"{error}, or `header` if line {rows[0].first} is an interaction") from None
+            positions = _columns_by_name(file, header, samples, options, line=rows[0].first)
         else:
-            if len(first) > len(ROLES) and not options.columns and all(map(NUMBER.fullmatch, first)):
-                raise DataError(
-                    f"{file}, line {skip + 1}: expected names of columns, or at most {len(ROLES)} numbers "
-                    f"({', '.join(ROLES)}), got {len(first)} numbers. Fix: add a header line, pass the numbers of the "
-                    "columns, or the `layout` of a list"
-                )
-            chosen = roles_by_position(samples, len(first), options)
-            numbers = {role: str(position + 1) for role, position in chosen.items()}
-            positions = find_columns(file, header.names, {**numbers, **options.columns}, options.rules)
+            positions = _columns_by_position(file, header, samples, options, line=skip + 1)
         names = {role: header.names[position] for role, position in positions.items()}
         if not samples:
             raise DataError(
@@ -277,3 +263,33 @@ class DelimitedFile(TextTable):
         rows = (row for row in self.rows() if len(row.fields) == self.width)
         is_empty = pa.array([row.is_empty for row in rows])
         return is_empty if len(is_empty) == len(is_candidate) and is_empty.true_count else None
+
+
+def _columns_by_name(
+    file: SourceFile, header: Header, samples: Sequence[Sequence[str]], options: ReadOptions, line: int
+) -> dict[str, int]:
+    """Returns role → position in a table with a header in this line."""
+    width = len(header.names)
+    blank = [p for p in range(width) if not any("".join(row[p : p + 1]).strip() for row in samples)]
+    try:
+        return find_columns(file, header.names, options.columns, options.rules, blank if samples else ())
+    except DataError as error:
+        if has_usual_name(header.names, ROLES) or options.header:
+            raise
+        raise DataError(f"{error}, or `header` if line {line} is an interaction") from None
+
+
+def _columns_by_position(
+    file: SourceFile, header: Header, samples: Sequence[Sequence[str]], options: ReadOptions, line: int
+) -> dict[str, int]:
+    """Returns role → position in a table without a header, whose interactions begin in this line."""
+    first = [field.strip() for field in samples[0]]
+    if len(first) > len(ROLES) and not options.columns and all(map(NUMBER.fullmatch, first)):
+        raise DataError(
+            f"{file}, line {line}: expected names of columns, or at most {len(ROLES)} numbers "
+            f"({', '.join(ROLES)}), got {len(first)} numbers. Fix: add a header line, pass the numbers of the "
+            "columns, or the `layout` of a list"
+        )
+    chosen = roles_by_position(samples, len(first), options)
+    numbers = {role: str(position + 1) for role, position in chosen.items()}
+    return find_columns(file, header.names, {**numbers, **options.columns}, options.rules)

@@ -126,7 +126,7 @@ def read(
         item_title: name of the column of titles in that table. If omitted, the first column with a usual name.
 
     Returns:
-        The interactions, with each user's in the order of the file.
+        The interactions. Those of each user are in the order of the file.
 
     Raises:
         DataError: The data does not exist, an option is invalid, or the content is invalid.
