@@ -14,6 +14,7 @@ from recipe import Recipe, main
 from kerasrec import AutoRec, RandomRatings, Recommender, Split
 from kerasrec.callbacks import EpochBar
 from kerasrec.optimizers import Adam
+from kerasrec.plots.style import line, metric_label, panels, start_at_zero
 
 RECIPE = Recipe(
     model="I-AutoRec, textbook",
@@ -52,14 +53,12 @@ def train(split: Split, seed: int, smoke: bool) -> Recommender:
 
 def draw(history: dict[str, list[float]]) -> None:
     """Draws training loss and test RMSE by epoch, as in the textbook."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(8, 3.2), layout="constrained")
-    for position, (name, title) in enumerate({"loss": "training loss per row", "val_rmse": "test RMSE"}.items(), 1):
-        axes = figure.add_subplot(1, 2, position)
-        axes.plot(range(1, EPOCHS + 1), history[name], marker="o", ms=4, color="#0072b2")
-        axes.set_title(f"{title}, {history[name][-1]:.3f} after {EPOCHS} epochs", loc="left")
-        axes.set(xlabel="epoch")
+    figure, all_axes = panels(8, 3.2, 2)
+    for axes, (name, title) in zip(all_axes, {"loss": "training loss", "val_rmse": "test RMSE"}.items(), strict=True):
+        line(axes, range(1, len(history[name]) + 1), history[name], 0, None)
+        axes.set_title(f"{title}: {history[name][-1]:.3f} after {len(history[name])} epochs", loc="left")
+        axes.set(xlabel="epoch", ylabel=metric_label(name))
+        start_at_zero(axes)
     PICTURE.parent.mkdir(exist_ok=True)
     figure.savefig(PICTURE, dpi=100)
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 import kerasrec
 from kerasrec import DeepRec, RandomRatings, Split, evaluate
 from kerasrec.callbacks import EpochBar
+from kerasrec.plots.style import GRID, NOT_FROM_ZERO, line, metric_label, panels
 
 PROTOCOL = RandomRatings(test=0.1, validation=0.09)
 EPOCHS = 30
@@ -56,12 +57,12 @@ def main() -> None:
             histories[optimizer, refeeds] = validation
             rows += f"| {optimizer} | {'on' if refeeds else 'off'} | {validation[-1]:.4f} | {test} |\n"
             print(rows.splitlines()[-1], flush=True)
-    page = PAGE.format(epochs=epochs, rows=rows)
+    page, picture = PAGE.format(epochs=epochs, rows=rows), draw(histories)
     if smoke:
         print(page)
         return
     Path(__file__).with_name("refeeding.md").write_text(page)
-    draw(histories).savefig(Path(__file__).with_name("pictures") / "refeeding.png", dpi=100)
+    picture.savefig(Path(__file__).with_name("pictures") / "refeeding.png", dpi=100)
 
 
 def train(split: Split, optimizer: str, refeeds: int, epochs: int) -> tuple[list[float], str]:
@@ -77,18 +78,16 @@ def train(split: Split, optimizer: str, refeeds: int, epochs: int) -> tuple[list
 
 def draw(histories: dict[tuple[str, int], list[float]]) -> Figure:
     """Draws a panel for each optimizer: validation RMSE by epoch, with re-feeding off and on."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    panels = figure.subplots(1, len(OPTIMIZERS), sharey=True)
-    for axes, optimizer in zip(panels, OPTIMIZERS, strict=True):
-        for refeeds, colour in ((0, "#0072b2"), (1, "#d55e00")):
+    figure, all_axes = panels(9, 3.4, len(OPTIMIZERS), sharey=True)
+    for axes, optimizer in zip(all_axes, OPTIMIZERS, strict=True):
+        for refeeds in (0, 1):
             rmse = histories[optimizer, refeeds]
-            axes.plot(range(1, len(rmse) + 1), rmse, color=colour, label=f"re-feeding {'on' if refeeds else 'off'}")
+            line(axes, range(1, len(rmse) + 1), rmse, refeeds, f"re-feeding {'on' if refeeds else 'off'}")
         axes.set_title(optimizer, loc="left")
         axes.set(xlabel="epoch", ylim=(0.84, 1.16))
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.grid(color="#dddddd", lw=0.8, axis="y")
-    panels[0].set_ylabel("validation RMSE")
-    panels[0].legend(frameon=False)
+        axes.grid(color=GRID, lw=0.8, axis="y")
+    all_axes[0].set_ylabel(f"validation {metric_label('rmse')}\n({NOT_FROM_ZERO})")
+    all_axes[0].legend(frameon=False)
     return figure
 
 
