@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 
+import pytest
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 from kerasrec_testing.platforms import needs_posix_signals
 
