@@ -1,8 +1,12 @@
 """kernelNet on MovieLens 100K: the data set's own split, u1.base and u1.test.
 
 Widths and penalties are those of GLocal-K's first stage, which is a kernelNet (Han et al. 2021: λ₂ = 20, λ_s = 0.006,
-divided by the number of items). Adam with a learning rate that falls to 0 replaces L-BFGS. No setting was searched; the
-epoch is the best on a twentieth of u1.base. I-AutoRec is better here (auto_rec_ml_100k_u1.py).
+divided by the number of items). Adam with a learning rate that falls to 0 replaces L-BFGS. The epoch is the best on a
+twentieth of u1.base. I-AutoRec is better here (auto_rec_ml_100k_u1.py).
+
+With 8 % of the ratings as validation data, one seed, 30, 60 and 150 epochs give an RMSE of .8908, .8795 and .8773 (best
+at epoch 71), and I-AutoRec gives .8716. The length of the run therefore explains little of the difference. Decoupled
+weight decay of 4.5 instead of `reg`, with a rate of .001, gives .9132 after 30 epochs.
 """
 
 from fit import fit_best

@@ -3,8 +3,8 @@
 Muller et al. 2018 report an RMSE of .823. Widths and penalties are those of the authors' code: λ₂ = 60 and λ_s = 0.013,
 divided by the number of items. Adam with a learning rate that falls to 0 replaces L-BFGS.
 
-    python zoo/search.py kernel_net_ml_1m REG=0.016 WEIGHT_DECAY=0 --validation 0.09    # weight decay in the loss
-    python zoo/search.py kernel_net_ml_1m REG=0 WEIGHT_DECAY=2,4,8 --validation 0.09    # decoupled
+    python zoo/search.py kernel_net_ml_1m EPOCHS=60,150 REG=0.016,0.032 --validation 0.09
+    python zoo/search.py kernel_net_ml_1m REG=0 WEIGHT_DECAY=2,4,8 --validation 0.09    # decoupled weight decay
 """
 
 from fit import fit_best
