@@ -4,7 +4,7 @@ Widths and penalties are those of GLocal-K's first stage, which is a kernelNet (
 divided by the number of items). Adam with a learning rate that falls to 0 replaces L-BFGS. The epoch is the best on a
 twentieth of u1.base. I-AutoRec is better here (auto_rec_ml_100k_u1.py).
 
-With 8 % of the ratings as validation data, one seed, 30, 60 and 150 epochs give an RMSE of .8908, .8795 and .8773 (best
+With 8 % of u1.base as validation data, one seed, 30, 60 and 150 epochs give an RMSE of .8908, .8795 and .8773 (best
 at epoch 71), and I-AutoRec gives .8716. The length of the run therefore explains little of the difference. Decoupled
 weight decay of 4.5 instead of `reg`, with a rate of .001, gives .9132 after 30 epochs.
 """
