@@ -9,7 +9,7 @@ import pytest
 
 os.environ.setdefault("KERASREC_PRECISION", "float32")  # the same results on every machine
 # Traced functions are millions of small objects, which the collector would otherwise walk through again and again.
-# `pytest_runtest_teardown` collects when the memory has grown.
+# `pytest_runtest_teardown` collects when the memory has grown, and leaves out the objects that survived before.
 gc.set_threshold(100_000, 20, 20)
 LIBC = ctypes.CDLL("libc.so.6") if sys.platform == "linux" else None
 if LIBC is not None:
@@ -18,6 +18,7 @@ GROWTH = 1 << 30
 """Bytes by which the memory of the process grows between two collections."""
 COLLECTED_AT = pytest.StashKey[int]()
 """The resident memory after the last collection."""
+N_COLLECTIONS = pytest.StashKey[int]()
 
 
 @pytest.fixture(scope="session")
@@ -31,12 +32,17 @@ def data_dir() -> Path:
 
 def pytest_configure(config):
     config.stash[COLLECTED_AT] = resident_bytes()
+    config.stash[N_COLLECTIONS] = 0
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item):
     if resident_bytes() > item.config.stash[COLLECTED_AT] + GROWTH:
+        item.config.stash[N_COLLECTIONS] += 1
+        if item.config.stash[N_COLLECTIONS] % 4 == 0:
+            gc.unfreeze()  # objects that survived, such as the models of a module, can be garbage by now
         gc.collect()
+        gc.freeze()
         if LIBC is not None:
             LIBC.malloc_trim(0)  # returns freed memory to the system
         item.config.stash[COLLECTED_AT] = resident_bytes()

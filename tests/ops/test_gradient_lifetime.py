@@ -10,6 +10,14 @@ from kerasrec.ops.gradient_lifetime import functions_being_traced, wrap_decorato
 tf = pytest.importorskip("tensorflow")
 
 
+@pytest.fixture(autouse=True)
+def no_older_objects():
+    """The collector leaves out the objects of other tests, which are millions."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def decorator_class(name_attribute="_op_type"):
     """A class like `tf.RegisterGradient`, with its own registry."""
 
