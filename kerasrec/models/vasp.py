@@ -75,7 +75,8 @@ class VASP(Recommender):
     Example:
         >>> from kerasrec import VASP, generate
         >>> table = generate(n_users=100, n_items=50, seed=1)
-        >>> model = VASP(table.n_items, hidden_dim=32, latent_dim=8, seed=1)
+        >>> sizes = {"hidden_dim": 32, "latent_dim": 8, "encoder_depth": 2, "decoder_depth": 1}
+        >>> model = VASP(table.n_items, **sizes, seed=1)
         >>> model.compile()
         >>> _ = model.fit(table, epochs=1, batch_size=50, verbose=0)
         >>> model.recommend(table, k=5).item_ids.shape
