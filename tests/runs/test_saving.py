@@ -51,7 +51,7 @@ def test_a_model_trained_on_all_rows_is_stored_without_metrics(tmp_path):
 
 
 def test_a_diverged_model_is_not_stored(tmp_path):
-    config = config_of(epochs=1, batch_size=1000, learning_rate=1e30)  # one update, after the loss
+    config = config_of(epochs=1, batch_size=1000, learning_rate=1e38)  # one update, after the loss
     with pytest.raises(ValueError, match="expected finite numbers in the scores, got NaN or infinite ones"):
         train(config, read_small, tmp_path / "run")
     assert not (tmp_path / "run" / "metrics.json").exists()
