@@ -86,6 +86,17 @@ def print_metrics(run: Run) -> None:
         click.echo(
             f"stopped after {n_epochs} of {metrics['epochs']} epochs, because the validation results did not improve"
         )
+    if baseline and _is_worse(test, baseline):
+        click.echo(
+            f"Warning: {metrics['model']} is worse than {baseline['model']}. Fix: more --epochs, a lower "
+            f"--learning-rate, or kerasrec tune {metrics['model']}",
+            err=True,
+        )
+
+
+def _is_worse(test: dict[str, float], baseline: dict[str, float]) -> bool:
+    """Whether a model has a worse result than its baseline, by the metric that chooses the best epoch."""
+    return test["rmse"] > baseline["rmse"] if "rmse" in test else test["ndcg_100"] < baseline["ndcg_100"]
 
 
 def _print_settings(run: Run) -> None:

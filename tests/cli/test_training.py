@@ -244,10 +244,16 @@ def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_
     if Run(tmp_path / "elsa").metrics["best_epoch"] == 2:
         assert "Warning: the best epoch is the last one. Fix: try more epochs (--epochs 4)" in elsa.stderr
     assert "stopped after" not in elsa.output
-    metrics = tmp_path / "elsa" / "metrics.json"
-    metrics.write_text(metrics.read_text().replace('"epochs": 2', '"epochs": 9'))
-    print_metrics(Run(tmp_path / "elsa"))
-    assert "stopped after 2 of 9 epochs, because the validation results did not improve" in capsys.readouterr().out
+    run = Run(tmp_path / "elsa")
+    run.metrics["epochs"] = 9
+    run.metrics["test"]["ndcg_100"] = run.metrics["baseline"]["ndcg_100"]
+    print_metrics(run)
+    printed = capsys.readouterr()
+    assert "stopped after 2 of 9 epochs, because the validation results did not improve" in printed.out
+    assert "Warning" not in printed.err
+    run.metrics["test"]["ndcg_100"] -= 0.001
+    print_metrics(run)
+    assert "Warning: elsa is worse than popularity. Fix: more --epochs" in capsys.readouterr().err
 
 
 def test_seed_and_split_seed_are_separate(tmp_path, ratings):
