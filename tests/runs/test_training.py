@@ -67,6 +67,7 @@ def test_run_json_states_the_configuration_in_plain_names(tmp_path):
         "learning_rate": None,
         "item_features": None,
         "user_features": None,
+        "shuffle": "rows",
         "settings": {
             "arguments": {"reg": 20.0},
             "epochs": 1,
