@@ -152,8 +152,7 @@ class Checkpoints(keras.callbacks.Callback):
                 remove_folder(self.path(outdated))
 
     def _write(self, epoch: int) -> None:
-        variables = [*self.model.variables, *(self.model.optimizer.variables if self.model.optimizer else ())]
-        with whole_weights(variables):
+        with whole_weights(self.model):
             if is_first_process():
                 with atomic_folder(self.path(epoch), replace=True) as folder:
                     self._write_files(folder)

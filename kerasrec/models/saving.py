@@ -29,7 +29,7 @@ class Saving(keras.Model):
                 f"`filepath`: expected a file that ends in .keras, got {str(filepath)!r}. Keras cannot load a model "
                 'of its own class from HDF5. Fix: `save("model.keras")`, or `save_weights("model.weights.h5")`'
             )
-        with whole_weights([*self.variables, *(self.optimizer.variables if self.optimizer else ())]):
+        with whole_weights(self):
             if is_first_process():
                 super().save(filepath, overwrite, zipped, **kwargs)
             else:  # Keras creates a variable when it saves, and all processes must take part in that

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,16 +27,17 @@ def wait_for_all_processes(step: str) -> None:
 
 
 @contextmanager
-def whole_weights(variables: Iterable[keras.Variable]) -> Iterator[None]:
-    """A context in which variables that are divided among processes have their whole values, for a file.
+def whole_weights(model: keras.Model) -> Iterator[None]:
+    """A context in which weights and optimizer state that are divided among processes are whole, for a file.
 
-    All processes must enter it if there are such variables. Each needs the memory of the whole values.
+    All processes must enter it if anything is divided. Each needs the memory of the whole values.
     """
     divided: list[tuple[Any, Any]] = []
     if n_processes() > 1:
         from jax.experimental.multihost_utils import process_allgather
 
-        values = [(variable, variable.value) for variable in variables]
+        state = model.optimizer.variables if model.compiled and model.optimizer is not None else []
+        values = [(variable, variable.value) for variable in [*model.variables, *state]]
         divided = [(v, x) for v, x in values if not (x.is_fully_addressable or x.is_fully_replicated)]
         for variable, value in divided:
             # `assign` would divide the value, and Keras cannot save in a `StatelessScope`.
