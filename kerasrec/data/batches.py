@@ -164,10 +164,9 @@ def for_backend(dataset: Batches, weighted: bool = False) -> Any:
             to be padded.
     """
     if keras.backend.backend() != "tensorflow":
-        from kerasrec.data.distributed import EvenBatches, batch_share  # it imports this module
+        from kerasrec.data.distributed import even_batches  # it imports this module
 
-        has_peers = keras.distribution.distribution() is not None
-        return EvenBatches(dataset, batch_share(), weighted) if has_peers else dataset
+        return dataset if keras.distribution.distribution() is None else even_batches(dataset, weighted)
     from kerasrec.data.tf_dataset import tf_dataset  # the other backends do not need TensorFlow
 
     return tf_dataset(dataset)

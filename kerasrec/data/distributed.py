@@ -12,6 +12,9 @@ from kerasrec.data.batches import Batches
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.padding import padded_length
 
+KERAS_NEEDED = (3, 15)
+"""The oldest version of Keras whose `keras.distribution` works here."""
+
 
 class BatchShare(NamedTuple):
     """The part of each batch that the devices of this process compute under the current `keras.distribution`.
@@ -45,6 +48,20 @@ def batch_share() -> BatchShare:
 def rows_multiple() -> int:
     """The number that the rows of a batch must be a multiple of under the current `keras.distribution`; 1 without."""
     return batch_share().multiple
+
+
+def even_batches(batches: Batches, weighted: bool) -> EvenBatches:
+    """The batches of this process under the current `keras.distribution`; arguments as in `EvenBatches`.
+
+    Raises:
+        RuntimeError: Keras is too old: it cannot distribute batches without targets.
+    """
+    if tuple(map(int, keras.__version__.split(".")[:2])) < KERAS_NEEDED:
+        raise RuntimeError(
+            f"expected Keras 3.15 or newer for `keras.distribution`, got {keras.__version__}. "
+            "Fix: pip install --upgrade keras"
+        )
+    return EvenBatches(batches, batch_share(), weighted)
 
 
 class EvenBatches(keras.utils.PyDataset):

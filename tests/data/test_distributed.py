@@ -1,17 +1,24 @@
 """Batches whose rows divide evenly among devices."""
 
+import keras
 import numpy as np
 import pytest
 
 from kerasrec import generate
 from kerasrec.data.batches import Batches
-from kerasrec.data.distributed import BatchShare, EvenBatches, rows_multiple
+from kerasrec.data.distributed import BatchShare, EvenBatches, even_batches, rows_multiple
 
 TABLE = generate(n_users=10, n_items=30, seed=1)
 
 
 def test_without_a_distribution_no_rows_are_added():
     assert rows_multiple() == 1
+
+
+def test_an_old_version_of_keras_is_refused(monkeypatch):
+    monkeypatch.setattr(keras, "__version__", "3.14.1")
+    with pytest.raises(RuntimeError, match=r"expected Keras 3\.15 or newer .* got 3\.14\.1\. Fix: pip install"):
+        even_batches(Batches(TABLE, batch_size=7), weighted=True)
 
 
 def test_weights_keep_the_mean_over_the_rows_that_are_not_empty():
