@@ -4,8 +4,8 @@
     python benchmarks/serving_limits.py --connections 20000 # fewer short connections
 
 Starts `kerasrec serve` in a process that may open 256 files. Clients that keep their connections send requests over
-gRPC and REST while the misbehaving clients run. Prints a Markdown table with the latencies of the well-behaved clients,
-the memory of the server and the lines of its log.
+gRPC and REST while the misbehaving clients run in another process. Prints a Markdown table with the latencies of the
+well-behaved clients, the memory of the server and the lines of its log.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import http.client
 import json
 import math
+import multiprocessing
 import os
 import re
 import socket
@@ -24,8 +25,10 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -59,21 +62,18 @@ def main() -> None:
         subprocess.run([sys.executable, "-c", EXPORT, str(folder), str(options.items)], check=True)
         with server(folder, log) as (process, grpc_port, rest_port):
             large = large_body(options.items, 1000, 1000)
-            scenarios: dict[str, Callable[[threading.Event], None]] = {
-                "none": lambda stop: None,
-                "300 idle sockets at each port": lambda stop: idle_sockets((grpc_port, rest_port), 300, stop),
-                "requests above the size limit": lambda stop: post_all(rest_port, b" " * 2**25, 6, stop),
-                f"6 × {len(large) / 2**20:.0f} MB of 1,000 users": lambda stop: post_all(rest_port, large, 6, stop),
-                f"{options.connections:,} connections": lambda stop: connect(rest_port, options.connections, stop),
+            scenarios: dict[str, tuple[Any, ...]] = {
+                "none": (idle_sockets, (), 0),
+                "300 idle sockets at each port": (idle_sockets, (grpc_port, rest_port), 300),
+                "requests above the size limit": (post_all, rest_port, b" " * 2**25, 6),
+                f"6 × {len(large) / 2**20:.0f} MB of 1,000 users": (post_all, rest_port, large, 6),
+                f"{options.connections:,} connections": (connect, rest_port, options.connections),
             }
             print(f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} before; {N_FILES} open files")
             print(HEADER)
-            for name, misbehave in scenarios.items():
-                stop = threading.Event()
-                others = threading.Thread(target=misbehave, args=(stop,))
-                latencies, n_failed = well_behaved(options, grpc_port, rest_port, requests, others, name)
-                stop.set()
-                others.join()
+            for name, misbehaviour in scenarios.items():
+                with others_running(*misbehaviour) as others:
+                    latencies, n_failed = well_behaved(options, grpc_port, rest_port, requests, others, name)
                 p50, p99 = np.percentile(latencies, (50, 99)) * 1000
                 memory = psutil.Process(process.pid).memory_info().rss / 2**20
                 n_lines = len(log.read_text(errors="replace").splitlines())
@@ -100,15 +100,48 @@ def server(folder: Path, log: Path) -> Iterator[tuple[subprocess.Popen[str], int
             process.kill()
 
 
+class Others(NamedTuple):
+    """The process of the misbehaving clients."""
+
+    process: BaseProcess
+    begin: Event
+
+
+@contextlib.contextmanager
+def others_running(misbehave: Callable[..., None], *arguments: Any) -> Iterator[Others]:
+    """A process of misbehaving clients, which `begin` starts and the end of the context stops.
+
+    In this process, they would hold the interpreter's lock of the well-behaved clients.
+    """
+    spawn = multiprocessing.get_context("spawn")
+    ready, begin, stop = spawn.Event(), spawn.Event(), spawn.Event()
+    process = spawn.Process(target=run_others, args=(ready, begin, stop, misbehave, *arguments))
+    process.start()
+    ready.wait()
+    try:
+        yield Others(process, begin)
+    finally:
+        begin.set()
+        stop.set()
+        process.join()
+
+
+def run_others(ready: Event, begin: Event, stop: Event, misbehave: Callable[..., None], *arguments: Any) -> None:
+    """Misbehaves between two events."""
+    ready.set()
+    begin.wait()
+    misbehave(*arguments, stop)
+
+
 def well_behaved(
     options: argparse.Namespace,
     grpc_port: int,
     rest_port: int,
     requests: list[Any],
-    others: threading.Thread,
+    others: Others,
     name: str,
 ) -> tuple[list[float], int]:
-    """Latencies in seconds and failures of clients that keep their connections."""
+    """Latencies in seconds and failures of clients that keep their connections, while others misbehave."""
     latencies: list[float] = []
     failures: list[Exception] = []
     connected = threading.Barrier(2 * options.clients + 1)
@@ -116,7 +149,7 @@ def well_behaved(
     waits_for_others = name.endswith("connections")
 
     def is_running() -> bool:
-        return time.perf_counter() < end or (waits_for_others and others.is_alive())
+        return time.perf_counter() < end or (waits_for_others and others.process.is_alive())
 
     def ask(send: Callable[[int], None]) -> None:
         send(0)
@@ -144,7 +177,7 @@ def well_behaved(
     for thread in threads:
         thread.start()
     connected.wait()
-    others.start()
+    others.begin.set()
     end = time.perf_counter() + options.seconds
     for thread in threads:
         thread.join()
@@ -158,7 +191,7 @@ def large_body(n_items: int, n_users: int, length: int) -> bytes:
     return json.dumps({"inputs": {"history": rows.tolist()}}).encode()
 
 
-def idle_sockets(ports: tuple[int, ...], number: int, stop: threading.Event) -> None:
+def idle_sockets(ports: tuple[int, ...], number: int, stop: Event) -> None:
     """Opens sockets that never send, and opens closed ones again."""
     sockets: list[socket.socket] = []
     while not stop.is_set():
@@ -172,7 +205,7 @@ def idle_sockets(ports: tuple[int, ...], number: int, stop: threading.Event) -> 
         sockets.clear()
 
 
-def post_all(port: int, body: bytes, n_clients: int, stop: threading.Event) -> None:
+def post_all(port: int, body: bytes, n_clients: int, stop: Event) -> None:
     """Sends the same body again and again from several clients."""
 
     def post() -> None:
@@ -190,7 +223,7 @@ def post_all(port: int, body: bytes, n_clients: int, stop: threading.Event) -> N
         thread.join()
 
 
-def connect(port: int, number: int, stop: threading.Event) -> None:
+def connect(port: int, number: int, stop: Event) -> None:
     """Opens and closes connections one after another."""
     for _ in range(number):
         if stop.is_set():
