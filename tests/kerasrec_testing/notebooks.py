@@ -1,6 +1,7 @@
 """Running the notebooks, and the outputs that they are stored with."""
 
 import asyncio
+import concurrent.futures
 import re
 from pathlib import Path
 
@@ -49,7 +50,9 @@ def executed(scripts, folder, tags_to_skip=("install",)):
             if set(tags_of(cell)) & set(tags_to_skip):
                 cell.metadata["tags"] = [*tags_of(cell), "skipped"]
     options = {"kernel_name": "python3", "timeout": 600, "skip_cells_with_tag": "skipped", "allow_errors": True}
-    asyncio.run(NotebookClient(together, **options).async_execute())
+    # A thread of its own, because Playwright may run an event loop in this one.
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, NotebookClient(together, **options).async_execute()).result()
     for cell in together.cells:
         if "skipped" in tags_of(cell):
             cell.metadata["tags"] = tags_of(cell)[:-1]
