@@ -50,13 +50,18 @@ def rows_multiple() -> int:
     return batch_share().multiple
 
 
+def keras_version() -> tuple[int, ...]:
+    """The first two numbers of the version of Keras."""
+    return tuple(map(int, keras.__version__.split(".")[:2]))
+
+
 def even_batches(batches: Batches, weighted: bool) -> EvenBatches:
     """The batches of this process under the current `keras.distribution`; arguments as in `EvenBatches`.
 
     Raises:
         RuntimeError: Keras is too old: it cannot distribute batches without targets.
     """
-    if tuple(map(int, keras.__version__.split(".")[:2])) < KERAS_NEEDED:
+    if keras_version() < KERAS_NEEDED:
         raise RuntimeError(
             f"expected Keras 3.15 or newer for `keras.distribution`, got {keras.__version__}. "
             "Fix: pip install --upgrade keras"

@@ -91,7 +91,7 @@ def outline(cell):
     for output in lasting_outputs(cell):
         data = output.get("data", {"text/plain": output.get("text", "")})
         text = "" if "image/png" in data else NUMBER.sub("#", data["text/plain"])
-        lines = [" ".join(line.split()) for line in text.splitlines()]
+        lines = [" ".join(line.split()).replace(" ,", ",") for line in text.splitlines()]  # numpy aligns numbers
         parts.append((output.output_type, sorted(data), len(lines) if "varies" in tags_of(cell) else lines))
     return parts
 

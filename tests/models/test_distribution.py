@@ -7,18 +7,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from kerasrec_testing.in_process import TWO_PROCESSES
 from kerasrec_testing.models import FIRST_OF_MODEL, TRAINED
 
 from kerasrec import ELSA
-from kerasrec.data.distributed import KERAS_NEEDED
+from kerasrec.data.distributed import KERAS_NEEDED, keras_version
 
-pytestmark = pytest.mark.skipif(
-    tuple(map(int, keras.__version__.split(".")[:2])) < KERAS_NEEDED, reason="this version of Keras is refused"
-)
+pytestmark = pytest.mark.skipif(keras_version() < KERAS_NEEDED, reason="this version of Keras is refused")
 FIRST_CASES = [case for case in TRAINED if case in FIRST_OF_MODEL]
 TESTS = Path(__file__).parents[1]
 
