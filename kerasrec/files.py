@@ -27,7 +27,7 @@ REPLACED = "-old"
 """Suffix of the hidden name of a folder while another one takes its name."""
 
 LEFT_BEHIND = 24 * 3600.0
-"""Seconds after its last change after which a hidden file or folder no longer belongs to a running process."""
+"""Seconds after the last change of a hidden file or folder after which no running process writes it."""
 
 
 @overload
@@ -149,8 +149,13 @@ def _remove_leftovers(folder: Path) -> None:
     """Removes what killed processes left in a folder, except a replaced folder, of which no other copy may exist."""
     for hidden in folder.glob(f"{UNFINISHED}*"):
         with contextlib.suppress(OSError):  # another process removes it, or another user owns it
-            if not hidden.name.endswith(REPLACED) and time.time() - hidden.stat().st_mtime > LEFT_BEHIND:
+            if not hidden.name.endswith(REPLACED) and time.time() - _last_change(hidden) > LEFT_BEHIND:
                 _remove(hidden)
+
+
+def _last_change(path: Path) -> float:
+    """The time of the last change of a file, or of a folder and all that it contains."""
+    return max(part.lstat().st_mtime for part in (path, *path.rglob("*")))
 
 
 def _remove(path: Path) -> None:

@@ -57,14 +57,17 @@ def test_missing_parents_are_created(tmp_path: Path) -> None:
 
 
 def test_a_write_removes_what_a_killed_process_left_a_day_ago(tmp_path: Path) -> None:
-    for name in (f"{UNFINISHED}1-lists", f"{UNFINISHED}2-lists{REPLACED}", f"{UNFINISHED}3-lists"):
+    names = [f"{UNFINISHED}1-lists", f"{UNFINISHED}2-lists{REPLACED}", f"{UNFINISHED}3-lists", f"{UNFINISHED}4-lists"]
+    for name in names:
         (tmp_path / name).mkdir()
         (tmp_path / name / "part-0").touch()
-    for number in (1, 2):
-        os.utime(next(tmp_path.glob(f"{UNFINISHED}{number}*")), (0, 0))
+    for name in names[:2]:
+        os.utime(tmp_path / name / "part-0", (0, 0))
+    for name in names[:3]:  # a process still writes a file of the third folder
+        os.utime(tmp_path / name, (0, 0))
     with atomic_file(tmp_path / "scores.bin") as file:
         file.write(b"new")
-    assert sorted(os.listdir(tmp_path)) == [f"{UNFINISHED}2-lists{REPLACED}", f"{UNFINISHED}3-lists", "scores.bin"]
+    assert sorted(os.listdir(tmp_path)) == [*names[1:], "scores.bin"]
 
 
 def test_a_file_cannot_replace_a_folder(tmp_path: Path) -> None:
