@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from resident import resident_gigabytes
 
 HELD_OUT = 1000
 CELLS_AT_ONCE = 100_000_000
@@ -92,8 +93,7 @@ def main() -> None:
         for model in options.models:
             for backend in options.backends:
                 line = {"items": n_items, "model": NAMES[model], "backend": backend}
-                known = [all(row[name] == line[name] for name in line) for row in read_results(results)]
-                if any(known):
+                if any(line.items() <= row.items() for row in read_results(results)):
                     continue
                 row = {**line, **measured(options, line)}
                 print(markdown(row), file=sys.stderr, flush=True)
@@ -139,7 +139,7 @@ def measured(options: argparse.Namespace, line: dict[str, Any]) -> dict[str, Any
         )
         peak = 0.0
         while process.poll() is None:
-            peak = max(peak, anonymous_gigabytes(process.pid))
+            peak = max(peak, resident_gigabytes(process.pid).get("RssAnon", 0.0))
             if peak > options.limit:
                 process.kill()
                 process.wait()
@@ -151,15 +151,6 @@ def measured(options: argparse.Namespace, line: dict[str, Any]) -> dict[str, Any
             print(errors.read()[-2000:], file=sys.stderr)
             return {"failed": f"failed with code {process.returncode}"}
     return {**json.loads(output.splitlines()[-1]), "gigabytes": peak}
-
-
-def anonymous_gigabytes(pid: int) -> float:
-    """`RssAnon` of a process; 0 if it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1e6 for line in status.splitlines() if line.startswith("RssAnon")), 0.0)
 
 
 def measure(options: argparse.Namespace, data: str, model: str) -> dict[str, Any]:

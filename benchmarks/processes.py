@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from resident import resident_gigabytes
 
 EPOCHS = 2
 HEADER = "| model | divided | processes | loss, epoch 1 | loss, epoch 2 | s per step | RssAnon, GB | RssFile, GB |"
@@ -92,7 +93,7 @@ def trained_by(
             if any(process.poll() for process in processes):
                 break
             for process in processes:
-                for name, size in sizes(process.pid).items():
+                for name, size in resident_gigabytes(process.pid).items():
                     memory[name] = max(memory[name], size)
             time.sleep(0.2)
     finally:
@@ -102,16 +103,6 @@ def trained_by(
         raise SystemExit("a process failed")
     results = [json.loads(process.communicate()[0].splitlines()[-1]) for process in processes]
     return {**results[0], **memory}
-
-
-def sizes(pid: int) -> dict[str, float]:
-    """`RssAnon` and `RssFile` of a process in GB; empty if it has ended."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return {}
-    lines = dict(line.split(":") for line in status.splitlines() if line.startswith("Rss"))
-    return {name: int(lines[name].split()[0]) / 1e6 for name in ("RssAnon", "RssFile") if name in lines}
 
 
 def train(

@@ -30,6 +30,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from resident import resident_gigabytes
 from tqdm import tqdm
 
 N_GROUPS = 100
@@ -155,14 +156,8 @@ def observed(name: str, options: argparse.Namespace) -> tuple[dict, list[tuple[f
     process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, text=True)
     start, curve = time.perf_counter(), []
     while process.poll() is None:
-        try:
-            status = Path(f"/proc/{process.pid}/status").read_text()
-        except OSError:
-            break
-        sizes = dict(line.split(":") for line in status.splitlines() if line.startswith("Rss"))
-        if sizes:
-            gb = [int(sizes[field].split()[0]) / 1e6 for field in ("RssAnon", "RssFile")]
-            curve.append((time.perf_counter() - start, *gb))
+        if sizes := resident_gigabytes(process.pid):
+            curve.append((time.perf_counter() - start, sizes["RssAnon"], sizes["RssFile"]))
         time.sleep(0.5)
     output = process.communicate()[0]
     if process.returncode:
