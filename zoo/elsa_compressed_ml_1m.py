@@ -4,6 +4,7 @@ The other settings are those of elsa_ml_1m.py.
 """
 
 import keras
+from elsa_ml_1m import BATCH_SIZE, EPOCHS, LATENT_DIM, LEARNING_RATE
 from fit import fit_best
 from recipe import Recipe, main
 
@@ -15,11 +16,7 @@ RECIPE = Recipe(
     protocol=HeldOutUsers(held_out=500, seed=98765),
     metrics=("ndcg_100", "recall_20", "recall_50"),
 )
-EPOCHS = 30
-BATCH_SIZE = 500
-LATENT_DIM = 512
 N_KEPT = 32
-LEARNING_RATE = 0.05
 
 
 def train(split: Split, seed: int, smoke: bool) -> Recommender:

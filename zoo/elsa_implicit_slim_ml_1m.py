@@ -6,7 +6,7 @@ below the standard error over users, .008.
 """
 
 import keras
-from elsa_ml_1m import BATCH_SIZE, LATENT_DIM, LEARNING_RATE
+from elsa_ml_1m import BATCH_SIZE, EPOCHS, LATENT_DIM, LEARNING_RATE
 from fit import fit_best
 from recipe import Recipe, main
 
@@ -19,7 +19,6 @@ RECIPE = Recipe(
     protocol=HeldOutUsers(held_out=500, seed=98765),
     metrics=("ndcg_100", "recall_20", "recall_50"),
 )
-EPOCHS = 30
 REG = 500.0
 ALPHA = 0.1
 EVERY = 5
