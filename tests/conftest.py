@@ -30,6 +30,14 @@ def data_dir() -> Path:
     return Path(folder)
 
 
+@pytest.fixture
+def frozen_older_objects():
+    """The garbage collector leaves out the objects of other tests, which are millions."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
 def pytest_configure(config):
     config.stash[COLLECTED_AT] = resident_bytes()
     config.stash[N_COLLECTIONS] = 0

@@ -10,12 +10,7 @@ from kerasrec.ops.gradient_lifetime import functions_being_traced, wrap_decorato
 tf = pytest.importorskip("tensorflow")
 
 
-@pytest.fixture(autouse=True)
-def no_older_objects():
-    """The collector leaves out the objects of other tests, which are millions."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("frozen_older_objects")
 
 
 def decorator_class(name_attribute="_op_type"):
