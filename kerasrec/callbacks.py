@@ -153,20 +153,16 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _write(self, epoch: int) -> None:
         with whole_weights(self.model):
-            if is_first_process():
-                with atomic_folder(self.path(epoch), replace=True) as folder:
-                    self._write_files(folder)
-            else:  # Keras creates a variable when it saves, and all processes must take part in that
-                with tempfile.TemporaryDirectory() as scratch:
-                    self._write_files(Path(scratch))
+            # Keras creates a variable when it saves, and all processes must take part in that.
+            place = atomic_folder(self.path(epoch), True) if is_first_process() else tempfile.TemporaryDirectory()
+            with place as name:
+                folder = Path(name)
+                self.model.save_weights(folder / self.WEIGHTS)
+                np.savez(folder / self.RANDOM, *(keras.ops.convert_to_numpy(s) for s in _random_states(self.model)))
+                write_history(folder / self.HISTORY, self.history)
+                if isinstance(self.model, PlansRuns):
+                    (folder / self.RUN).write_text(json.dumps(self.model.run_plan()))
         wait_for_all_processes(f"epoch {epoch} is stored")
-
-    def _write_files(self, folder: Path) -> None:
-        self.model.save_weights(folder / self.WEIGHTS)
-        np.savez(folder / self.RANDOM, *(keras.ops.convert_to_numpy(s) for s in _random_states(self.model)))
-        write_history(folder / self.HISTORY, self.history)
-        if isinstance(self.model, PlansRuns):
-            (folder / self.RUN).write_text(json.dumps(self.model.run_plan()))
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

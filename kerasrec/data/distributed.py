@@ -62,8 +62,9 @@ def even_batches(batches: Batches, weighted: bool) -> EvenBatches:
         RuntimeError: Keras is too old: it cannot distribute batches without targets.
     """
     if keras_version() < KERAS_NEEDED:
+        needed = ".".join(map(str, KERAS_NEEDED))
         raise RuntimeError(
-            f"expected Keras 3.15 or newer for `keras.distribution`, got {keras.__version__}. "
+            f"expected Keras {needed} or newer for `keras.distribution`, got {keras.__version__}. "
             "Fix: pip install --upgrade keras"
         )
     return EvenBatches(batches, batch_share(), weighted)

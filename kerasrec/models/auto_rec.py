@@ -9,10 +9,7 @@ import keras
 from kerasrec._registry import public
 from kerasrec.layers import RowDense
 from kerasrec.models.catalogue_weights import Axes
-from kerasrec.models.dense_stack import (
-    input_axes,
-    output_axes,
-)
+from kerasrec.models.dense_stack import input_axes, output_axes
 from kerasrec.models.precision import product_dtype
 from kerasrec.models.rating_autoencoder import RatingAutoencoder
 from kerasrec.models.search_space import Choice, Range
