@@ -146,6 +146,7 @@ class TableDefaults(PlannedRuns):
                 if not remaining and len(results) < len(values) + MAX_EXTENSIONS:
                     best = max(results, key=lambda value: results[value])
                     remaining = [best * 2] if best == max(results) else [best / 2] if best == min(results) else []
+                    progress.total = len(results) + len(remaining)
         return [({name: value}, results[value]) for value in sorted(results)]
 
 
