@@ -30,8 +30,8 @@ from kerasrec.models.training_data import (
     check_fit_arguments,
     check_held_out,
 )
-from kerasrec.ops.hardware import memory_limit
-from kerasrec.ops.variables import assign_without_copy
+from kerasrec.ops.hardware import available_memory
+from kerasrec.ops.variables import aligned_copy, assign_without_copy
 from kerasrec.types import FloatArray, Tensor
 
 
@@ -48,6 +48,8 @@ class ClosedForm(Recommender):
     builds_at_construction = False
     memory_fix = "keep the items with more users (`Interactions.core`), or use ELSA"
     """What the error of `check_memory` suggests."""
+    time_exponent = 3.0
+    """Power of the number of items by which the time of `solve` grows at most."""
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray | tuple[FloatArray, ...]:
         """The weights, from the matrix of the training table.
@@ -71,20 +73,20 @@ class ClosedForm(Recommender):
         return self.solve(table.matrix if self.feedback == "ratings" else table.likes().matrix, progress)
 
     def bytes_to_solve(self, n_users: int) -> float:
-        """Memory that `solve` needs for a table of `n_users` users; override it in models with large problems."""
+        """Memory to solve a table of `n_users` users and to save the weights; override it for large weights."""
         return 0.0
 
     def check_memory(self, n_users: int) -> None:
         """Refuses to solve a problem that does not fit into memory.
 
         Raises:
-            MemoryError: `bytes_to_solve` is more than the memory of this machine.
+            MemoryError: `bytes_to_solve` is more than the available memory.
         """
-        needed, available = self.bytes_to_solve(n_users), memory_limit()
+        needed, available = self.bytes_to_solve(n_users), available_memory()
         if needed > available:
             raise MemoryError(
                 f"{type(self).__name__} needs {needed / 1e9:,.0f} GB for {self.n_columns:,} items and {n_users:,} "
-                f"users, and this machine has {available / 1e9:,.0f} GB. Fix: {self.memory_fix}"
+                f"users, and {available / 1e9:,.0f} GB are available. Fix: {self.memory_fix}"
             )
 
     def fit(  # type: ignore[override]  # the arguments that it ignores are in `kwargs`
@@ -187,6 +189,12 @@ class ClosedForm(Recommender):
         if not self.built:
             self.build()
         super().load_weights(filepath, **kwargs)
+
+    def load_arrays(self, arrays: Mapping[str, Any]) -> None:
+        if len(arrays) != len(self.weights):
+            super().load_arrays(arrays)  # raises Keras' error
+        for number, weight in enumerate(self.weights):
+            assign_without_copy(aligned_copy(arrays[str(number)]), weight)
 
     def get_build_config(self) -> dict[str, Any] | None:  # type: ignore[override]
         return {"built": True} if self.built else None

@@ -43,7 +43,7 @@ class DAN(RDLAE):
     Raises:
         ValueError: `dropout` or `max_diagonal` is not in [0, 1), or `reg` is not positive; in `fit`, the matrix cannot
             be inverted in float32.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> from kerasrec import DAN, generate

@@ -15,9 +15,9 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.models.item_weights import ItemWeights
 from kerasrec.models.search_space import Range
-from kerasrec.ops.inverse import aligned_matrix, bytes_to_invert, gram_diagonal, invert, penalised_inverse
+from kerasrec.ops.inverse import gram_diagonal, invert, penalised_inverse
 from kerasrec.ops.spectrum import largest_singular_value
-from kerasrec.ops.variables import assign_without_copy
+from kerasrec.ops.variables import aligned_empty, assign_without_copy
 from kerasrec.types import Array, FloatArray
 
 
@@ -53,7 +53,7 @@ class EASE(ItemWeights):
 
     Raises:
         ValueError: `reg` is not positive; in `fit`, `reg` is too small to invert the matrix in float32.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> from kerasrec import EASE, generate
@@ -82,9 +82,6 @@ class EASE(ItemWeights):
             raise ValueError(f"`reg`: expected a number above 0, got {reg:g}. XᵀX alone cannot be inverted")
         self.reg = reg
 
-    def bytes_to_solve(self, n_users: int) -> float:
-        return bytes_to_invert(self.n_items)
-
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         penalty = self.penalty(gram_diagonal(rows))
         return self._solution(penalty, lambda: penalised_inverse(rows, penalty, progress))
@@ -102,7 +99,7 @@ class EASE(ItemWeights):
 
         Raises:
             ValueError: `gram` or `item_ids` has another shape, or `reg` is too small.
-            MemoryError: the catalogue is too large for the memory of this machine.
+            MemoryError: the catalogue is too large for the available memory.
 
         Example:
             >>> from kerasrec import EASE, generate
@@ -120,7 +117,7 @@ class EASE(ItemWeights):
         self.check_memory(0)
         counts = np.diagonal(gram).astype(np.float32)
         penalty = self.penalty(counts)
-        matrix = aligned_matrix(self.n_items).T  # LAPACK works in place on Fortran order
+        matrix = aligned_empty(self.n_items, self.n_items).T  # LAPACK works in place on Fortran order
         matrix[:] = gram
         matrix[np.diag_indices_from(matrix)] += penalty
         weights = self._solution(penalty, lambda: invert(matrix))

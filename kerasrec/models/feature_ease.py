@@ -14,7 +14,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.side import checked_side
 from kerasrec.models.ease import EASE
 from kerasrec.models.search_space import Range
-from kerasrec.ops.inverse import aligned_matrix
+from kerasrec.ops.variables import aligned_empty
 from kerasrec.types import Array, FloatArray, IntArray
 from kerasrec.validation import check_above
 
@@ -47,7 +47,7 @@ class FeatureEASE(EASE):
 
     Raises:
         ValueError: `reg` or `feature_reg` is not positive, or `side` has another number of rows than there are items.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> import numpy as np
@@ -108,7 +108,7 @@ class FeatureEASE(EASE):
         of_known = super().solve(rows[:, known], progress)
         similarities = self._similarities(known, new)
         of_new = of_known @ similarities.T  # the columns of the new items
-        weights = aligned_matrix(self.n_items)
+        weights = aligned_empty(self.n_items, self.n_items)
         weights[np.ix_(known, known)] = of_known
         weights[np.ix_(known, new)] = of_new
         weights[np.ix_(new, known)] = similarities @ of_known

@@ -15,6 +15,7 @@ from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.search_space import Range
 from kerasrec.ops.alternating_least_squares import row_factors
+from kerasrec.ops.variables import unallocated_zeros
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least, check_above, check_at_least
 
@@ -67,6 +68,7 @@ class IALS(ClosedForm):
     Implicit Feedback Datasets, ICDM 2008.
     """
 
+    time_exponent = 1.0
     search_space = {
         "latent_dim": Range(32, 512, log=True),
         "unobserved_weight": Range(0.005, 2.0, log=True),
@@ -98,7 +100,7 @@ class IALS(ClosedForm):
     def build(self, input_shape: Any = None) -> None:
         def weight(name: str, n_rows: int) -> Any:
             shape = (n_rows, self.latent_dim)
-            return self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name=name)
+            return self.add_weight(shape, unallocated_zeros, "float32", trainable=False, autocast=False, name=name)
 
         self.item_factors = weight("item_factors", self.n_items)
         self.gram = weight("gram", self.latent_dim)  # α₀ Σ_i h_i h_iᵀ, the same for all users

@@ -16,6 +16,7 @@ from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
 from kerasrec.models.search_space import Range
 from kerasrec.ops.inverse import for_each_block, gram_matrix, invert
+from kerasrec.ops.variables import unallocated_zeros
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import check_above
 
@@ -47,7 +48,7 @@ class InfAE(ClosedForm):
 
     Raises:
         ValueError: `reg` is not positive; in a second `fit`, the table has another number of users than in the first.
-        MemoryError: in `fit`, the table is too large for the memory of this machine.
+        MemoryError: in `fit`, the table is too large for the available memory.
 
     Example:
         >>> from kerasrec import InfAE, generate
@@ -84,7 +85,7 @@ class InfAE(ClosedForm):
 
     def build(self, input_shape: Any = None) -> None:
         def weight(name: str, *shape: int | None) -> Any:
-            return self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name=name)
+            return self.add_weight(shape, unallocated_zeros, "float32", trainable=False, autocast=False, name=name)
 
         if self.n_users is None:
             raise ValueError("`n_users`: expected the number of training users, got None. Fix: call `fit`")

@@ -13,7 +13,8 @@ from kerasrec.models.dan import powers
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.item_weights import ItemWeights
 from kerasrec.models.search_space import Range
-from kerasrec.ops.inverse import aligned_matrix, for_each_block, gram_diagonal
+from kerasrec.ops.inverse import for_each_block, gram_diagonal
+from kerasrec.ops.variables import aligned_empty
 from kerasrec.types import FloatArray, IntArray
 from kerasrec.validation import as_int_at_least, check_at_least
 
@@ -49,7 +50,7 @@ class ItemKNN(ItemWeights):
 
     Raises:
         ValueError: `n_neighbours` is below 1, or `shrinkage` is negative.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> from kerasrec import ItemKNN, generate
@@ -94,14 +95,11 @@ class ItemKNN(ItemWeights):
         self.history_power = history_power
         self.score_power = score_power
 
-    def bytes_to_solve(self, n_users: int) -> float:
-        return 4 * self.n_items**2
-
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         of_users, n_item = powers(rows.sum(axis=1), -self.user_power), gram_diagonal(rows)
         of_history, of_score = powers(n_item, self.history_power), powers(n_item, self.score_power)
         columns = (rows.T @ sp.diags_array(of_users)).tocsr()
-        weights = aligned_matrix(self.n_items)
+        weights = aligned_empty(self.n_items, self.n_items)
 
         def fill(block: slice) -> None:
             similarities = (columns[block] @ rows).toarray()  # n_ji, (block, n_items): rows are scored items

@@ -9,6 +9,7 @@ from keras import ops
 
 from kerasrec.models.closed_form import ClosedForm
 from kerasrec.models.entry_losses import EntryLosses, squared_error
+from kerasrec.ops.variables import unallocated_zeros
 from kerasrec.types import FloatArray, IntArray, Tensor
 
 
@@ -27,10 +28,12 @@ class ItemWeights(ClosedForm):
 
     def build(self, input_shape: Any = None) -> None:
         shape = (self.n_items, self.n_items)
-        self.kernel = self.add_weight(shape, "zeros", "float32", trainable=False, autocast=False, name="kernel")
+        self.kernel = self.add_weight(
+            shape, unallocated_zeros, "float32", trainable=False, autocast=False, name="kernel"
+        )
 
     def bytes_to_solve(self, n_users: int) -> float:
-        return 2 * 4 * self.n_items**2  # the weights, and a matrix of the same size that they are computed from
+        return 2 * 4 * self.n_items**2  # the weights, and what they are computed from, or a copy that is saved
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:
         return self.observed(inputs).matmul(ops.convert_to_tensor(self.kernel))

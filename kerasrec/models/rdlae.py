@@ -35,7 +35,7 @@ class RDLAE(EDLAE):
     Raises:
         ValueError: `dropout` or `max_diagonal` is not in [0, 1), or `reg` is not positive; in `fit`, the matrix cannot
             be inverted in float32.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> from kerasrec import RDLAE, generate

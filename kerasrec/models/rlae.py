@@ -33,7 +33,7 @@ class RLAE(EASE):
     Raises:
         ValueError: `reg` is not positive, or `max_diagonal` is not in [0, 1); in `fit`, the matrix cannot be inverted
             in float32.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> from kerasrec import RLAE, generate

@@ -19,6 +19,7 @@ from kerasrec.models.search_space import Range
 from kerasrec.ops.indexing import add_to_entries
 from kerasrec.ops.sparse_inverse import MAX_PAIRS, sparse_item_weights
 from kerasrec.ops.sparse_rows import DenseRows
+from kerasrec.ops.variables import unallocated_zeros
 from kerasrec.types import FloatArray, IntArray, Tensor
 from kerasrec.validation import as_int_at_least, check_above
 
@@ -71,6 +72,7 @@ class SANSA(ClosedForm):
 
     linear = True
     validation_grid: ClassVar[Mapping[str, tuple[float, ...]]] = EASE.validation_grid
+    time_exponent = 1.0
     search_space = {
         "reg": Range(5.0, 5000.0, log=True),
         "n_factor": Range(16, 128, log=True),
@@ -95,7 +97,7 @@ class SANSA(ClosedForm):
 
     def build(self, input_shape: Any = None) -> None:
         shape = (self.n_items, min(self.n_weights, self.n_items))
-        fixed = {"initializer": "zeros", "trainable": False, "autocast": False}
+        fixed = {"initializer": unallocated_zeros, "trainable": False, "autocast": False}
         self.columns = self.add_weight(shape, dtype="int32", name="columns", **fixed)
         self.values = self.add_weight(shape, dtype="float32", name="values", **fixed)
 

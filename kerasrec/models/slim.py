@@ -39,7 +39,7 @@ class SLIM(ItemWeights):
 
     Raises:
         ValueError: `reg` is not positive, or `l1_reg` is negative.
-        MemoryError: in `fit`, the catalogue is too large for the memory of this machine.
+        MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
         >>> from kerasrec import SLIM, generate

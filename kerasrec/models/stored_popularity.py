@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -34,4 +35,8 @@ class StoredPopularity(keras.Model):
         names = list(store.keys())
         if KEY in names:
             self.item_popularity = ItemPopularity(store[KEY])
-        super().load_own_variables({name: store[name] for name in names if name != KEY})
+        self.load_arrays({name: store[name] for name in names if name != KEY})
+
+    def load_arrays(self, arrays: Mapping[str, Any]) -> None:
+        """Assigns the arrays of a file, by the number of the weight as text, to the model's own weights."""
+        super().load_own_variables(arrays)

@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from kerasrec.ops.inverse import aligned_matrix
+from kerasrec.ops.variables import aligned_empty
 from kerasrec.types import FloatArray, IntArray
 
 TARGETS = 2048
@@ -46,10 +46,10 @@ def non_negative_elastic_net(
         max_sweeps: the largest number of sweeps. A warning counts the columns that are not solved then.
 
     Returns:
-        W, float32 `(n, n)`, C-contiguous and aligned for `assign_without_copy`.
+        W, float32 `(n, n)`, C-contiguous and aligned for `kerasrec.ops.variables`.
     """
     n = len(gram)
-    weights = aligned_matrix(n)
+    weights = aligned_empty(n, n)
     n_unsolved = 0
     for start in range(0, n, TARGETS):
         targets: IntArray = np.arange(start, min(start + TARGETS, n))

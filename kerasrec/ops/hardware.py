@@ -42,9 +42,15 @@ def in_xla() -> bool:
     return not tf.executing_eagerly() and GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def memory_limit() -> float:
-    """Bytes of memory of this machine, or of this container if it is limited to less; infinity if unknown."""
+def available_memory() -> float:
+    """Bytes that this process can allocate; infinity if unknown.
+
+    On Linux this is the available memory of the machine, elsewhere all of it; in a container, at most its limit.
+    """
     limits = [float(os.sysconf("SC_PHYS_PAGES")) * os.sysconf("SC_PAGE_SIZE")] if hasattr(os, "sysconf") else []
+    with suppress(OSError, StopIteration):  # only Linux has this file
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(1024.0 * int(next(line.split()[1] for line in lines if line.startswith("MemAvailable"))))
     with suppress(OSError, ValueError):  # outside a container, or in one without a limit ("max")
         limits.append(float(Path("/sys/fs/cgroup/memory.max").read_text()))
     return min(limits, default=float("inf"))

@@ -13,7 +13,7 @@ from scipy.linalg import lapack
 from threadpoolctl import threadpool_limits
 from tqdm.auto import tqdm
 
-from kerasrec.ops.variables import ALIGNMENT
+from kerasrec.ops.variables import aligned_empty
 from kerasrec.types import FloatArray
 
 BLOCK = 512
@@ -33,8 +33,7 @@ def penalised_inverse(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -
         progress: a bar of 100 steps.
 
     Returns:
-        float32 `(n_items, n_items)`, C-contiguous and aligned, which `kerasrec.ops.variables.assign_without_copy` needs
-        to avoid a copy.
+        float32 `(n_items, n_items)`, C-contiguous and aligned, which `kerasrec.ops.variables` needs to avoid a copy.
 
     Raises:
         numpy.linalg.LinAlgError: the matrix is singular in float32.
@@ -42,7 +41,7 @@ def penalised_inverse(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) -
     by_users = takes_less_work_by_users(rows, penalty)
     seconds = seconds_to_invert(rows.shape[0 if by_users else 1])
     if seconds > 2:  # LAPACK does not report progress
-        progress.set_postfix_str(f"about {seconds:,.0f} s, {bytes_to_invert(rows.shape[1]) / 1e9:.1f} GB")
+        progress.set_postfix_str(f"about {seconds:,.0f} s, {4e-9 * rows.shape[1] ** 2:.1f} GB")
     return (inverse_by_users if by_users else inverse_by_items)(rows, penalty, progress)
 
 
@@ -63,7 +62,7 @@ def inverse_by_users(rows: sp.csr_array, penalty: FloatArray, progress: tqdm) ->
     matrix[np.diag_indices_from(matrix)] += 1.0
     inner = invert(matrix)
     progress.update(40)
-    result = aligned_matrix(len(root))
+    result = aligned_empty(len(root), len(root))
 
     def multiply(block: slice) -> None:
         result[block] = (columns @ -(columns[block] @ inner).T).T
@@ -92,7 +91,7 @@ def gram_diagonal(rows: sp.csr_array) -> FloatArray:
 def gram_matrix(rows: sp.csr_array, progress: tqdm, share: float) -> FloatArray:
     """XᵀX of a sparse float32 matrix, dense and in Fortran order; advances `progress` by `share`."""
     columns = rows.T.tocsr()
-    result = aligned_matrix(rows.shape[1])
+    result = aligned_empty(rows.shape[1], rows.shape[1])
 
     def multiply(block: slice) -> None:
         result[block] = (columns[block] @ rows).toarray()
@@ -135,18 +134,6 @@ def invert(matrix: FloatArray, rows: int | None = None) -> FloatArray:
     for column in range(1, len(inverse)):  # potri fills one triangle; index arrays would be larger than the matrix
         inverse[:column, column] = inverse[column, :column]
     return inverse.T  # the matrix is symmetric, so the transpose only changes the memory order to C
-
-
-def aligned_matrix(n: int) -> FloatArray:
-    """An uninitialised float32 `(n, n)` in C order, at an address that TensorFlow can use (`ALIGNMENT`)."""
-    memory = np.empty(4 * n * n + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + 4 * n * n].view(np.float32).reshape(n, n)
-
-
-def bytes_to_invert(n_items: int) -> float:
-    """Memory that the inverse takes, plus as much for the matrix it is computed from or the weights it becomes."""
-    return 2 * 4 * n_items**2
 
 
 def seconds_to_invert(n: int, trial: int = 3000) -> float:

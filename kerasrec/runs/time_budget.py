@@ -10,13 +10,13 @@ import keras
 import numpy as np
 
 from kerasrec.data import Interactions
-from kerasrec.models import Recommender
+from kerasrec.models.closed_form import ClosedForm
 
 FIRST_SIZE = 2000
 """Items of the smaller of the two catalogues by which the time of a closed-form model is estimated."""
 
 SLOW = 5.0
-"""Seconds for the smaller catalogue above which the larger one is not solved: the time is then estimated as cubic."""
+"""Seconds for the smaller catalogue above which the larger one is not solved, but estimated by `time_exponent`."""
 
 MIN_EPOCHS = 5
 """A model that has time for fewer epochs is skipped: its result would not be representative."""
@@ -106,12 +106,13 @@ class TimeBudget(keras.callbacks.Callback):
             raise TooSlowError(seconds * planned, planned, affordable if affordable >= MIN_EPOCHS else 0)
 
 
-def closed_form_seconds(model_class: type[Recommender], table: Interactions, arguments: dict[str, Any]) -> float:
+def closed_form_seconds(model_class: type[ClosedForm], table: Interactions, arguments: dict[str, Any]) -> float:
     """Estimated seconds to solve a closed-form model once.
 
-    The model is solved for the 2,000 and the 4,000 most popular items. The growth between the two is extrapolated to
-    the catalogue: up to the number of users, which is the size of EASE's inverse if there are more items, and with the
-    square of the items beyond it. 0 for a catalogue of at most 4,000 items.
+    The model is solved for the 2,000 and the 4,000 most popular items. The growth between the two, at most with the
+    model's `time_exponent`, is extrapolated to the catalogue: up to the number of users, which is the size of EASE's
+    inverse if there are more items, and at most with the square of the items beyond it. 0 for a catalogue of at most
+    4,000 items.
     """
     if table.n_items <= 2 * FIRST_SIZE:
         return 0.0
@@ -119,7 +120,7 @@ def closed_form_seconds(model_class: type[Recommender], table: Interactions, arg
 
     def growth(size: int, exponent: float) -> float:
         rank = max(size, min(table.n_items, table.n_users))
-        return (rank / size) ** exponent * (table.n_items / rank) ** 2
+        return (rank / size) ** exponent * (table.n_items / rank) ** min(exponent, 2.0)
 
     def seconds_for(size: int) -> float:
         reduced = table.with_catalogue(table.item_ids[np.sort(order[:size])])
@@ -131,10 +132,10 @@ def closed_form_seconds(model_class: type[Recommender], table: Interactions, arg
     seconds_for(FIRST_SIZE // 4)  # starts threads
     first = seconds_for(FIRST_SIZE)
     if first > SLOW:
-        return first * growth(FIRST_SIZE, 3.0)
+        return first * growth(FIRST_SIZE, model_class.time_exponent)
     second = seconds_for(2 * FIRST_SIZE)
-    # Small matrices are dominated by what grows more slowly than the inverse, whose exponent is 3.
-    exponent = float(np.clip(np.log2(second / first) + 0.3, 1.0, 3.0))
+    # Small matrices are dominated by what grows more slowly than the inverse.
+    exponent = float(np.clip(np.log2(second / first) + 0.3, 1.0, model_class.time_exponent))
     return second * growth(2 * FIRST_SIZE, exponent)
 
 

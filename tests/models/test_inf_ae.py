@@ -48,7 +48,7 @@ def test_a_second_fit_needs_as_many_users():
 
 
 def test_a_table_of_too_many_users_is_refused(monkeypatch):
-    monkeypatch.setattr("kerasrec.models.closed_form.memory_limit", lambda: 1e4)
+    monkeypatch.setattr("kerasrec.models.closed_form.available_memory", lambda: 1e4)
     with pytest.raises(MemoryError, match="InfAE needs 0 GB for 30 items and 90 users, .* Fix: fit on fewer users"):
         InfAE(30).fit(blocks(), verbose=0)
 

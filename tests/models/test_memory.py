@@ -68,6 +68,44 @@ def test_the_peak_stays_far_below_a_dense_matrix(name, arguments):
     assert float(last_line(script)) < 0.3
 
 
+WEIGHTS = """
+import gc
+import json
+import resource
+import tempfile
+import keras
+import numpy as np
+from kerasrec import EASE, Interactions
+
+n_items = 10_000
+rng = np.random.default_rng(0)
+table = Interactions.from_arrays(np.arange(5 * n_items) // 50, rng.permutation(np.arange(5 * n_items) % n_items))
+
+def peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / (4 * n_items**2)
+
+EASE(50).fit(np.eye(50), verbose=0)  # allocates what TensorFlow needs whatever the size of the model
+before = peak()
+model = EASE(n_items)
+model.fit(table, verbose=0)
+fitted = peak() - before
+path = tempfile.mkdtemp() + "/model.keras"
+model.save(path)
+del model
+gc.collect()
+keras.saving.load_model(path)
+print(json.dumps([fitted, peak() - before]))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_item_weights_are_held_once_while_they_are_solved_and_thrice_while_they_are_saved():
+    fitted, loaded = json.loads(last_line(WEIGHTS))
+    assert fitted < 1.5
+    assert loaded < 3.6
+
+
 GRAPHS = """
 import gc
 import json

@@ -60,12 +60,19 @@ def test_in_xla_is_true_only_while_xla_traces():
 
 
 @pytest.mark.parametrize(
-    ("container", "expected"), [("1000000\n", 1_000_000), ("max\n", 4096 * 5_000), ("99999999999\n", 4096 * 5_000)]
+    ("container", "available", "expected"),
+    [
+        ("1000000\n", "9000", 1_000_000),
+        ("max\n", "9000", 9000 * 1024),
+        ("max\n", None, 4096 * 5_000),
+        ("99999999999\n", "99999", 4096 * 5_000),
+    ],
 )
-def test_the_memory_limit_is_the_smaller_of_machine_and_container(container, expected, monkeypatch, tmp_path):
+def test_the_smallest_limit_is_available(container, available, expected, monkeypatch, tmp_path):
     (tmp_path / "memory.max").write_text(container)
-    monkeypatch.setattr(hardware, "Path", lambda _: tmp_path / "memory.max")
+    (tmp_path / "meminfo").write_text(f"MemTotal: 8 kB\nMemAvailable: {available} kB\n" if available else "")
+    monkeypatch.setattr(hardware, "Path", lambda path: tmp_path / path.rpartition("/")[2])
     monkeypatch.setattr(
         hardware.os, "sysconf", {"SC_PHYS_PAGES": 5_000, "SC_PAGE_SIZE": 4096}.__getitem__, raising=False
     )
-    assert hardware.memory_limit() == expected
+    assert hardware.available_memory() == expected

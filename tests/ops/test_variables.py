@@ -1,16 +1,23 @@
 """Assignment of arrays of every memory layout to a variable."""
 
+import h5py
 import keras
 import numpy as np
 import pytest
 
-from kerasrec.ops.inverse import aligned_matrix
-from kerasrec.ops.variables import ALIGNMENT, assign_without_copy, shares_memory_with_tensorflow
+from kerasrec.ops.variables import (
+    ALIGNMENT,
+    aligned_copy,
+    aligned_empty,
+    assign_without_copy,
+    shares_memory_with_tensorflow,
+    unallocated_zeros,
+)
 
 
 def aligned():
     """A matrix that TensorFlow can use as it is."""
-    matrix = aligned_matrix(5)
+    matrix = aligned_empty(5, 5)
     matrix[:] = np.arange(25, dtype=np.float32).reshape(5, 5)
     return matrix
 
@@ -92,3 +99,19 @@ def test_a_variable_of_another_dtype_converts_the_array(dtype):
 def test_an_array_of_another_shape_raises_an_error():
     with pytest.raises(ValueError, match="shape"):
         assign_without_copy(aligned(), keras.Variable(np.zeros((5, 4), np.float32)))
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((3, 4), "float32"), ((0, 2), "float32"), ((5,), "int32")])
+def test_unallocated_zeros_are_zeros(shape, dtype):
+    variable = keras.Variable(unallocated_zeros, shape=shape, dtype=dtype)
+    np.testing.assert_array_equal(variable, np.zeros(shape, dtype))
+
+
+@pytest.mark.parametrize("shape", [(3, 4), (0, 2), ()])
+def test_a_copy_of_a_data_set_of_a_file_is_aligned(shape, tmp_path):
+    array = np.arange(np.prod(shape, dtype=int), dtype=np.float32).reshape(shape)
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        for stored in (array, file.create_dataset("a", data=array)):
+            copy = aligned_copy(stored)
+            np.testing.assert_array_equal(copy, array)
+            assert copy.size == 0 or copy.ctypes.data % ALIGNMENT == 0
