@@ -21,7 +21,6 @@ KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this addres
 # %pip install -q "{KERASREC}" matplotlib
 
 # %%
-# %matplotlib inline
 import os
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
@@ -33,6 +32,7 @@ except ModuleNotFoundError as error:
         'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
     ) from None
 
+# %matplotlib inline
 import keras
 import numpy as np
 from keras import ops

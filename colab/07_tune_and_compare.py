@@ -20,7 +20,6 @@ KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this addres
 # %pip install -q "{KERASREC}" matplotlib optuna sqlalchemy
 
 # %%
-# %matplotlib inline
 import os
 
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
@@ -32,6 +31,7 @@ except ModuleNotFoundError as error:
         'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
     ) from None
 
+# %matplotlib inline
 import logging
 import math
 
