@@ -23,7 +23,9 @@ KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this addres
 # %%
 import os
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer messages of TensorFlow
+stderr = os.dup(2)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow prints some when it starts all the same
 try:
     import kerasrec
 except ModuleNotFoundError as error:
@@ -31,6 +33,8 @@ except ModuleNotFoundError as error:
         f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
         'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
     ) from None
+finally:
+    os.dup2(stderr, 2)
 
 # %matplotlib inline
 import keras
@@ -106,7 +110,7 @@ np.testing.assert_allclose(-ops.mean(log_likelihood), MultinomialNLL()(x, logits
 # %%
 kl = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - log_var - 1, axis=1)
 np.testing.assert_allclose(kl, gaussian_kl(mean, log_var), rtol=1e-4)
-print("β at the start:", float(model.current_beta()))
+print(f"β at the start: {float(model.current_beta()):.2f}")
 print("β rises to", model.beta, "over", round(model.beta * model.anneal_steps), "of", model.planned_steps, "updates")
 
 # %% [markdown]
@@ -114,7 +118,7 @@ print("β rises to", model.beta, "over", round(model.beta * model.anneal_steps),
 
 # %%
 history = model.fit(split.train, epochs=30, batch_size=100, validation_data=split.validation, verbose=0)
-print("β at the end:  ", float(model.current_beta()))
+print(f"β at the end:   {float(model.current_beta()):.2f}")
 plots.curves(history.history)
 
 # %% [markdown]

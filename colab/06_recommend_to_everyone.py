@@ -22,7 +22,9 @@ KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this addres
 # %%
 import os
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer messages of TensorFlow
+stderr = os.dup(2)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow prints some when it starts all the same
 try:
     import kerasrec
 except ModuleNotFoundError as error:
@@ -30,6 +32,8 @@ except ModuleNotFoundError as error:
         f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
         'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
     ) from None
+finally:
+    os.dup2(stderr, 2)
 
 import pandas as pd
 
@@ -105,16 +109,17 @@ restricted.head()
 # For a page that shows one item, `similar` returns the items that users like together with it.
 
 # %%
-similar = model.similar(table, [3, 14], k=5).to_frame()
+similar = model.similar(table, [3, 14], k=5).to_frame().rename(columns={"user_id": "similar_to"})
 similar["title"] = similar["item_id"].map(titles)
-similar.rename(columns={"user_id": "similar to"})
+similar
 
 # %% [markdown]
 # All items at once, for a table beside the catalogue:
 
 # %%
-model.similar(table, table.item_ids, k=10).to_frame().to_parquet("similar.parquet")
-print(len(pd.read_parquet("similar.parquet")), "rows")
+similar = model.similar(table, table.item_ids, k=10).to_frame().rename(columns={"user_id": "similar_to"})
+similar.to_parquet("similar.parquet")
+print(len(similar), "rows")
 
 # %% [markdown]
 # ## Why this item?

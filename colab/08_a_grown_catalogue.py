@@ -22,7 +22,9 @@ KERASREC = "git+https://github.com/OWNER/REPO"  # what pip installs: this addres
 # %%
 import os
 
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer messages of TensorFlow
+stderr = os.dup(2)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow prints some when it starts all the same
 try:
     import kerasrec
 except ModuleNotFoundError as error:
@@ -30,6 +32,8 @@ except ModuleNotFoundError as error:
         f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
         'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
     ) from None
+finally:
+    os.dup2(stderr, 2)
 
 # %matplotlib inline
 import numpy as np

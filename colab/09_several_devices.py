@@ -24,7 +24,9 @@ import os
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["XLA_FLAGS"] = "--xla_force_host_platform_device_count=4"
-os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # without the messages of TensorFlow's start
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer messages of TensorFlow
+stderr = os.dup(2)
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow prints some when it starts all the same
 try:
     import kerasrec
 except ModuleNotFoundError as error:
@@ -32,6 +34,8 @@ except ModuleNotFoundError as error:
         f"{error}. Fix: run the cell above. If pip fails there, set KERASREC to an address of the repository that "
         'pip can read, to the path of a wheel that you have uploaded, or to "kerasrec".'
     ) from None
+finally:
+    os.dup2(stderr, 2)
 
 import keras
 import numpy as np

@@ -63,6 +63,7 @@ def executed_notebooks(request, tmp_path_factory):
     selected = [script for script in SCRIPTS if script in {item.callspec.params["script"] for item in tests}]
     folder = tmp_path_factory.mktemp("notebooks")
     with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTEST_CURRENT_TEST")  # Jupyter would not show what C++ code prints
         patch.setenv("PYTHONPATH", str(COLAB.parent))
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)
         patch.setenv("TFDS_DATA_DIR", str(folder / "tfds"))
