@@ -100,3 +100,4 @@ def test_stored_outputs_contain_no_rows_of_movielens(script):
             kinds = {kind for output in cell.outputs for kind in output.get("data", {"stream": ""})}
             assert "image/png" in kinds or "ndcg" in str(cell.outputs).lower()
             assert "text/html" not in kinds  # a frame
+            assert "user_ids" not in str(cell.outputs)

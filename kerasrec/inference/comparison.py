@@ -117,7 +117,7 @@ class PairedTest(Comparison):
 
 @dataclass(frozen=True)
 class ComparisonTable:
-    """The result of `compare_all`. `print` shows it as Markdown.
+    """The result of `compare_all`. A notebook shows it as a table, `print` as Markdown.
 
     Attributes:
         results: name → evaluation, the best model first.
@@ -175,7 +175,7 @@ class ComparisonTable:
             writer.writerow([*(getattr(test, name) for name in names), *means])
         return file.getvalue()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return self.to_markdown()
 
     def _repr_markdown_(self) -> str:

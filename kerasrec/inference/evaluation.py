@@ -21,7 +21,7 @@ from kerasrec.types import Array, FloatArray, IntArray, RecommenderLike, Tensor
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The result of `evaluate`.
+    """The result of `evaluate`. A notebook shows its means and standard errors.
 
     Attributes:
         means: metric → mean over users, or over all ratings for RMSE and MAE.
@@ -65,7 +65,7 @@ class Evaluation:
         n_ratings = {"n_ratings": self.n_ratings} if self.n_users and self.n_ratings else {}
         return {**results, "n": self.n_users or self.n_ratings, **n_ratings, "left_out": self.left_out}
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         lines = [
             f"{name:<16} {mean:.4f}{format_error(self.standard_errors.get(name))}" for name, mean in self.means.items()
         ]

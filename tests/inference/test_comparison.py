@@ -36,7 +36,7 @@ def test_every_pair_is_compared_the_better_model_first():
         assert (test.difference, test.p_value) == (pair.difference, pair.p_value)
         assert test.difference >= 0
         assert test.holm_p_value >= test.p_value
-    assert "b - c" in str(table) and "50 users" in str(table)
+    assert "b - c" in repr(table) and "50 users" in repr(table)
     assert table.to_csv().count("\n") == 7
 
 

@@ -53,7 +53,7 @@ def test_means_standard_errors_and_users_without_held_out_items(batch_size):
     assert result.standard_errors["recall_1"] == pytest.approx(np.std([1, 0, 0], ddof=1) / np.sqrt(3))
     assert (result.n_users, result.n_ratings, result.left_out) == (3, 0, 1)
     assert result.as_dict()["recall_2_se"] == result.standard_errors["recall_2"]
-    assert "over 3 users; 1 users without held-out items left out" in str(result)
+    assert "over 3 users; 1 users without held-out items left out" in repr(result)
 
 
 @pytest.mark.parametrize("batch_size", [1, 500])
