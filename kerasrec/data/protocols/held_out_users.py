@@ -78,7 +78,7 @@ class HeldOutUsers:
         min_value = like_threshold(interactions, self.min_value)
         likes = likes_of(interactions, min_value).core(users=self.min_items)
         held_out = max(1, likes.n_users // 10) if self.held_out is None else self.held_out
-        thresholds = f"lower `min_items` ({self.min_items}) or `min_value` ({min_value})"
+        thresholds = f"`min_items` ({self.min_items}) or `min_value` ({min_value})"
         check_enough_users(self.name, likes.n_users, held_out, thresholds)
         train, validation, test = split_users(likes, held_out, self.seed, self._targets)
         return Split(train, validation, test, dataclasses.replace(self, held_out=held_out, min_value=min_value))

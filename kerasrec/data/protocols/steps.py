@@ -98,7 +98,7 @@ def check_enough_users(protocol: str, n_users: int, held_out: int, thresholds: s
         protocol: name of the protocol, for the message.
         n_users: number of users.
         held_out: number of users for validation, and again for test.
-        thresholds: how to keep more users. Below 3 users, no `held_out` leaves one for training.
+        thresholds: what keeps more users if it is lower. Below 3 users, no `held_out` leaves one for training.
 
     Raises:
         DataError: `n_users` is at most `2 * held_out`.
@@ -106,7 +106,7 @@ def check_enough_users(protocol: str, n_users: int, held_out: int, thresholds: s
     if n_users <= 2 * held_out:
         raise DataError(
             f"{protocol}: expected more than {2 * held_out:,} users, {held_out:,} each for validation and test, got "
-            f"{n_users:,}. Fix: {thresholds if n_users < 3 else 'lower `held_out`'}"
+            f"{n_users:,}. Fix: lower {'' if n_users < 3 else '`held_out`, '}{thresholds}"
         )
 
 

@@ -78,7 +78,7 @@ class TemporalUsers:
         min_value = like_threshold(interactions, self.min_value, 3.5)
         likes = likes_of(interactions, min_value).in_time_order()
         in_limits = likes.counts >= self.min_items
-        thresholds = f"lower `min_items` ({self.min_items}) or `min_value` ({min_value})"
+        thresholds = f"`min_items` ({self.min_items}) or `min_value` ({min_value})"
         if self.max_items is not None:
             in_limits &= likes.counts <= self.max_items
             thresholds += f", or raise `max_items` ({self.max_items})"

@@ -53,7 +53,7 @@ def test_a_tenth_of_the_users_is_held_out_by_default(table):
 
 
 @pytest.mark.parametrize("protocol, message", [
-    (HeldOutUsers(held_out=80), r"expected more than 160 users, 80 each .*, got \d+\. Fix: lower `held_out`$"),
+    (HeldOutUsers(held_out=80), r"160 users, 80 each .*, got \d+\. Fix: lower `held_out`, `min_items` \(5\)"),
     (HeldOutUsers(min_items=100), r", got 0\. Fix: lower `min_items` \(100\) or `min_value` \(4\.0\)$"),
     (HeldOutUsers(min_value=6), r"^expected likes \(value >= 6\), got a maximum of 5\. Fix: lower `min_value`$"),
 ])  # fmt: skip

@@ -12,7 +12,7 @@ def test_users_with_too_few_or_too_many_items_are_dropped():
 
 
 @pytest.mark.parametrize("protocol, message", [
-    (TemporalUsers(), r"temporal-users: expected more than 1,500 users, 750 each .*, got \d+\. Fix: lower `held_out`$"),
+    (TemporalUsers(), r"temporal-users: .* 1,500 users, .*, got \d+\. Fix: lower `held_out`, `min_items`"),
     (TemporalUsers(min_items=100), r", got 0\. Fix: lower `min_items` \(100\) or `min_value` \(3\.5\)$"),
     (TemporalUsers(max_items=4), r", got 0\. Fix: lower `min_items` \(5\) .*, or raise `max_items` \(4\)$"),
 ])  # fmt: skip
