@@ -22,7 +22,7 @@ from kerasrec.metrics import lower_is_better
 from kerasrec.ops.implicit_slim import implicit_slim
 from kerasrec.ops.processes import is_first_process, wait_for_all_processes, whole_weights
 from kerasrec.types import PlansRuns
-from kerasrec.validation import as_int_at_least, check_above, check_at_least
+from kerasrec.validation import as_int_at_least, check_above, check_at_least, check_recommender
 
 
 @public
@@ -188,6 +188,7 @@ class TrainingMetrics(keras.callbacks.Callback):
         seed: seed of the choice of rows and of held-out items.
 
     Raises:
+        TypeError: in `fit`, the model is not a model of kerasrec.
         ValueError: `rows` is below 1; when training begins, `train` has another catalogue than the model.
 
     Example:
@@ -208,6 +209,7 @@ class TrainingMetrics(keras.callbacks.Callback):
         self.seed = seed
 
     def on_train_begin(self, logs: Any = None) -> None:
+        check_recommender(self.model)
         rng = np.random.default_rng(self.seed)
         table = self.train.T if self.model.rows == "items" else self.train
         self.model.check_columns(table)
@@ -245,6 +247,7 @@ class ImplicitSLIM(keras.callbacks.Callback):
         min_count: items with fewer likes do not hold the new vectors near the old ones.
 
     Raises:
+        TypeError: in `fit`, the model is not a model of kerasrec.
         ValueError: `every` is below 1, `reg` or `alpha` is not above 0; in `fit`, the model has no such weights.
 
     Example:
@@ -280,6 +283,7 @@ class ImplicitSLIM(keras.callbacks.Callback):
         self.min_count = min_count
 
     def on_train_begin(self, logs: Any = None) -> None:
+        check_recommender(self.model)
         vectors = {("columns", None): False, (None, "columns"): True}  # the axes of a weight → whether it is transposed
         self.weights = [
             (weight, vectors[axes]) for weight, axes in self.model.weight_axes() if weight.trainable and axes in vectors

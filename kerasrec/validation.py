@@ -7,6 +7,8 @@ import numbers
 import operator
 from typing import Any
 
+from kerasrec.types import PlansRuns
+
 
 def check_at_least(lowest: float, **arguments: float | None) -> None:
     """Checks that each argument is `lowest` or more; `None` passes, NaN does not.
@@ -51,6 +53,19 @@ def as_int_at_least(lowest: int, **arguments: Any) -> int:
         raise ValueError(f"`{name}`: expected an integer, got {value!r}. Fix: pass {lowest} or more") from None
     check_at_least(lowest, **arguments)
     return number
+
+
+def check_recommender(model: Any) -> None:
+    """Checks that `model` is a model of this library, not a plain one of Keras.
+
+    Raises:
+        TypeError: it is not.
+    """
+    if not isinstance(model, PlansRuns):
+        raise TypeError(
+            f"`model`: expected a model of kerasrec, got {type(model).__name__}. "
+            "Fix: derive your own models from `kerasrec.Recommender`"
+        )
 
 
 def check_columns(y_true: Any, y_pred: Any) -> None:

@@ -193,6 +193,18 @@ def test_losses_that_need_dense_rows_refuse_ids():
             loss(ids, np.zeros((1, 3), np.float32))
 
 
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (losses.NegativeELBO(), "`y_pred` of NegativeELBO: expected a dictionary .* Fix: .*AddNegativeELBO"),
+        (losses.PointwiseLoss(), "`y_true` of PointwiseLoss: expected a dictionary .* Fix: .*compute_loss"),
+    ],
+)
+def test_losses_that_need_several_arrays_refuse_one(loss, message):
+    with pytest.raises(ValueError, match=message):
+        loss(LIKES, LIKES)
+
+
 @pytest.mark.parametrize("name", ["LogisticNLL", "MultinomialNLL", "GaussianNLL", "MaskedMeanSquaredError"])
 def test_targets_with_another_number_of_columns_are_refused(name):
     with pytest.raises(ValueError, match="`y_pred`: expected 1 columns, as in `y_true`, got 3"):

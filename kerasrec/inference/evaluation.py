@@ -17,6 +17,7 @@ from kerasrec.metrics import RMSE, RankingMetric, RatingMetric, TopKMetric
 from kerasrec.ops.ranking import EXCLUDED_SCORE, Ranking, rank
 from kerasrec.ops.sparse_rows import observed_rows
 from kerasrec.types import Array, FloatArray, IntArray, RecommenderLike, Tensor
+from kerasrec.validation import check_recommender
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def evaluate(
         verbose: 1 shows a progress bar if evaluation takes longer than two seconds.
 
     Raises:
-        TypeError: `held_out` is not a `HeldOut`.
+        TypeError: `held_out` is not a `HeldOut`, or `model` is not a model of kerasrec.
         ValueError: nothing is held out, a metric is neither a top-K metric nor RMSE or MAE, or the model does not
             support it.
 
@@ -119,6 +120,7 @@ def evaluate(
     """
     if not isinstance(held_out, HeldOut):
         raise TypeError(f"`held_out`: expected HeldOut, for example `split.test`, got {type(held_out).__name__}")
+    check_recommender(model)
     model.warn_if_trained_on(held_out)
     if held_out.targets is None or len(held_out.targets) == 0:
         raise ValueError("`held_out.targets` is empty: expected at least one held-out interaction")

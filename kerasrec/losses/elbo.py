@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
@@ -53,7 +54,7 @@ class NegativeELBO(RowLoss):
         Its optional scalar `"beta"` replaces the constant β, for annealing.
 
     Raises:
-        ValueError: `likelihood` is unknown, or `beta` is negative.
+        ValueError: `likelihood` is unknown, `beta` is negative, or `y_pred` is not a dictionary.
 
     Example:
         >>> import numpy as np
@@ -86,6 +87,11 @@ class NegativeELBO(RowLoss):
         self.accepts_sparse_rows = self.nll.accepts_sparse_rows
 
     def call(self, y_true: Any, y_pred: dict[str, Tensor]) -> Tensor:
+        if not isinstance(y_pred, Mapping):
+            raise ValueError(
+                "`y_pred` of NegativeELBO: expected a dictionary of logits, mean and log_var, got one tensor. Fix: use "
+                "`kerasrec.layers.AddNegativeELBO`, because `compile(loss=…)` passes one output"
+            )
         beta = y_pred.get("beta", self.beta)
         return self.nll.call(y_true, y_pred["logits"]) + beta * gaussian_kl(y_pred["mean"], y_pred["log_var"])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from keras import ops
@@ -33,7 +34,7 @@ class PointwiseLoss(RowLoss):
         `y_pred`: `(batch, n)`.
 
     Raises:
-        ValueError: `objective` is unknown.
+        ValueError: `objective` is unknown, or `y_true` is not a dictionary.
 
     Source: Wu et al., Collaborative Denoising Auto-Encoders, 2016, table 1.
     """
@@ -45,6 +46,11 @@ class PointwiseLoss(RowLoss):
         self.objective = objective
 
     def call(self, y_true: dict[str, Tensor], y_pred: Tensor) -> Tensor:
+        if not isinstance(y_true, Mapping):
+            raise ValueError(
+                "`y_true` of PointwiseLoss: expected a dictionary of likes and weight, got one array. Fix: call the "
+                "loss in your own `compute_loss`, or pass `LogisticNLL` to `compile`"
+            )
         likes, f = y_true["likes"], ops.cast(y_pred, "float32")
         entry_losses = ops.softplus(f) - likes * f if self.objective == "logistic" else 0.5 * ops.square(likes - f)
         return ops.sum(y_true["weight"] * entry_losses, axis=-1)

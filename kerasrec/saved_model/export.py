@@ -29,7 +29,7 @@ from kerasrec.saved_model.versions import delete_old_versions
 from kerasrec.saved_model.vocabulary import ItemTitles, TrainingUsers, Vocabulary, check_ids
 from kerasrec.saved_model.weights import DTYPES, ExportedWeights, top_k_overlap
 from kerasrec.types import Array, FloatArray
-from kerasrec.validation import check_at_least
+from kerasrec.validation import check_at_least, check_recommender
 from kerasrec.version_folders import version_folders
 
 
@@ -75,6 +75,7 @@ def export_saved_model(
 
     Raises:
         FileExistsError: the version exists.
+        TypeError: `model` is not a model of kerasrec.
         OSError: the version cannot be written, for example because the disk is full. Nothing remains of it.
         ValueError: the backend is not TensorFlow, the model is not fitted, `items` is not its catalogue, or an id
             cannot be stored.
@@ -101,6 +102,7 @@ def export_saved_model(
         raise ValueError(f"`weights`: expected one of {', '.join(DTYPES)}, got {weights!r}")
     if version is not None:
         check_at_least(0, version=version)
+    check_recommender(model)
     model.check_fitted()
     train = items if isinstance(items, Interactions) else None
     if train is None and (model.rows == "items" or "user_id" in model.serving_inputs):

@@ -1,5 +1,6 @@
 """Metrics on training rows are those of the model, and measuring them does not change the training."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -49,3 +50,10 @@ def test_training_metrics_of_some_rows_use_their_side_information():
     measured = np.isin(by_item.users, chosen)
     error = (np.clip(scores[by_item.users, by_item.items], 1, 5) - by_item.values)[measured]
     assert history["train_rmse"][-1] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-4)
+
+
+def test_a_model_of_plain_keras_is_refused(split):
+    callback = TrainingMetrics(split.train)
+    callback.set_model(keras.Sequential())
+    with pytest.raises(TypeError, match="`model`: expected a model of kerasrec, got Sequential. Fix: derive"):
+        callback.on_train_begin()

@@ -156,6 +156,8 @@ def test_arguments_of_other_types_are_refused():
         evaluate(Fixed(SCORES), SEEN)
     with pytest.raises(TypeError, match="`compare`: expected two results of `evaluate`, got Fixed"):
         compare(Fixed(SCORES), Fixed(SCORES))
+    with pytest.raises(TypeError, match="`model`: expected a model of kerasrec, got Sequential. Fix: derive"):
+        evaluate(keras.Sequential(), HeldOut(SEEN, SEEN))
 
 
 def test_an_empty_held_out_part_is_refused():
