@@ -39,6 +39,8 @@ class NextItemLogits(Logits):
             k: number of next items that each step predicts.
             row_weights: `(batch,)`, 1 if omitted.
         """
+        if not self.built:
+            self.build(hidden.shape)
         # Copies, because custom gradients on TensorFlow take tensors, not variables.
         kernel, bias = ops.copy(self.kernel), ops.copy(self.bias)
         # log softmax(f)_i = f_i - log Σ_j exp f_j, and only the second term needs the logits of all items.
