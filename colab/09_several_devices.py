@@ -28,6 +28,8 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"  # fewer messages of TensorFlow
 stderr = os.dup(2)
 os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # TensorFlow prints some when it starts all the same
 try:
+    import tensorflow  # noqa: F401 - Keras imports it for ModelParallel
+
     import kerasrec
 except ModuleNotFoundError as error:
     raise SystemExit(
