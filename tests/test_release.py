@@ -56,7 +56,9 @@ def test_the_wheel_has_all_files_of_the_library_and_no_others(tmp_path):
     with zipfile.ZipFile(wheel) as contents:
         assert {name for name in contents.namelist() if ".dist-info/" not in name} == library
     with tarfile.open(archive) as contents:
-        assert library <= {name.partition("/")[2] for name in contents.getnames()}
+        names = {name.partition("/")[2] for name in contents.getnames()}
+    assert library <= names
+    assert not any(name.startswith("tests") for name in names)
     check = [sys.executable, "-m", "twine", "check", "--strict", wheel, archive]
     process = subprocess.run(check, capture_output=True, text=True)
     assert process.returncode == 0, process.stdout + process.stderr
