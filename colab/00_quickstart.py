@@ -103,7 +103,8 @@ plots.comparison(evaluations)
 # The model needs only a history: a list of item ids. The user may be unknown.
 
 # %%
-titles = dict(zip(table.item_ids.tolist(), table.item_titles.tolist(), strict=True))
+names = table.item_ids if table.item_titles is None else table.item_titles
+titles = dict(zip(table.item_ids.tolist(), names.tolist(), strict=True))
 history_ids = table.item_ids[[2, 12, 22]].tolist()
 histories = kerasrec.Interactions.from_histories([history_ids], split.train)
 recommendations = model.recommend(histories, k=5)
