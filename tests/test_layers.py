@@ -38,6 +38,12 @@ def test_a_functional_model_of_lists_of_ids_can_be_cloned():
         np.testing.assert_array_equal(clone({"ids": IDS}), model({"ids": IDS}))
 
 
+def test_the_loss_of_next_items_builds_the_layer():
+    layer = NextItemLogits(5)
+    layer.nll(np.zeros((1, 2, 3), np.float32), np.array([[1, 2]]))
+    assert layer.kernel.shape == (3, 5)
+
+
 def test_symbolic_shapes_and_dtypes_are_those_of_the_outputs():
     assert NextItemLogits(60)(keras.Input((5, 4))).shape == (None, 5, 60)
     assert RowDense(4)(keras.Input((3, 60))).shape == (None, 3, 4)

@@ -80,7 +80,10 @@ class RowDense(keras.layers.Dense):
 
     def _check_width(self, width: int | None) -> None:
         if width not in (None, self.n_columns):
-            raise ValueError(f"expected rows with {self.n_columns} columns, got {width}")
+            raise ValueError(
+                f"expected rows with {self.n_columns} columns, got {width}. "
+                'Fix: pass lists of column ids as `{"ids": lists}`'
+            )
 
     def call(self, inputs: Batch | Tensor | SparseRows | DenseRows, training: bool = False) -> Tensor:
         rows = inputs if isinstance(inputs, (SparseRows, DenseRows)) else observed_rows(inputs, use_values=True)
