@@ -36,6 +36,7 @@ finally:
     os.dup2(stderr, 2)
 
 # %matplotlib inline
+import dataclasses
 import logging
 import math
 
@@ -57,7 +58,7 @@ def read_data():
     return kerasrec.read(DATA)
 
 
-config = RunConfig("", DATA, "held-out-users", seed=1, split_options={"held_out": 150})
+config = RunConfig("", DATA, "held-out-users", seed=1, split_options={"held_out": 150})  # fewer if your file is small
 read_data()
 
 # %% [markdown]
@@ -83,7 +84,7 @@ for entry in board.ranking():
 
 # %%
 winner = board.winner.model
-tuned = tune(RunConfig(winner, DATA, "held-out-users", seed=1, split_options={"held_out": 150}), read_data, "tuned", 3)
+tuned = tune(dataclasses.replace(config, model=winner), read_data, "tuned", 3)
 print(winner, tuned.config.model_options)
 
 # %% [markdown]
@@ -95,7 +96,7 @@ print(winner, tuned.config.model_options)
 # %%
 from kerasrec.runs import Run
 
-runs = [Run(f"try/{name}") for name in ("popularity", "item_knn")]
+runs = [Run(f"try/{entry.model}") for entry in board.ranking()[1:]]
 compare_runs([tuned, *runs], metrics=["ndcg_100"])
 
 # %%
