@@ -11,7 +11,7 @@ import numpy as np
 from keras import ops
 
 from kerasrec.explorer.rounding import round_for_page
-from kerasrec.models import Recommender
+from kerasrec.models import Blend, Recommender
 from kerasrec.ops.graph import compile_function
 from kerasrec.types import Array, FloatArray
 
@@ -141,6 +141,14 @@ def weight_shapes(model: Recommender) -> list[dict[str, Any]]:
     """Names and shapes of the weights that the scores depend on."""
     prefix = f"{model.name}/"
     return [{"name": w.path.removeprefix(prefix), "shape": list(w.shape)} for w in model.inference_weights]
+
+
+def blend_members(model: Recommender) -> list[dict[str, Any]]:
+    """Classes and shares of the members of a blend; empty for any other model."""
+    if not isinstance(model, Blend):
+        return []
+    pairs = zip(model.members, model.shares, strict=True)
+    return [{"model": type(member).__name__, "share": round_for_page(share)} for member, share in pairs]
 
 
 def _after_last_item(values: Array, lengths: Array) -> FloatArray:

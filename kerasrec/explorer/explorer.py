@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
 from kerasrec.data import HeldOut, Interactions
-from kerasrec.explorer.activations import LayerOutput, LayerRecorder, summary, weight_shapes
+from kerasrec.explorer.activations import LayerOutput, LayerRecorder, blend_members, summary, weight_shapes
 from kerasrec.explorer.attribution import most_changed_units, score_reasons, strongest_units
 from kerasrec.explorer.catalogue import MAX_RESULTS, Catalogue
 from kerasrec.explorer.export_client import ExportClient
@@ -80,7 +81,7 @@ class Explorer:
             "model": type(self.model).__name__,
             "feedback": self.model.feedback,
             "serving_inputs": list(self.export.serving_inputs),
-            "data": metrics["data"],
+            "data": Path(metrics["data"]).name or metrics["data"],
             "protocol": metrics["protocol"],
             "test": {name: [value, metrics["test"][f"{name}_se"]] for name, value in test.items()},
             "n_items": self.train.n_items,
@@ -91,6 +92,7 @@ class Explorer:
             "has_code": self.has_code,
             "rows": self.model.rows,
             "weights": weight_shapes(self.model),
+            "members": blend_members(self.model),
         }
 
     @property

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from kerasrec import Interactions
-from kerasrec.explorer import Question
+from kerasrec import Blend, Interactions
+from kerasrec.explorer import Explorer, Question
 from kerasrec.explorer.explorer import K
+from kerasrec.runs import save_run
 from kerasrec.saved_model import export_saved_model
 from kerasrec.serving import Client, Server
 
@@ -227,3 +228,13 @@ def test_test_users_are_found_by_the_start_of_their_id(explorer_of):
     assert explorer.question_for(str(user)).user == user
     with pytest.raises(ValueError, match="expected the id of a test user, got 'nobody'"):
         explorer.question_for("nobody")
+
+
+def test_a_blend_shows_its_members(explorer_of, tmp_path):
+    ease, vae = explorer_of("ease"), explorer_of("vae")
+    blend = Blend([ease.model, vae.model], shares=[0.75, 0.25])
+    explorer = Explorer(save_run(blend, ease.run.split(), tmp_path, "generated"))
+    shown = [{"model": "EASE", "share": 0.75}, {"model": "MultVAE", "share": 0.25}]
+    assert explorer.about()["members"] == shown
+    assert ease.about()["members"] == []
+    assert any(explorer.why(explorer.example_question())["reasons"].values())

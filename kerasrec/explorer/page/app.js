@@ -1,11 +1,10 @@
 // The page of `kerasrec explore`: selects a history and a run, and shows the result and the steps.
 
-import { $, count, el, number } from "./dom.js";
+import { $, count, el, entryValue } from "./dom.js";
 import { addResultListeners, drawPicture, showResult } from "./result.js";
-import { facts, get, isRatings, metricsText, modelName, post, readsHistory, saved, setQuestion, state } from "./state.js";
+import { facts, get, isRatings, metricsOfRuns, modelName, post, readsHistory, saved, setQuestion, state } from "./state.js";
 import { PIPELINE_STEPS } from "./steps.js";
 import { MODEL_STEPS } from "./model_steps.js";
-import { otherMetrics } from "./other.js";
 import { addThemeButton } from "./theme.js";
 
 const STEPS = { ...PIPELINE_STEPS, ...MODEL_STEPS };
@@ -38,6 +37,7 @@ async function show(focus) {
   $("body").replaceChildren(...elements.flat(Infinity).filter((element) => element != null));
   $("step").setAttribute("aria-busy", "false");
   if (focus) $(focus)?.focus({ preventScroll: true });
+  if (focus === "step" && $("step-title").getBoundingClientRect().top < $("steps").offsetHeight) $("pipeline").scrollIntoView();
 }
 
 /** Scrolls the list of steps, but not the page, to the current one. */
@@ -73,7 +73,7 @@ function showQuestion() {
   $("history-title").textContent = `History: ${count(items.length)} ${items.length === 1 ? "item" : "items"}`;
   $("history").replaceChildren(...items.map((item, i) => el("li", { "data-stage": 0 },
     el("button", { type: "button", class: "item", "data-column": item.column, "aria-pressed": "false" }, el("span", { class: "title" }, item.title),
-      isRatings() ? el("span", { class: "n soft" }, number(ratings[i] ?? facts().rating_range[1])) : null),
+      isRatings() ? el("span", { class: "n soft" }, entryValue(ratings[i] ?? facts().rating_range[1])) : null),
     canEdit ? el("button", { type: "button", class: "remove", "aria-label": `Remove ${item.title}`, onclick: () => removeItem(i) }, "×") : null)));
   showResult().catch((error) => $("detail").replaceChildren(errorMessage(error)));
   show();
@@ -161,8 +161,9 @@ function selectRun(run) {
   state.run = run;
   state.layer = 0;
   const { data, protocol, n_items, n_users, rating_range: [low, high] } = facts();
-  $("model").textContent = $("through-title").textContent = modelName(run);
-  $("run").textContent = `${data}: ${count(n_users)} training users, ${count(n_items)} items; protocol ${protocol}. Test: ${metricsText(run)}.${otherMetrics()}`;
+  $("model").textContent = `How ${state.runs.map((_, i) => modelName(i)).join(" and ")} ${state.runs.length > 1 ? "recommend" : "recommends"}`;
+  $("through-title").textContent = modelName(run);
+  $("run").textContent = `${data}: ${count(n_users)} training users, ${count(n_items)} items; protocol ${protocol}. Test: ${metricsOfRuns()}.`;
   for (const id of ["rating", "rating-label"]) $(id).hidden = !isRatings();
   if (isRatings()) Object.assign($("rating"), { min: low, max: high, value: $("rating").value || high });
   showQuestion();

@@ -24,7 +24,9 @@ function filled(element, attributes, children) {
 }
 
 export const count = (n) => n.toLocaleString("en");
-export const number = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 1 ? x.toFixed(2) : x.toFixed(3));
+export const number = (x) => (Math.abs(x) >= 100 ? x.toFixed(0) : Math.abs(x) >= 1 ? x.toFixed(2) : x.toFixed(3)).replace("-0.000", "0.000");
+/** The value of an entry: a rating, or 1. */
+export const entryValue = (x) => (Number.isInteger(x) ? String(x) : number(x));
 export const signed = (x) => (x > 0 ? "+" : "") + number(x);
 export const percent = (x) => `${(100 * x).toFixed(x < 0.1 && x > 0 ? 1 : 0)} %`;
 

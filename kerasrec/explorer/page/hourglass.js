@@ -5,11 +5,12 @@ import { facts } from "./state.js";
 
 const THICKNESS = 20; // pixels of a layer
 const CELL = 2.5; // pixels of the smallest cell
+const TICK = 1.5; // pixels of the smallest mark of an item
 const STREAMS = [0.1, 0.3, 0.5, 0.7, 0.9]; // places in a layer where the moving lines of the animation start
 
 /**
- * What the hourglass shows, from input to scores: `{ key, title, units, values | scores | marks | weights, layer }`.
- * A model without layers for a user has one stage with its largest weights between the two.
+ * What the hourglass shows, from input to scores: `{ key, title, units, values | scores | marks | weights | members, layer }`.
+ * A model without layers for a user has one stage with its largest weights between the two; a blend, its members.
  */
 export function stagesOf({ layers, scores, observed }) {
   const { n_items: n, n_users, rows } = facts();
@@ -21,10 +22,11 @@ export function stagesOf({ layers, scores, observed }) {
     const hidden = chain.slice(0, chain.findLastIndex(({ units }) => units !== n) + 1); // without the output layers
     return [input, ...hidden.map((layer) => ({ key: layer.name, title: stageTitle(layer), units: layer.units, values: layer.values, layer })), output];
   }
+  if (facts().members.length) return [input, { key: "members", title: "blend", units: n, members: facts().members }, output];
   const weights = largestWeights();
   const isItemsByItems = weights.shape.length === 2 && weights.shape.every((length) => length === n);
-  const name = isItemsByItems ? "B" : weights.name;
-  const middle = { key: "weights", title: name.split("/")[0].replaceAll("_", " "), units: Math.min(...weights.shape), weights: { ...weights, name }, variable: weights.name };
+  const name = isItemsByItems ? "weights B" : weights.name;
+  const middle = { key: "weights", title: name.split("/")[0].replaceAll("_", " "), units: Math.min(...weights.shape), weights: { ...weights, name: isItemsByItems ? "B" : name }, variable: weights.name };
   return [rows === "items" ? { key: "input", title: "row of an item", units: n_users, marks: [] } : input, middle, output];
 }
 
@@ -114,14 +116,15 @@ export function hourglass(geometry, { list }) {
     svg("path", { class: "ground", d: geometry.band(i) }), STREAMS.map((share) => svg("path", { class: "stream", d: geometry.stream(i, share) })))));
   picture.append(svg("g", { class: "links" }));
   stages.forEach((stage, i) => picture.append(svg("g", {
-    class: stage.weights ? "stage weights" : "stage", id: `stage-${i}`, "data-stage": i + 1, role: "button", tabindex: i ? -1 : 0, "aria-pressed": "false", "aria-label": stageLabel(stage),
+    class: stage.weights || stage.members ? "stage weights" : "stage", id: `stage-${i}`, "data-stage": i + 1, role: "button", tabindex: i ? -1 : 0, "aria-pressed": "false", "aria-label": stageLabel(stage),
   }, svg("rect", { class: "area", ...geometry.box(i, 0, 1, -10) }), svg("rect", { class: "frame", rx: 3, ...geometry.box(i, 0, 1) }), cells(geometry, stage, i, list))));
   picture.append(svg("g", { class: "paths" }));
   picture.append(svg("g", { "aria-hidden": "true" }, stages.map((stage, i) => svg("g", { "data-stage": i + 1 }, label(geometry, stage, i)))));
   return picture;
 }
 
-export function stageLabel({ key, title, units, layer, weights, marks }) {
+export function stageLabel({ key, title, units, layer, weights, members, marks }) {
+  if (members) return `Blend of ${members.length} models`;
   if (weights) return `Weights ${shapeText(weights)}`;
   if (key === "output") return `Scores of ${count(units)} items`;
   if (key === "input") return marks.length || facts().rows === "users" ? `History: ${count(marks.length)} of ${count(units)} items` : `Row of an item: ${count(units)} users`;
@@ -129,8 +132,9 @@ export function stageLabel({ key, title, units, layer, weights, marks }) {
 }
 
 function cells(geometry, stage, i, list) {
-  const tick = (column, kind) => svg("rect", { class: kind, ...geometry.box(i, (column - 0.2) / stage.units, (column + 1.2) / stage.units) });
-  if (stage.weights) return [];
+  const half = Math.max(0.7 / stage.units, TICK / 2 / geometry.span(i));
+  const tick = (column, kind) => svg("rect", { class: kind, ...geometry.box(i, (column + 0.5) / stage.units - half, (column + 0.5) / stage.units + half) });
+  if (stage.weights || stage.members) return [];
   if (stage.marks) return stage.marks.map((column) => tick(column, "seen"));
   const values = stage.values ?? stage.scores;
   if (!values.length) return []; // a hidden layer as wide as the catalogue
@@ -148,9 +152,9 @@ function cells(geometry, stage, i, list) {
 
 function label(geometry, stage, i) {
   const { vertical, width, height, gap, starts } = geometry;
-  const room = Math.floor((vertical ? width - 60 : gap) / 6.2);
+  const room = Math.floor((vertical ? width - 60 : gap - 8) / 6.2);
   const title = stage.title.length > room ? `${stage.title.slice(0, room - 1)}…` : stage.title;
-  const size = stage.weights ? axes(stage.weights.shape) : count(stage.units);
+  const size = stage.weights ? axes(stage.weights.shape) : stage.members ? `${stage.members.length} models` : count(stage.units);
   if (vertical) return svg("text", { x: width / 2, y: starts[i] - 7, "text-anchor": "middle" }, `${title} · ${size}`);
   const x = starts[i] + THICKNESS / 2;
   return [svg("text", { x, y: height - 24, "text-anchor": "middle" }, title), svg("text", { x, y: height - 8, "text-anchor": "middle", class: "size" }, size)];

@@ -16,7 +16,7 @@ export async function showMap() {
   const history = items.filter((item) => !item.rank);
   const [first, second] = map.variance;
   const near = (item) => Math.hypot(item.point[0] - map.user[0], item.point[1] - map.user[1]);
-  const rows = items.toSorted((a, b) => near(a) - near(b)).slice(0, MAX_ROWS).map((item) => [item.title, item.rank ? `recommended, ${item.rank}` : "history", number(near(item))]);
+  const rows = items.toSorted((a, b) => near(a) - near(b)).slice(0, MAX_ROWS).map((item) => [item.title, item.rank ? `list, rank ${item.rank}` : "history", number(near(item))]);
   return [
     el("p", {}, `The code of this user among the codes of ${count(map.users.length)} training users. ${isRatings() ? "An item is the mean of those training users who rated it." : "An item is where a user is whose history is that item alone."} Each code is divided by its length, which mostly reflects how long a history is. The map shows the two directions in which users differ most: ${percent(first)} and ${percent(second)} of the variance. Points that are close on the map can be far apart in the other directions.`),
     el("ul", { class: "keys" }, key("user", "this user"), key("nearest", `the ${map.nearest.length} nearest training users, in all directions`), key("other", "other training users"),

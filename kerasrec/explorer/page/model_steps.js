@@ -1,6 +1,6 @@
 // Steps that only some models have, and the comparison of losses and of two runs.
 
-import { bars, count, el, number, percent, signed, table } from "./dom.js";
+import { bars, count, el, entryValue, number, percent, signed, table } from "./dom.js";
 import { barChart, canvas } from "./charts.js";
 import { showMap } from "./map.js";
 import { ask, drawAgain, facts, isRatings, saved, state } from "./state.js";
@@ -49,7 +49,7 @@ async function showWeights() {
   const largest = Math.max(0, ...[...list, ...lowest].flatMap((item) => item.weights.map(({ weight }) => Math.abs(weight))));
   const terms = (item) => [el("h5", {}, `${item.title}: ${number(item.score)}`), bars(item.weights.map(({ title, weight }) => [title, weight, signed(weight)]), largest)];
   return [
-    el("p", {}, "The score of an item is the sum of its weights from the items of the history. Positive weights (blue) raise the score, negative ones (orange) lower it."),
+    el("p", {}, "The score of an item is the sum of its weights from the items of the history. Positive weights (blue) raise the score, negative ones (orange) lower it. Only the strongest are shown."),
     el("div", { class: "two" }, el("div", {}, el("h4", {}, "Recommended"), list.slice(0, 5).map(terms)), el("div", {}, el("h4", {}, "Lowest scores"), lowest.map(terms))),
   ];
 }
@@ -59,7 +59,7 @@ async function showLosses(refresh) {
   const toggle = (loss, text) => el("button", { type: "button", id: `loss-${loss}`, "aria-pressed": String(state.loss === loss), onclick: () => { state.loss = loss; refresh(`loss-${loss}`); } }, text);
   const means = answer.means[state.loss];
   const [low, high] = answer.bounds;
-  const rows = answer.entries.map((item) => [item.title, number(item.value), number(item.masked), number(item.plain)]);
+  const rows = answer.entries.map((item) => [item.title, entryValue(item.value), number(item.masked), number(item.plain)]);
   return [
     el("p", {}, `Two small autoencoders, trained on the ${count(answer.n_items)} most popular items. They differ in their loss only.`),
     el("div", { class: "choice", role: "group", "aria-label": "Loss" }, toggle("masked", "Masked loss"), toggle("plain", "Plain MSE")),

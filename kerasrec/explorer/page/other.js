@@ -1,7 +1,7 @@
 // The list of the second run beside the first one: the same history, with the items that both lists have.
 
 import { $, el, number } from "./dom.js";
-import { ask, metricsText, modelName, state } from "./state.js";
+import { ask, modelName, state } from "./state.js";
 
 let otherRanks = new Map(); // id → rank in the list of the other run
 let latestOther = 0;
@@ -23,7 +23,7 @@ export async function showOther(list) {
   const own = new Map(list.map((item, i) => [String(item.id), i + 1]));
   const n_shared = others.filter((item) => own.has(String(item.id))).length;
   const n_hits = others.filter((item) => item.held_out).length;
-  $("other-note").textContent = `${n_shared} of ${others.length} items are in both lists (⇄).${n_hits ? ` ✓ ${n_hits} of ${others.length} are hits.` : ""}`;
+  $("other-note").textContent = `${n_shared} of ${others.length} items are in both lists (⇄).${n_hits ? ` ${n_hits} of ${others.length} ${n_hits === 1 ? "is a hit" : "are hits"} (✓).` : ""}`;
   $("other-list").replaceChildren(...others.map((item, i) => el("li", {},
     el("div", { class: "item", "data-id": item.id },
       el("span", { class: "rank" }, String(i + 1)),
@@ -49,8 +49,4 @@ function shared(rank, run) {
 /** Highlights items in the other list. */
 export function highlightOther(ids) {
   for (const item of $("other-list").querySelectorAll(".item")) item.classList.toggle("on", ids.has(item.dataset.id));
-}
-
-export function otherMetrics() {
-  return state.runs.length > 1 ? ` ${modelName(1 - state.run)}: ${metricsText(1 - state.run)}.` : "";
 }

@@ -49,7 +49,7 @@ export function drawPicture() {
   if (!view) return;
   const vertical = window.innerWidth < NARROW;
   const width = $("hourglass").clientWidth;
-  view.geometry = new Geometry(view.stages, width, vertical ? 62 * view.stages.length + 24 : 480, vertical);
+  view.geometry = new Geometry(view.stages, width, vertical ? 62 * view.stages.length + 24 : 400, vertical);
   view.picture = hourglass(view.geometry, view.explanation);
   $("hourglass").replaceChildren(view.picture);
   const groups = [...view.picture.querySelectorAll(".stage")];
@@ -72,16 +72,16 @@ function row(item, i, why) {
     el("span", { class: "rank" }, String(i + 1)),
     el("span", { class: "title" }, item.title, item.held_out ? [" ", el("span", { class: "hit" }, "✓ hit")] : null),
     el("span", { class: "n soft" }, number(item.score)),
-    reasons.length ? el("span", { class: "because soft" }, "because of ", reasons.map((reason, j) => [j ? ", " : "", reason.title])) : null));
+    reasons.length ? el("span", { class: "because soft" }, reasons.map((reason, j) => el("span", {}, (j ? ", " : "because of ") + reason.title))) : null));
   addActions(entry.firstChild, { kind: "pick", key: item.column });
   return entry;
 }
 
 function legend(list) {
   const n_hits = list.filter((item) => item.held_out).length;
-  const hits = n_hits ? `✓ hit: a held-out item that the user chose and the model has not seen; ${n_hits} of ${list.length}.` : "";
+  const hits = n_hits ? `${n_hits} of ${list.length} ${n_hits === 1 ? "is a hit" : "are hits"} (✓), which the user chose and the model has not seen.` : "";
   const reasons = readsHistory() ? "" : "This model reads the user id and no history, so no reasons are shown.";
-  return [hits, reasons, isRatings() ? "Numbers are predicted ratings." : ""].filter(Boolean).join(" ");
+  return [hits, reasons, isRatings() ? "Numbers are predicted ratings." : "Numbers are scores."].filter(Boolean).join(" ");
 }
 
 function addHistoryActions() {
@@ -183,8 +183,9 @@ function highlight(target) {
 // ---- texts -----------------------------------------------------------------------------------------
 
 function introduction() {
-  return [el("p", {}, "Select a layer to see what it does to this user, or an item to see its path."),
-    el("p", { class: "soft" }, "Width of a layer: its units, on a square-root scale. Blue units are positive, orange ones negative.")];
+  const hasUnits = view.stages.some(({ layer }) => layer);
+  return [el("p", {}, "Select a layer or an item to see its connections."),
+    el("p", { class: "soft" }, `A wider layer has more units (square-root scale).${hasUnits ? " Blue units are positive, orange ones negative." : ""}`)];
 }
 
 function details(target, found) {
@@ -209,6 +210,10 @@ function details(target, found) {
 function stageDetails(stage) {
   const { why, explanation: { list, observed } } = view;
   const heading = el("h3", {}, stageLabel(stage));
+  if (stage.members) {
+    return [heading, el("p", {}, "Each model scores all items. The scores of a model are standardised over the items that are new to the user, and added with the share of the model:"),
+      el("ul", {}, stage.members.map(({ model, share }) => el("li", {}, `${model} `, el("b", {}, percent(share)))))];
+  }
   if (stage.weights) {
     const others = facts().weights.filter(({ name }) => name !== stage.variable).map(shapeText);
     const sum = facts().answers.includes("weights") ? "The score of an item is the sum of its weights from the items of the history. " : "";
@@ -229,6 +234,7 @@ function stageDetails(stage) {
 function stageTexts() {
   const { stages, explanation: { list, observed } } = view;
   const sentence = (stage) => {
+    if (stage.members) return `The scores of ${stage.members.length} models are standardised and added.`;
     if (stage.weights) return `The model combines it with its weights ${shapeText(stage.weights)}.`;
     if (stage.key === "output") return `The result is a score for each of ${count(stage.units)} items.`;
     if (stage.key === "input") return facts().rows === "items" ? "The model reads the row of each item: one entry for each user." : `The model reads the history as a row of ${count(stage.units)} entries; ${count(observed.length)} are observed.`;

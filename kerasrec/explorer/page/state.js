@@ -55,8 +55,13 @@ export function modelName(run) {
   return state.runs.filter((other) => other.model === model).length > 1 ? `${model} (${folder})` : model;
 }
 
-export function metricsText(run) {
-  return Object.entries(state.runs[run].test).map(([metric, [mean, error]]) => `${metricName(metric)} ${mean.toFixed(4)}\u00a0±\u00a0${error.toFixed(4)}`).join(", ");
+/** The test metrics with standard errors, of both runs if there are two. */
+export function metricsOfRuns() {
+  return state.runs.map((_, run) => (state.runs.length > 1 ? `${modelName(run)} ` : "") + metricsText(run)).join("; ");
+}
+
+function metricsText(run) {
+  return Object.entries(state.runs[run].test).map(([metric, [mean, error]]) => `${metricName(metric)}\u00a0${mean.toFixed(4)}\u00a0±\u00a0${error.toFixed(4)}`).join(", ");
 }
 
 /** `ndcg_100` as NDCG@100. */

@@ -1,6 +1,6 @@
 // The steps from a history to a list, the same for all models. `show` returns the elements of a step.
 
-import { bars, count, el, number, percent, signed, table, withWidth } from "./dom.js";
+import { bars, count, el, entryValue, number, percent, signed, table, withWidth } from "./dom.js";
 import { barChart, canvas, marks, scoreChart, stripes } from "./charts.js";
 import { ask, facts, isRatings, readsHistory, state } from "./state.js";
 
@@ -17,7 +17,7 @@ export const PIPELINE_STEPS = {
 async function showInput() {
   const { observed, unknown } = await ask("explain");
   const n = facts().n_items;
-  const rows = observed.map((item) => [item.title, count(item.column), number(item.value)]);
+  const rows = observed.map((item) => [item.title, count(item.column), entryValue(item.value)]);
   return [
     el("p", {}, `The model reads one row of the interaction matrix: ${count(n)} entries, of which ${count(observed.length)} are observed (${percent(observed.length / n)}). The other entries are unknown, which does not mean disliked.`),
     canvas(`${observed.length} marks among ${n} columns`, marks(n, observed.map((item) => item.column)), "strip"),
@@ -83,7 +83,7 @@ async function showReconstruction() {
   return [
     el("p", {}, `The model computes a score for each of the ${count(n)} items${isRatings() ? ": the predicted rating" : ". Items with higher scores are more likely to be chosen next"}. The sparse row becomes a dense one.`),
     canvas(`Scores of all items from ${number(Math.min(...scores.bins))} to ${number(Math.max(...scores.bins))}`, scoreChart(scores)),
-    el("p", { class: "soft" }, el("span", { class: "key mark" }), " observed  ", el("span", { class: "key" }), ` predicted. ${bin}`),
+    el("p", { class: "soft" }, el("span", { class: "key mark" }), " observed  ", el("span", { class: "key" }), ` predicted. ${bin} The vertical axis runs from ${number(Math.min(...scores.bins))} to ${number(Math.max(...scores.bins))}.`),
     list.length ? el("p", {}, `The best item that is new to the user: ${list[0].title}, ${number(list[0].score)}.`) : null,
   ];
 }
@@ -95,7 +95,7 @@ async function showObserved() {
     : `The training loss of ${facts().model} is not a sum over the observed entries, so there is no loss for each of them.`;
   const headings = isRatings() ? ["Title", "#rating", "#predicted"] : ["Title", "#rank", "#score"];
   const rows = observed.map((item) => [
-    item.title, isRatings() ? number(item.value) : count(item.rank), number(item.score), ...(loss ? [number(item.loss)] : []),
+    item.title, isRatings() ? entryValue(item.value) : count(item.rank), number(item.score), ...(loss ? [number(item.loss)] : []),
   ]);
   return [
     el("div", { class: "two" },
@@ -126,12 +126,12 @@ async function showList() {
   return [
     el("p", {}, `The answer of the graph that an export contains, which is also what a server returns. ${method}`),
     table("Best first", ["#rank", "Title and reasons", "#score"], list.map((item, i) => [String(i + 1), withReasons(item, why), number(item.score)])),
-    list.some((item) => item.held_out) ? el("p", { class: "soft" }, el("span", { class: "hit" }, "✓ held out"), " marks items that this test user chose and that the model has not seen.") : null,
+    list.some((item) => item.held_out) ? el("p", { class: "soft" }, el("span", { class: "hit" }, "✓ hit"), " marks held-out items, which this test user chose and the model has not seen.") : null,
   ];
 }
 
 function withReasons(item, why) {
   const reasons = why.reasons[item.column] ?? [];
-  return el("div", {}, item.title, item.held_out ? el("span", { class: "hit" }, " ✓ held out") : null,
+  return el("div", {}, item.title, item.held_out ? el("span", { class: "hit" }, " ✓ hit") : null,
     reasons.length ? el("ul", { class: "why" }, reasons.map((reason) => el("li", {}, `${reason.title} (${signed(reason.change)})`))) : null);
 }
