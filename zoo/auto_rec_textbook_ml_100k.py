@@ -53,7 +53,8 @@ def train(split: Split, seed: int, smoke: bool) -> Recommender:
 
 def draw(history: dict[str, list[float]]) -> None:
     """Draws training loss and test RMSE by epoch, as in the textbook."""
-    figure, all_axes = panels(8, 3.2, 2)
+    title = f"I-AutoRec on {RECIPE.data}, {RECIPE.protocol.name}, seed {RECIPE.seeds[0]}"
+    figure, all_axes = panels(8, 3.2, 2, title)
     for axes, (name, title) in zip(all_axes, {"loss": "training loss", "val_rmse": "test RMSE"}.items(), strict=True):
         line(axes, range(1, len(history[name]) + 1), history[name], 0, None)
         axes.set_title(f"{title}: {history[name][-1]:.3f} after {len(history[name])} epochs", loc="left")

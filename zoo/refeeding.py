@@ -78,7 +78,7 @@ def train(split: Split, optimizer: str, refeeds: int, epochs: int) -> tuple[list
 
 def draw(histories: dict[tuple[str, int], list[float]]) -> Figure:
     """Draws a panel for each optimizer: validation RMSE by epoch, with re-feeding off and on."""
-    figure, all_axes = panels(9, 3.4, len(OPTIMIZERS), sharey=True)
+    figure, all_axes = panels(9, 3.6, len(OPTIMIZERS), f"DeepRec on ml-1m, {PROTOCOL.name}, seed 1", sharey=True)
     for axes, optimizer in zip(all_axes, OPTIMIZERS, strict=True):
         for refeeds in (0, 1):
             rmse = histories[optimizer, refeeds]
