@@ -88,5 +88,5 @@ def draw_differences(
     better = "lower is better" if lower_is_better(metric) else "higher is better"
     axes.set_xlabel(f"difference in {metric_label(metric)}\n({better})")
     axes.grid(axis="x", color=GRID, lw=0.8)
-    axes.margins(y=0.15)
+    axes.set_ylim(-0.7, len(names) - 0.3)
     axes.locator_params(axis="x", nbins=5)

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from kerasrec.metrics import lower_is_better
 from kerasrec.plots.style import (
-    COLOURS,
     GREY,
     GRID,
-    MARKERS,
     NotApplicableError,
     add_note,
+    label_log_ticks,
+    label_points,
+    look,
     metric_label,
     panels,
     start_at_zero,
@@ -52,19 +55,19 @@ def efficiency(
     costs = {label: by_name for label, by_name in costs.items() if by_name}
     if not costs:
         raise NotApplicableError("no model has a cost")
-    figure, all_axes = panels(4.6 * len(costs) + 0.6, 4.2, len(costs), title, sharey=True)
+    height = max(4.2, 2.5 + 0.2 * len(results))
+    figure, all_axes = panels(4.6 * len(costs) + 0.6, height, len(costs), title, sharey=True)
     names = list(results)
     for axes, (label, by_name) in zip(all_axes, costs.items(), strict=True):
         axes.set(xscale="log", xlabel=f"{label} (log scale)")
         x, y = zip(*_front([(by_name[n], results[n][metric]) for n in by_name], lower_is_better(metric)), strict=True)
         axes.step(x, y, where="post", color=GREY, lw=1, zorder=0)
         for name, cost in by_name.items():
-            n = names.index(name) % len(COLOURS)
-            error = results[name].get(f"{metric}_se")
-            value = results[name][metric]
-            axes.errorbar(cost, value, yerr=error, fmt=MARKERS[n], color=COLOURS[n], capsize=3, ms=6)
-            axes.annotate(name, (cost, value), (7, 4), textcoords="offset points", fontsize=9, parse_math=False)
+            colour, marker, _ = look(names.index(name))
+            error, value = results[name].get(f"{metric}_se"), results[name][metric]
+            axes.errorbar(cost, value, yerr=error, fmt=marker, color=colour, capsize=3, ms=6)
         axes.margins(x=0.25)
+        label_log_ticks(axes)
         axes.grid(color=GRID, lw=0.8)
     better = " (lower is better)" if lower_is_better(metric) else ""
     all_axes[0].set_ylabel(metric_label(metric) + better)
@@ -72,6 +75,8 @@ def efficiency(
     missing = [name for name in results if name not in seconds]
     note = "Bars: one standard error to each side. Line: the best result at this cost or less."
     add_note(figure, note + (f" Training time unknown: {', '.join(missing)}." if missing else ""))
+    for axes, by_name in zip(all_axes, costs.values(), strict=True):
+        label_points(figure, axes, np.array([(cost, results[n][metric]) for n, cost in by_name.items()]), list(by_name))
     return figure
 
 

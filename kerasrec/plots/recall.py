@@ -10,7 +10,7 @@ import numpy as np
 from kerasrec.data import HeldOut, Interactions, Split
 from kerasrec.inference.evaluation import candidate_mask, evaluate
 from kerasrec.models import Recommender
-from kerasrec.plots.style import NotApplicableError, add_note, group_means, panels
+from kerasrec.plots.style import NotApplicableError, add_legend, add_note, group_means, legend_width, panels
 from kerasrec.types import Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ def recall_by_popularity(
     """
     targets = targets_of(split.test)
     groups, ranges = grouped(split.train.item_counts[targets.items], n_groups)
-    figure, (axes,) = panels(6.4, 4.4, title=title)
+    figure, (axes,) = panels(6.4 + legend_width(len(models)), 4.4, title=title)
     for n, (name, model) in enumerate(models.items()):
         hits = _hits(model, split.test, k)
         group_means(axes, [hits[groups == g] for g in range(len(ranges))], n, len(models), name)
     _label_groups(axes, ranges)
     axes.set(xlabel="training users of the item", ylabel=f"share in the top {k}", ylim=(0, None))
     axes.set_title("Recall by popularity of the held-out item", loc="left")
-    axes.legend(frameon=False)
+    add_legend(figure, axes, len(models))
     fitting = float(np.minimum(targets.counts, k).sum() / targets.counts.sum())
     if fitting < 0.995:
         add_note(figure, f"Some users have more than {k} held-out items: the highest possible share is {fitting:.0%}.")
@@ -74,7 +74,7 @@ def recall_by_history_length(
     n_held_out = targets_of(split.test).counts
     measured = n_held_out > 0
     groups, ranges = grouped(split.test.inputs.counts[measured], n_groups)
-    figure, (axes,) = panels(6.4, 4.6, title=title)
+    figure, (axes,) = panels(6.4 + legend_width(len(models)), 4.6, title=title)
     note = f"Recall@{k} is capped: hits / min({k}, held-out items)."
     for n, (name, model) in enumerate(models.items()):
         _check_ranks(model)
@@ -89,7 +89,7 @@ def recall_by_history_length(
         ylim=(0, None),
     )
     axes.set_title("Recall by length of the history", loc="left")
-    axes.legend(frameon=False)
+    add_legend(figure, axes, len(models))
     add_note(figure, note)
     return figure
 

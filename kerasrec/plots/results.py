@@ -12,7 +12,17 @@ import numpy as np
 
 from kerasrec.inference.evaluation import Evaluation
 from kerasrec.metrics import lower_is_better
-from kerasrec.plots.style import COLOURS, GRID, MARKERS, headline, line, metric_label, panels, start_at_zero
+from kerasrec.plots.style import (
+    COLOURS,
+    GRID,
+    MARKERS,
+    headline,
+    label_log_ticks,
+    line,
+    metric_label,
+    panels,
+    start_at_zero,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +61,7 @@ def comparison(
             axes.errorbar(result[metric], place, xerr=error, fmt=MARKERS[n], color=COLOURS[n], capsize=3)
         axes.set_xlabel(metric_label(metric) + ("\n(lower is better)" if lower_is_better(metric) else ""))
         axes.grid(axis="x", color=GRID, lw=0.8)
-        axes.margins(y=0.15)
+        axes.set_ylim(-0.7, len(by_name) - 0.3)
         axes.locator_params(axis="x", nbins=6)
         start_at_zero(axes, "x")
     all_axes[0].set_yticks(range(len(by_name)), list(reversed(by_name)))
@@ -76,6 +86,8 @@ def costs(
         line(axes, sizes, cost, n, name + slope, markers=True)
     axes.set(xscale="log", yscale="log", xlabel=f"{size} (log scale)", ylabel=f"cost ({unit}, log scale)")
     axes.set_title("Cost by size", loc="left")
+    for dimension in ("x", "y"):
+        label_log_ticks(axes, dimension)
     axes.grid(color=GRID, lw=0.8)
     axes.legend(frameon=False)
     return figure

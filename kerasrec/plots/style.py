@@ -25,6 +25,15 @@ GRID = "#dddddd"
 GRADIENT = "viridis_r"
 """Colours of a number, from light to dark: their lightness falls evenly, so they are ordered in greyscale too."""
 
+LABEL_OFFSETS = [
+    (side * distance, height)
+    for distance in (7, 16, 30, 48, 70)
+    for height in (4, -6, 12, -14, 22, -24, 34, -36)
+    for side in (1, -1)
+    if abs(height) <= 2 * distance
+]
+"""Places of a name, in points from its point, the nearest first."""
+
 CHARACTERS_PER_INCH = 13
 NOT_FROM_ZERO = "axis does not start at 0"
 
@@ -99,20 +108,56 @@ def start_at_zero(axes: Any, dimension: str = "y") -> None:
         axis.set_label_text(f"{axis.get_label_text()}\n({NOT_FROM_ZERO})")
 
 
+def label_log_ticks(axes: Any, dimension: str = "x") -> None:
+    """Labels a logarithmic axis with plain numbers; with few of them if the axis spans many powers of ten.
+
+    Args:
+        axes: with everything drawn.
+        dimension: `"x"` or `"y"`.
+    """
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axis = axes.xaxis if dimension == "x" else axes.yaxis
+    low, high = axis.get_data_interval()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter("{x:,g}")
+
+
+def look(n: int) -> tuple[str, str, str]:
+    """Colour, marker and dash of the `n`-th line: 49 lines differ in at least one of them."""
+    colour, shape = n % len(COLOURS), (n + n // len(COLOURS)) % len(MARKERS)
+    return COLOURS[colour], MARKERS[shape], DASHES[shape]
+
+
 def line(axes: Any, x: Any, y: Any, n: int, label: str | None, markers: bool = False) -> None:
     """Draws the `n`-th line of the axes, with markers if `markers` is True or the line has few points."""
-    n %= len(COLOURS)
-    marker = MARKERS[n] if markers or len(x) < 30 else None
-    axes.plot(x, y, DASHES[n], color=COLOURS[n], marker=marker, ms=5, label=label)
+    colour, marker, dash = look(n)
+    shown = marker if markers or len(x) < 30 else None
+    axes.plot(x, y, dash, color=colour, marker=shown, ms=5, label=label)
 
 
 def group_means(axes: Any, groups: Sequence[FloatArray], n: int, n_lines: int, label: str) -> None:
     """Draws mean and standard error of each group as the `n`-th of `n_lines` lines."""
     means = [group.mean() if len(group) else np.nan for group in groups]
     errors = [group.std(ddof=1) / np.sqrt(len(group)) if len(group) > 1 else 0 for group in groups]
-    x = np.arange(len(groups)) + 0.08 * (n - (n_lines - 1) / 2)  # apart, so that no error bar hides another
-    n %= len(COLOURS)
-    axes.errorbar(x, means, errors, fmt=MARKERS[n] + DASHES[n], color=COLOURS[n], capsize=3, ms=5, label=label)
+    shift = min(0.08, 0.6 / n_lines)  # apart, so that no error bar hides another
+    x = np.arange(len(groups)) + shift * (n - (n_lines - 1) / 2)
+    colour, marker, dash = look(n)
+    axes.errorbar(x, means, errors, fmt=marker + dash, color=colour, capsize=3, ms=5, label=label)
+
+
+def legend_width(n_lines: int) -> float:
+    """Inches beside the axes for a legend of more lines than there are colours; 0 for fewer lines."""
+    return 1.8 if n_lines > len(COLOURS) else 0.0
+
+
+def add_legend(figure: Any, axes: Any, n_lines: int) -> None:
+    """Adds a legend in the axes, or beside them if it would hide the lines."""
+    if n_lines <= len(COLOURS):
+        axes.legend(frameon=False)
+    else:
+        figure.legend(loc="outside right upper", frameon=False, fontsize=8)
 
 
 def name_points(figure: Any, axes: Any, points: FloatArray, names: Sequence[str], n_names: int) -> None:
@@ -134,6 +179,52 @@ def name_points(figure: Any, axes: Any, points: FloatArray, names: Sequence[str]
         boxes.append(box)
         if len(boxes) == n_names:
             return
+
+
+def label_points(figure: Any, axes: Any, points: FloatArray, names: Sequence[str]) -> None:
+    """Writes a name beside each point, farther away and with a line where names would overlap.
+
+    Args:
+        figure: with everything else drawn.
+        axes: with their final limits.
+        points: `(n, 2)`, in the units of the axes.
+        names: one for each point.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.transforms import Bbox
+
+    canvas: Any = FigureCanvasAgg(figure)
+    canvas.draw()
+    renderer = canvas.get_renderer()
+    scale = figure.dpi / 72
+    pixels = axes.transData.transform(points)
+    taken = [Bbox.from_bounds(x - 4 * scale, y - 4 * scale, 8 * scale, 8 * scale) for x, y in pixels]
+    for point, pixel, name in zip(points, pixels, names, strict=True):
+        text = axes.annotate(name, point, (0, 0), textcoords="offset points", fontsize=8, parse_math=False)
+        text.set_in_layout(False)
+        extent = text.get_window_extent(renderer)
+        text.remove()
+        for offset in LABEL_OFFSETS:
+            x = pixel[0] + scale * offset[0] - (0 if offset[0] > 0 else extent.width)
+            box = Bbox.from_bounds(x, pixel[1] + scale * offset[1] - extent.height / 2, extent.width, extent.height)
+            if axes.bbox.containsx(box.x0) and axes.bbox.containsx(box.x1) and not any(map(box.overlaps, taken)):
+                break
+        else:
+            offset = LABEL_OFFSETS[0]  # there is no free place
+        taken.append(box)
+        is_far = np.hypot(*offset) > 20
+        axes.annotate(
+            name,
+            point,
+            offset,
+            textcoords="offset points",
+            ha="left" if offset[0] > 0 else "right",
+            va="center",
+            fontsize=8,
+            parse_math=False,
+            bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.5},
+            arrowprops={"arrowstyle": "-", "color": GREY, "lw": 0.6, "shrinkA": 1} if is_far else None,
+        ).set_in_layout(False)
 
 
 def metric_label(name: str) -> str:

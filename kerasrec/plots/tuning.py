@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kerasrec.metrics import lower_is_better
-from kerasrec.plots.style import COLOURS, GREY, NotApplicableError, headline, metric_label, panels, start_at_zero
+from kerasrec.plots.style import (
+    COLOURS,
+    GREY,
+    NotApplicableError,
+    headline,
+    label_log_ticks,
+    metric_label,
+    panels,
+    start_at_zero,
+)
 from kerasrec.runs.trial_table import TrialRow
 
 if TYPE_CHECKING:
@@ -48,7 +57,10 @@ def trials(rows: Sequence[TrialRow], metric: str = "ndcg_100", title: str = "") 
         axes.plot(x, values, "o", color=COLOURS[0], ms=5, alpha=0.7)
         axes.plot(x[best], values[best], "D", color=COLOURS[1], ms=8, label=f"best: {values[best]:.4f}")
     for axes, name in zip(others, settings, strict=True):
-        axes.set_xlabel(f"{name} (log scale)" if axes.get_xscale() == "log" else name)
+        is_log = axes.get_xscale() == "log"
+        axes.set_xlabel(f"{name} (log scale)" if is_log else name)
+        if is_log:
+            label_log_ticks(axes)
     stopped = len(rows) - len(complete)
     first.set(xlabel="trial" + (f" ({stopped} stopped early or failed)" if stopped else ""))
     first.set_ylabel(f"validation {metric_label(metric)}")

@@ -1,10 +1,12 @@
 """Results are drawn with their errors, and costs with their exponents."""
 
+import itertools
+
 import numpy as np
 import pytest
 
 from kerasrec import compare_all, evaluate, plots
-from kerasrec.plots.style import NOT_FROM_ZERO
+from kerasrec.plots.style import NOT_FROM_ZERO, look
 
 
 def test_a_comparison_shows_means_and_standard_errors(models, split):
@@ -52,6 +54,22 @@ def test_efficiency_marks_what_no_cheaper_model_beats():
         plots.efficiency(results, {}, {}, "mae")
     with pytest.raises(plots.NotApplicableError, match="no model has a cost"):
         plots.efficiency(results, {}, {}, "rmse")
+
+
+def test_names_of_many_models_do_not_overlap():
+    names = [f"a_long_name_{n}" for n in range(26)]
+    rng = np.random.default_rng(0)
+    results = {name: {"ndcg_10": rng.normal(0.3, 0.01), "ndcg_10_se": 0.01} for name in names}
+    seconds = dict(zip(names, rng.lognormal(0, 1, len(names)), strict=True))
+    figure = plots.efficiency(results, seconds, dict.fromkeys(names, 2.0), "ndcg_10")
+    for axes in figure.axes:
+        boxes = [text.get_window_extent() for text in axes.texts]
+        overlaps = sum(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+        assert (len(boxes), overlaps) == (26, 0)
+
+
+def test_lines_of_many_models_differ():
+    assert len({look(n) for n in range(49)}) == 49
 
 
 def test_coverage_and_popularity_bias_are_those_of_the_lists(models, split, lines):
