@@ -10,7 +10,7 @@ import numpy as np
 from kerasrec.data import HeldOut, Interactions, Split
 from kerasrec.inference.evaluation import candidate_mask, evaluate
 from kerasrec.models import Recommender
-from kerasrec.plots.style import NotApplicableError, add_legend, add_note, group_means, legend_width, panels
+from kerasrec.plots.style import NotApplicableError, add_legend, add_note, group_means, panels, size_with_legend
 from kerasrec.types import Array, FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def recall_by_popularity(
     """
     targets = targets_of(split.test)
     groups, ranges = grouped(split.train.item_counts[targets.items], n_groups)
-    figure, (axes,) = panels(6.4 + legend_width(len(models)), 4.4, title=title)
+    figure, (axes,) = panels(*size_with_legend(6.4, 4.4, len(models)), title=title)
     for n, (name, model) in enumerate(models.items()):
         hits = _hits(model, split.test, k)
         group_means(axes, [hits[groups == g] for g in range(len(ranges))], n, len(models), name)
@@ -74,7 +74,7 @@ def recall_by_history_length(
     n_held_out = targets_of(split.test).counts
     measured = n_held_out > 0
     groups, ranges = grouped(split.test.inputs.counts[measured], n_groups)
-    figure, (axes,) = panels(6.4 + legend_width(len(models)), 4.6, title=title)
+    figure, (axes,) = panels(*size_with_legend(6.4, 4.6, len(models)), title=title)
     note = f"Recall@{k} is capped: hits / min({k}, held-out items)."
     for n, (name, model) in enumerate(models.items()):
         _check_ranks(model)

@@ -27,8 +27,8 @@ GRADIENT = "viridis_r"
 
 LABEL_OFFSETS = [
     (side * distance, height)
-    for distance in (7, 16, 30, 48, 70)
-    for height in (4, -6, 12, -14, 22, -24, 34, -36)
+    for distance in (7, 16, 30, 48, 70, 96)
+    for height in (4, -6, 12, -14, 22, -24, 34, -36, 48, -50)
     for side in (1, -1)
     if abs(height) <= 2 * distance
 ]
@@ -119,6 +119,8 @@ def label_log_ticks(axes: Any, dimension: str = "x") -> None:
 
     axis = axes.xaxis if dimension == "x" else axes.yaxis
     low, high = axis.get_data_interval()
+    if high < 1.01 * low:  # equal values, for which matplotlib draws an axis without a range
+        axes.set(**{f"{dimension}lim": (low / 3, high * 3)})
     axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 50 * low else (1,)))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter("{x:,g}")
@@ -147,9 +149,9 @@ def group_means(axes: Any, groups: Sequence[FloatArray], n: int, n_lines: int, l
     axes.errorbar(x, means, errors, fmt=marker + dash, color=colour, capsize=3, ms=5, label=label)
 
 
-def legend_width(n_lines: int) -> float:
-    """Inches beside the axes for a legend of more lines than there are colours; 0 for fewer lines."""
-    return 1.8 if n_lines > len(COLOURS) else 0.0
+def size_with_legend(width: float, height: float, n_lines: int) -> tuple[float, float]:
+    """The size of a figure, in inches, with room for a legend beside the axes if it has many lines."""
+    return (width, height) if n_lines <= len(COLOURS) else (width + 1.8, max(height, 1 + 0.17 * n_lines))
 
 
 def add_legend(figure: Any, axes: Any, n_lines: int) -> None:
@@ -195,6 +197,7 @@ def label_points(figure: Any, axes: Any, points: FloatArray, names: Sequence[str
 
     canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
+    figure.set_layout_engine("none")  # a further layout would move the points
     renderer = canvas.get_renderer()
     scale = figure.dpi / 72
     pixels = axes.transData.transform(points)
