@@ -31,7 +31,7 @@ from kerasrec.models.training_data import (
     check_held_out,
 )
 from kerasrec.ops.hardware import available_memory
-from kerasrec.ops.variables import aligned_copy, assign_without_copy
+from kerasrec.ops.variables import aligned_copy, as_array_without_copy, assign_without_copy
 from kerasrec.types import FloatArray, Tensor
 
 
@@ -189,6 +189,10 @@ class ClosedForm(Recommender):
         if not self.built:
             self.build()
         super().load_weights(filepath, **kwargs)
+
+    def save_arrays(self, store: Any) -> None:
+        for number, weight in enumerate(self.weights):
+            store[str(number)] = as_array_without_copy(weight)
 
     def load_arrays(self, arrays: Mapping[str, Any]) -> None:
         if len(arrays) != len(self.weights):

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
+import os
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from kerasrec.files import UNFINISHED, atomic_file
 from kerasrec.ops.processes import is_first_process, whole_weights
+
+LARGE = 2**30
+"""Bytes above which a file is written and read through a folder."""
 
 
 class Saving(keras.Model):
@@ -31,10 +38,25 @@ class Saving(keras.Model):
             )
         with whole_weights(self):
             if is_first_process():
-                super().save(filepath, overwrite, zipped, **kwargs)
+                if self._is_large() and zipped is not False and _is_new_local_file(filepath, overwrite):
+                    self._save_by_folder(Path(filepath), **kwargs)
+                else:
+                    super().save(filepath, overwrite, zipped, **kwargs)
             else:  # Keras creates a variable when it saves, and all processes must take part in that
                 with tempfile.TemporaryDirectory() as scratch:
                     super().save(Path(scratch) / Path(filepath).name, overwrite, zipped, **kwargs)
+
+    def _is_large(self) -> bool:
+        return 4 * sum(math.prod(weight.shape) for weight in self.variables) > LARGE
+
+    def _save_by_folder(self, file: Path, **kwargs: Any) -> None:
+        """Saves to a folder, and then packs it into the file: Keras composes a file in memory, in two more copies."""
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=file.parent) as scratch:
+            super().save(scratch, True, zipped=False, **kwargs)
+            with atomic_file(file) as opened, zipfile.ZipFile(opened, "w") as archive:
+                for path in sorted(Path(scratch).rglob("*")):
+                    if path.is_file():
+                        archive.write(path, path.relative_to(scratch))
 
     def export(
         self,
@@ -87,6 +109,23 @@ class Saving(keras.Model):
 
     def get_build_config(self) -> None:
         """None, because a model is built when it is constructed."""
+
+
+def load_model(file: Path) -> Any:
+    """`keras.saving.load_model`, which reads a file into memory as a whole: here a large one is unpacked beside it."""
+    if file.stat().st_size < LARGE or not os.access(file.parent, os.W_OK):
+        return keras.saving.load_model(file)
+    with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=file.parent) as folder:
+        with zipfile.ZipFile(file) as archive:
+            archive.extractall(folder)
+        return keras.saving.load_model(folder)
+
+
+def _is_new_local_file(path: Any, overwrite: bool) -> bool:
+    """Whether a path is that of a `.keras` file in a folder that exists, and Keras would not ask before it writes."""
+    if not str(path).endswith(".keras") or not Path(path).parent.is_dir():
+        return False
+    return overwrite or not Path(path).exists()
 
 
 def batch_signature(feedback: str) -> dict[str, keras.InputSpec]:

@@ -27,7 +27,7 @@ class StoredPopularity(keras.Model):
     item_popularity: ItemPopularity | None
 
     def save_own_variables(self, store: Any) -> None:
-        super().save_own_variables(store)
+        self.save_arrays(store)
         if self.item_popularity is not None:
             store[KEY] = self.item_popularity.counts
 
@@ -36,6 +36,10 @@ class StoredPopularity(keras.Model):
         if KEY in names:
             self.item_popularity = ItemPopularity(store[KEY])
         self.load_arrays({name: store[name] for name in names if name != KEY})
+
+    def save_arrays(self, store: Any) -> None:
+        """Stores the model's own weights, each under its number as text."""
+        super().save_own_variables(store)
 
     def load_arrays(self, arrays: Mapping[str, Any]) -> None:
         """Assigns the arrays of a file, by the number of the weight as text, to the model's own weights."""

@@ -75,6 +75,15 @@ def as_tensor_without_copy(array: FloatArray, dtype: str) -> Tensor:
     return tf.experimental.dlpack.from_dlpack(array.__dlpack__())
 
 
+def as_array_without_copy(variable: keras.Variable) -> Any:
+    """The value of a variable as an array, which must not be changed; on TensorFlow, `numpy()` would copy it."""
+    if keras.backend.backend() != "tensorflow":
+        return keras.ops.convert_to_numpy(variable)
+    import tensorflow as tf
+
+    return np.asarray(memoryview(tf.convert_to_tensor(variable.value)))
+
+
 def shares_memory_with_tensorflow(array: FloatArray, dtype: str) -> bool:
     """Whether a tensor of `dtype` can use the memory of `array` as it is.
 

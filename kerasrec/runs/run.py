@@ -10,13 +10,12 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from kerasrec.callbacks import read_history
 from kerasrec.data import Interactions, Split
 from kerasrec.inference.evaluation import Evaluation, evaluate
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.model_settings import ModelSettings
+from kerasrec.models.saving import load_model
 from kerasrec.runs.config import CONFIG_FILE, read_config, read_json, read_settings
 
 METRICS_FILE = "metrics.json"
@@ -126,7 +125,8 @@ class Run:
         if not zipfile.is_zipfile(path):  # Keras would report that the file does not exist
             state = "damaged" if path.exists() else "missing"
             raise ValueError(f"{path} is {state}. Fix: remove the folder {self.folder} and train again")
-        return keras.saving.load_model(path)
+        model: Recommender = load_model(path)
+        return model
 
     def split(self) -> Split:
         """Loads the split that the model was trained and evaluated on."""

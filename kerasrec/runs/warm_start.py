@@ -6,11 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from kerasrec.data import Interactions
 from kerasrec.data.id_files import read_ids, table_of_ids
 from kerasrec.models import ZOO, Recommender
+from kerasrec.models.saving import load_model
 from kerasrec.models.schedules import inner_optimizer
 from kerasrec.runs.config import RunConfig, side_arguments
 
@@ -51,7 +50,7 @@ def warm_started_model(
         raise FileNotFoundError(
             f"{folder} is not a finished run ({', '.join(missing)} missing). Fix: give the folder of a finished run"
         )
-    model: Recommender = keras.saving.load_model(folder / "model.keras")
+    model: Recommender = load_model(folder / "model.keras")
     if config is not None:
         if ZOO[config.model] is not type(model):
             raise ValueError(

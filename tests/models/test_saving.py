@@ -1,9 +1,12 @@
 """Keras' own methods that save, load, export and quantize."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from kerasrec_testing.models import fitted, scores, table_for, trained
+
+from kerasrec.models.saving import load_model
 
 
 @pytest.mark.parametrize("case", ["auto_rec items", "ease"])
@@ -14,6 +17,18 @@ def test_the_export_of_keras_has_the_scores_of_the_model(case, tmp_path):
     exported = tf.saved_model.load(tmp_path)
     result = exported.serve({name: tf.constant(array) for name, array in batch.items()})
     np.testing.assert_allclose(result, model(batch), atol=1e-5)
+
+
+@pytest.mark.parametrize("case", ["elsa", "ease"])
+def test_a_large_model_is_saved_and_loaded_through_a_folder(case, monkeypatch, tmp_path):
+    monkeypatch.setattr("kerasrec.models.saving.LARGE", 0)
+    model, table = trained(case), table_for(case)
+    path = tmp_path / "model.keras"
+    for _ in range(2):
+        model.save(path)
+    for load in (keras.saving.load_model, load_model):
+        np.testing.assert_array_equal(scores(load(path), table), scores(model, table))
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("case", ["elsa", "ease"])

@@ -9,6 +9,7 @@ from kerasrec.ops.variables import (
     ALIGNMENT,
     aligned_copy,
     aligned_empty,
+    as_array_without_copy,
     assign_without_copy,
     shares_memory_with_tensorflow,
     unallocated_zeros,
@@ -115,3 +116,13 @@ def test_a_copy_of_a_data_set_of_a_file_is_aligned(shape, tmp_path):
             copy = aligned_copy(stored)
             np.testing.assert_array_equal(copy, array)
             assert copy.size == 0 or copy.ctypes.data % ALIGNMENT == 0
+
+
+def test_the_value_of_a_variable_is_not_copied():
+    pytest.importorskip("tensorflow")
+    array = aligned()
+    variable = keras.Variable(np.zeros((5, 5), np.float32))
+    assign_without_copy(array, variable)
+    value = as_array_without_copy(variable)
+    np.testing.assert_array_equal(value, np.arange(25).reshape(5, 5))
+    assert value.ctypes.data == array.ctypes.data
