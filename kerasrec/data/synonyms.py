@@ -13,27 +13,31 @@ USUAL_NAMES = {
         user userid uid username usermboxsha1 usersha1 reviewerid reviewer customer customerid customeruserid client
         clientid member memberid account accountid profileid personid visitor visitorid fullvisitorid userpseudoid
         anonymousid deviceid cookieid emailbilling billingemail customeremail email buyerid session sessionid
+        kunde kundennr kundennummer kundenid
     """,
     "item": """
         item itemid iid movie movieid product productid parentasin asin article articleid businessid book bookid isbn
         song songid track trackid artist artistid artmbid musicbrainzartistid game gameid app appid recipeid newsid
         video videoid showid animeid venueid placeid poi locationid contentid variantid sku itemsku productsku
         lineitemsku stockcode itemname productname lineitemname gametitle gamename artistname artname
+        artikel artikelnr artikelnummer artikelid produktnr produktid
     """,
     "value": """
         rating ratings userrating star stars starrating bookrating score reviewscore overall value weight count counts
         plays playcount nplays listens listencount quantity qty itemquantity productquantity lineitemquantity
         hours hoursplayed playtime playtimeforever clicks views frequency preference liked isliked like islike clicked
-        isclick isclicked
+        isclick isclicked bewertung sterne menge anzahl
     """,
     "time": """
         timestamp unixreviewtime unixtimestamp unixtime eventtimestamp time ts datetime date createdat eventtime
         eventdate orderdate orderedat datecreated tdat dateadded purchasedate invoicedate reviewtime reviewdate
         originaltimestamp sentat receivedat processedat paidat
+        datum bestelldatum kaufdatum rechnungsdatum
     """,
     "title": """
         title name itemname itemtitle productname producttitle prodname movietitle booktitle artistname trackname
         songname gametitle gamename lineitemname businessname
+        titel bezeichnung artikelbezeichnung artikelname produktname
     """,
     "event": "event eventname eventtype behavior behaviorname behaviortype action actiontype interaction",
 }
@@ -42,12 +46,13 @@ USUAL_NAMES = {
 COUNT_NAMES = """
     weight count counts plays playcount nplays listens listencount quantity qty itemquantity productquantity
     lineitemquantity hours hoursplayed playtime playtimeforever clicks views frequency eventweight
+    menge anzahl
 """
 """Usual names of columns that count or measure use. The other usual names of values are those of ratings."""
 
 RATING_NAMES = """
     rating ratings userrating star stars starrating bookrating score reviewscore overall liked isliked like islike
-    clicked isclick isclicked
+    clicked isclick isclicked bewertung sterne
 """
 """Usual names of columns of ratings."""
 

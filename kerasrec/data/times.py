@@ -32,6 +32,7 @@ USUAL_EARLIEST, USUAL_LATEST = (int(datetime(year, 1, 1, tzinfo=timezone.utc).ti
 USUAL_FORMATS = (
     *("%a %b %d %H:%M:%S %z %Y", "%a, %d %b %Y %H:%M:%S %Z", "%Y-%m-%d %H:%M:%S %z", "%Y-%m-%d %H:%M:%S %Z"),
     *("%Y/%m/%d", "%Y/%m/%d %H:%M", "%Y/%m/%d %H:%M:%S", "%b %d, %Y", "%B %d, %Y"),
+    *("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"),
 )
 """Formats of dates as text, besides ISO, that need no `date_format`: no date has two of them."""
 

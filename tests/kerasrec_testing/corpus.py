@@ -294,6 +294,11 @@ LAYOUTS = [
         "lines.csv", "order_id,customer_id,product_id,product_name,qty,date_created",
         rows_of(range(N), NUMBERS, ITEMS, ["Tea"] * N, [n % 3 + 1 for n in range(N)], DATES), ";",
     ), roles("customer_id", "product_id", "qty", "date_created"), "counts from 1 to 3"),
+    Layout("German orders", text(
+        "bestellungen.csv", "Bestell-Nr.,Kunden-Nr.,Artikelnummer,Menge,Einzelpreis,Bestelldatum",
+        rows_of(range(N), USERS, CODES, [f"{1 + n % 2},00" for n in range(N)], ["2,50"] * N,
+                [f"{d[8:10]}.{d[5:7]}.{d[:4]} {d[11:]}" for d in DATES]), ";",
+    ), roles("Kunden-Nr.", "Artikelnummer", "Menge", "Bestelldatum"), "counts from 1 to 2"),
     Layout("GA4 lines", records("events.json", GA4_EVENTS), GA4, "counts from 1 to 3"),
     Layout("GA4 Parquet", frame("events.parquet", pa.Table.from_pylist(GA4_EVENTS)), GA4, "counts from 1 to 3"),
     Layout("GA4 events without items", records("events.json", [{**GA4_EVENTS[0], "items": []}, *GA4_EVENTS[1:]]), GA4,
