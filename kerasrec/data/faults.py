@@ -78,7 +78,10 @@ def fault(
             continue
         if not field.strip() or (role in integer_roles and field.strip() in MISSING):
             content = "an id" if role in ("user", "item") else f"a {role}"
-            message: str | None = f"expected {content}, got a missing one ({field!r}). Fix: fill it in or drop the line"
+            message: str | None = (
+                f"expected {content}, got a missing one ({field!r}). "
+                "Fix: fill it in, or pass `drop_missing` to drop such rows"
+            )
         elif role == "value":
             message = _value_fault(field, decimal)
         elif role == "time":

@@ -85,7 +85,8 @@ def test_describe_reads_the_stated_encoding_and_quotes(tmp_path):
 
 def test_rows_with_missing_fields_are_dropped_on_request(tmp_path):
     (tmp_path / "a.csv").write_text("user,item,title\n1,2,x\n,2,guest\n")
-    assert "expected an id, got a missing one" in error_of("data", "describe", tmp_path / "a.csv")
+    error = error_of("data", "describe", tmp_path / "a.csv")
+    assert error.endswith("got a missing one (''). Fix: fill it in, or pass --drop-missing to drop such rows")
     output = invoke("data", "describe", tmp_path / "a.csv", "--drop-missing").output
     assert "2 rows read = 1 kept + 1 dropped (1 missing user)" in output
 
