@@ -10,6 +10,7 @@ import numpy as np
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import (
+    LOG,
     MIN_ITEMS_TO_HOLD_OUT,
     check_enough_users,
     check_shares,
@@ -76,7 +77,11 @@ class HeldOutUsers:
             DataError: The table has no likes, or too few users for three parts.
         """
         min_value = like_threshold(interactions, self.min_value)
-        likes = likes_of(interactions, min_value).core(users=self.min_items)
+        all_likes = likes_of(interactions, min_value)
+        likes = all_likes.core(users=self.min_items)
+        if likes.n_users < all_likes.n_users:
+            dropped = f"{all_likes.n_users - likes.n_users:,} of {all_likes.n_users:,} users"
+            LOG.info("%s have fewer than %s likes and are left out; `min_items` changes that", dropped, self.min_items)
         held_out = max(1, likes.n_users // 10) if self.held_out is None else self.held_out
         thresholds = f"`min_items` ({self.min_items}) or `min_value` ({min_value})"
         check_enough_users(self.name, likes.n_users, held_out, thresholds)
