@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import numbers
 import operator
+from collections.abc import Collection
+from difflib import get_close_matches
 from typing import Any
 
 from kerasrec.types import PlansRuns
@@ -66,6 +68,24 @@ def check_recommender(model: Any) -> None:
             f"`model`: expected a model of kerasrec, got {type(model).__name__}. "
             "Fix: derive your own models from `kerasrec.Recommender`"
         )
+
+
+def check_name(kind: str, name: str, known: Collection[str]) -> None:
+    """Checks that a name is known. The message begins with the most similar name.
+
+    Example:
+        >>> from kerasrec.validation import check_name
+        >>> check_name("model", "MultVAE", ["ease", "mult_vae"])
+        Traceback (most recent call last):
+        ValueError: unknown model 'MultVAE'. Fix: choose mult_vae, or another of ease, mult_vae
+
+    Raises:
+        ValueError: `name` is not in `known`.
+    """
+    if name not in known:
+        similar = get_close_matches(name.lower(), known, 1)
+        choice = f"{similar[0]}, or another" if similar else "one"
+        raise ValueError(f"unknown {kind} {name!r}. Fix: choose {choice} of {', '.join(known)}")
 
 
 def check_columns(y_true: Any, y_pred: Any) -> None:

@@ -16,7 +16,7 @@ from kerasrec.data.side import catalogue_with_features
 from kerasrec.data.splits import SplitProtocol
 from kerasrec.models import ZOO, Recommender
 from kerasrec.models.model_settings import ModelSettings
-from kerasrec.validation import as_int_at_least, check_above
+from kerasrec.validation import as_int_at_least, check_above, check_name
 
 CONFIG_FILE = "run.json"
 
@@ -182,8 +182,8 @@ def protocol_of(config: RunConfig) -> SplitProtocol:
         ValueError: the model or the protocol is unknown, or the protocol does not fit the model's feedback. Ranking
             protocols convert ratings to likes, and likes have no RMSE.
     """
-    _check_name("model", config.model, ZOO)
-    _check_name("protocol", config.protocol, PROTOCOLS)
+    check_name("model", config.model, ZOO)
+    check_name("protocol", config.protocol, PROTOCOLS)
     feedback = ZOO[config.model].feedback
     if (feedback == "ratings") != (config.protocol == "random-ratings"):
         others = [name for name in PROTOCOLS if name != "random-ratings"]
@@ -194,11 +194,6 @@ def protocol_of(config: RunConfig) -> SplitProtocol:
         )
     protocol: SplitProtocol = PROTOCOLS[config.protocol](**config.split_options)
     return protocol
-
-
-def _check_name(kind: str, name: str, known: Sequence[str] | dict[str, Any]) -> None:
-    if name not in known:
-        raise ValueError(f"unknown {kind} {name!r}. Fix: choose one of {', '.join(known)}")
 
 
 def read_config(folder: Path) -> RunConfig:
