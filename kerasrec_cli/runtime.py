@@ -61,6 +61,8 @@ class Command(click.Command):
 def _import_library() -> None:
     """Imports kerasrec and starts its backend without the ten lines that TensorFlow logs at each start."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if not sys.stderr.isatty():  # the log of a nightly job needs few states of a progress bar
+        os.environ.setdefault("TQDM_MININTERVAL", "30")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
         import keras
@@ -250,6 +252,7 @@ def one_of(known: Mapping[str, Any], name: str, kind: str) -> Any:
     Raises:
         ValueError: `name` is unknown.
     """
-    if name not in known:
-        raise ValueError(f"unknown {kind} {name!r}. Fix: choose one of {', '.join(known)}")
+    from kerasrec.validation import check_name
+
+    check_name(kind, name, known)
     return known[name]
