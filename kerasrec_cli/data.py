@@ -42,9 +42,10 @@ def describe(data: str, **options: Any) -> None:
       kerasrec data describe ratings.csv
     """  # noqa: D301 - click reads the character \b
     from kerasrec import read
+    from kerasrec.data.summary import sizes
 
     table = read(data, **without_none(options))
-    click.echo(repr(table))
+    click.echo(sizes(table))
     click.echo(table.row_counts)
     for line in column_lines(table):
         click.echo(line)
@@ -123,9 +124,10 @@ def _median(values: Any) -> str:
 def read_and_report(source: str, **options: Any) -> Interactions:
     """Reads data, and prints what was read and the time it took."""
     from kerasrec import read
+    from kerasrec.data.summary import sizes
 
     start = time.perf_counter()
     table = read(source, **options)
-    click.echo(f"{table!r} read in {time.perf_counter() - start:.1f} s")
+    click.echo(f"{sizes(table)}; read in {time.perf_counter() - start:.1f} s")
     click.echo(table.row_counts)
     return table
