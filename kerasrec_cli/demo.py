@@ -54,7 +54,8 @@ def demo(out: Path | None, epochs: int) -> None:
                 epochs=min(epochs, cls.default_epochs),
                 batch_size=cls.default_batch_size,
             )
-            runs[name] = train(config, lambda: table, folder / name, verbose=1)
+            verbose = int(name == "mult_vae")  # both have the same split
+            runs[name] = train(config, lambda: table, folder / name, verbose=verbose)
         _print_metrics(runs)
         _print_step("3. Train Mult-VAE on all rows, and export it as a SavedModel")
         final = refit(runs["mult_vae"], folder / "final", read_data=lambda: table, verbose=1)
