@@ -121,7 +121,7 @@ def _display(minutes: float) -> Iterator[OnChange]:
     if not console.is_terminal:
         yield on_change
         return
-    with Live(get_renderable=table, console=console, refresh_per_second=2):
+    with Live(get_renderable=table, console=console, refresh_per_second=2, transient=True):
         yield on_change
 
 
