@@ -79,7 +79,7 @@ def export(
     content = _parse_metadata(metadata)
     options: dict[str, Any] = {"top_k": top_k, "metadata": content, "weights": weights, "keep": keep}
     version = export_run(opened, to, **options, diversify=diversify)
-    click.echo(f"written: {version}")
+    click.echo(f"written: {version}; next step: kerasrec serve {shell(to)}")
     if bfloat16:
         about = json.loads((version / "assets.extra" / "kerasrec.json").read_text(encoding="utf-8"))
         length, share = next((name.split("_")[1], about[name]) for name in about if name.endswith("_overlap"))

@@ -234,7 +234,7 @@ def test_a_server_and_a_run_give_the_same_answers(runs, tmp_path, name, queries)
     from kerasrec.serving import Server
 
     exported = invoke("export", runs / name, "--to", tmp_path / name, "--top-k", 20)
-    assert exported.stdout.strip() == f"written: {tmp_path / name / '1'}"
+    assert exported.stdout.strip() == f"written: {tmp_path / name / '1'}; next step: kerasrec serve {tmp_path / name}"
     assert f"Fix: kerasrec refit {runs / name} --out final" in exported.stderr
     with Server(tmp_path / name, model="default", port=0) as server:
         address = f"127.0.0.1:{server.port}"
