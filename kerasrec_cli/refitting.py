@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -60,4 +61,9 @@ def refit(
         f"{metrics['model']} trained on all rows of {metrics['data']}: {epochs}, {metrics['seconds']:.1f} s; "
         f"chosen by {metrics['refit']['folder']}"
     )
-    click.echo(f"stored in {out}; next step: kerasrec export {shell(out)} --to served")
+    if until is None:
+        next_step = f"kerasrec export {shell(out)} --to served"
+    else:
+        source = shlex.quote(data or metrics["data"])
+        next_step = f"kerasrec evaluate {shell(out)} --data {source} --better-than {shell(run)}"
+    click.echo(f"stored in {out}; next step: {next_step}")
