@@ -59,8 +59,8 @@ class GateResult:
             [
                 f"{self.metric}: candidate {self.candidate:.4f}, deployed {self.deployed:.4f}, difference {difference}",
                 f"over {self.n_users:,} users with interactions{period} that neither model has seen",
-                f"{'accepted' if self.accepted else 'rejected'}: the improvement is above {self.lower_end:+.4f} with "
-                f"95 % confidence; expected above {-self.tolerance:+.4f}",
+                f"{'accepted' if self.accepted else 'rejected'}: the lower end of the 95 % interval of the improvement "
+                f"is {self.lower_end:+.4f}; expected above {-self.tolerance:+.4f}",
             ]
         )
 
