@@ -262,6 +262,11 @@ class Blend(Recommender):
         """The shares, and the inference weights of the members."""
         return [self.share_weight, *(weight for member in self.members for weight in member.inference_weights)]
 
+    def as_served_model(self) -> Recommender:
+        """A blend of the forms in which its members are served."""
+        served = [member.as_served_model() for member in self.members]
+        return self if served == self.members else Blend(served, self.shares)
+
     def warm_start(self, train: Interactions, previous: Interactions, **arguments: Any) -> Blend:
         """A blend of the members, each moved to a newer table, with the same shares; see `Recommender.warm_start`.
 

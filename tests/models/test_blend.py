@@ -109,6 +109,18 @@ def test_declarations_follow_from_the_members(blend):
         blend.item_vectors(table_for("ease"))
 
 
+def test_the_served_form_contains_those_of_the_members():
+    table = table_for("ease")
+    blend = Blend([Blend([trained("elsa compressed"), trained("ease")]), trained("popularity")], shares=(3, 1))
+    served = blend.as_served_model()
+    batch = blend.batches(table)[0][0]
+    np.testing.assert_allclose(served(batch), blend(batch), atol=1e-5)
+    assert sum(weight.shape == (N_ITEMS, 8) for weight in blend.inference_weights) == 1  # the vectors of ELSA
+    assert not any(weight.shape == (N_ITEMS, 8) for weight in served.inference_weights)
+    uncompressed = Blend([trained("elsa"), trained("ease")])
+    assert uncompressed.as_served_model() is uncompressed
+
+
 def test_a_model_is_in_a_blend_once():
     one, two = trained("ease"), trained("edlae")
     for members in ([one, one], [Blend([one, two]), one]):
