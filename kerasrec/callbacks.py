@@ -248,7 +248,8 @@ class ImplicitSLIM(keras.callbacks.Callback):
 
     Raises:
         TypeError: in `fit`, the model is not a model of kerasrec.
-        ValueError: `every` is below 1, `reg` or `alpha` is not above 0; in `fit`, the model has no such weights.
+        ValueError: `every` is below 1, `reg` or `alpha` is not above 0; in `fit`, the model has no such weights, or
+            `train` has another catalogue than the model.
 
     Example:
         >>> from kerasrec import ELSA, generate
@@ -273,12 +274,12 @@ class ImplicitSLIM(keras.callbacks.Callback):
         min_count: int = 0,
     ) -> None:
         super().__init__()
-        check_at_least(1, every=every, last=last)
+        check_at_least(1, last=last)
         check_above(0, reg=reg, alpha=alpha)
         self.train = train
         self.reg = reg
         self.alpha = alpha
-        self.every = every
+        self.every = as_int_at_least(1, every=every)
         self.last = last
         self.min_count = min_count
 
@@ -292,7 +293,9 @@ class ImplicitSLIM(keras.callbacks.Callback):
             raise ValueError(
                 f"ImplicitSLIM: expected a model with trainable vectors of the items, got {type(self.model).__name__}"
             )
-        self.likes = (self.train.T if self.model.rows == "items" else self.train).likes().matrix
+        table = self.train.T if self.model.rows == "items" else self.train
+        self.model.check_columns(table)
+        self.likes = table.likes().matrix
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if (epoch + 1) % self.every or (self.last is not None and epoch + 1 > self.last):

@@ -78,6 +78,13 @@ def test_invalid_arguments_raise(arguments, message):
         ImplicitSLIM(blocks(), **arguments)
 
 
+def test_a_table_with_other_items_is_refused():
+    table = blocks()
+    other = table.with_catalogue(table.item_ids[:-1])
+    with pytest.raises(ValueError, match="expected a table with 30 columns"):
+        make("elsa", table).fit(table, callbacks=[ImplicitSLIM(other)], verbose=0)
+
+
 def test_a_model_without_vectors_of_items_is_refused():
     table = blocks()
     model = make("ease_sgd", table)
