@@ -31,9 +31,9 @@ class SANSA(ClosedForm):
         A = Xᵀ X + reg · I ≈ (Wᵀ D W)⁻¹   with a sparse triangular W and a diagonal D
         P = Wᵀ D W,   B = I - P · diag(1 / diag P),   scores = x B
 
-    Each row of W has `n_factor` entries: those of the item and of the more popular items that are most often liked
-    together with it. Each row of B keeps the `n_weights` entries with the largest magnitude. If both are the number of
-    items, the weights are those of `EASE`.
+    Each row of W has at most `n_factor` entries: those of the item and of the more popular items that are most often
+    liked together with it. Each row of B keeps the `n_weights` entries with the largest magnitude. If both are the
+    number of items, and every two items have common users, the weights are those of `EASE`.
 
     Needs likes and a history only: users that were not in training are scored as well. Memory: 8 · n_items · (n_factor
     + n_weights) bytes, and 8 bytes for each pair of items with common users, at most 1.6 GB. Time: about n_items ·
@@ -42,7 +42,7 @@ class SANSA(ClosedForm):
     Args:
         n_items: size of the catalogue.
         reg: λ of `EASE`, with its defaults.
-        n_factor: entries of a row of W (paper: the density of W is tuned for each data set).
+        n_factor: most entries of a row of W (paper: the density of W is tuned for each data set).
         n_weights: entries of a row of B.
         seed: no effect. Every model has this argument.
 
@@ -50,7 +50,8 @@ class SANSA(ClosedForm):
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: `reg` is not positive, `n_factor` is below 1, or `n_weights` is below 1.
+        ValueError: `reg` is not positive, `n_factor` is below 1, or `n_weights` is below 1; in `fit`, a matrix cannot
+            be inverted in float32.
 
     Example:
         >>> from kerasrec import SANSA, generate
@@ -106,7 +107,12 @@ class SANSA(ClosedForm):
         return 3 * 8 * n_pairs + 2 * 8 * self.n_items * (self.n_factor + min(self.n_weights, self.n_items))
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> tuple[Any, ...]:
-        weights = sparse_item_weights(rows, self.reg, self.n_factor, self.n_weights, progress)
+        try:
+            weights = sparse_item_weights(rows, self.reg, self.n_factor, self.n_weights, progress)
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"`reg` = {self.reg:g} is too small: a matrix cannot be inverted in float32. Fix: raise `reg`"
+            ) from None
         return weights.columns, weights.values
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:

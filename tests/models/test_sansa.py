@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import N_ITEMS, blocks, scores
 
-from kerasrec import EASE, SANSA
+from kerasrec import EASE, SANSA, Interactions
 
 
 def test_with_all_entries_the_scores_are_those_of_ease():
@@ -30,3 +30,9 @@ def test_weights_have_the_given_number_of_entries():
 def test_invalid_arguments_are_refused(name):
     with pytest.raises(ValueError, match=f"`{name}`"):
         SANSA(N_ITEMS, **{name: 0})
+
+
+def test_a_penalty_too_small_for_float32_is_refused():
+    equal_items = Interactions.from_arrays([1, 1, 2, 2], [1, 2, 1, 2])
+    with pytest.raises(ValueError, match="`reg` = 1e-12 is too small"):
+        SANSA(2, reg=1e-12).fit(equal_items, verbose=0)
