@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.features import ids_of_features, table_features
@@ -150,21 +151,27 @@ def _tokens(data: str | Path, of: str) -> dict[Any, list[str]]:
     return tokens
 
 
-def checked_side(side: FloatArray, n_rows: int, of: str) -> FloatArray:
+def checked_side(side: Any, n_rows: int, of: str) -> FloatArray:
     """Returns features as float32.
 
     Args:
-        side: the features.
+        side: the features, an array or a sparse matrix of scipy.
         n_rows: number of items or users.
         of: `"items"` or `"users"`.
 
     Raises:
-        ValueError: `side` is not a matrix with `n_rows` rows.
+        ValueError: `side` is not a matrix of finite numbers with `n_rows` rows and at least one column.
     """
-    side = np.asarray(side, np.float32)
-    if side.ndim != 2 or len(side) != n_rows:
+    fix = "Fix: `side_information(file, train)`"
+    try:
+        array: FloatArray = np.asarray(side.toarray() if sp.issparse(side) else side, np.float32)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`side`: expected a matrix of numbers ({error}). {fix}") from None
+    if array.ndim != 2 or len(array) != n_rows or not array.shape[1]:
         raise ValueError(
             f"`side`: expected a matrix with {n_rows:,} rows, one per {of.removesuffix('s')} of the table, got "
-            f"{side.shape}. Fix: `side_information(file, train)`"
+            f"{array.shape}. {fix}"
         )
-    return side
+    if not np.isfinite(array).all():
+        raise ValueError("`side`: expected finite numbers, got NaN or infinite ones. Fix: replace them by 0")
+    return array

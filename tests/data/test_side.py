@@ -1,8 +1,11 @@
+import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from kerasrec_testing.tables import write
 
 from kerasrec.data import DataError, Interactions, side_information
+from kerasrec.data.side import checked_side
 
 TABLE = Interactions.from_arrays([1, 2], [10, 20])
 
@@ -76,3 +79,19 @@ def test_an_invalid_line_is_an_error(tmp_path, line):
 def test_side_information_is_of_items_or_users(tmp_path):
     with pytest.raises(ValueError, match="expected `of` to be 'items' or 'users', got 'genres'"):
         side_information(tmp_path, TABLE, of="genres")
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        (np.ones(2), r"a matrix with 2 rows, one per item of the table, got \(2,\)"),
+        (np.ones((3, 1)), r"a matrix with 2 rows, one per item of the table, got \(3, 1\)"),
+        (np.ones((2, 0)), r"a matrix with 2 rows, one per item of the table, got \(2, 0\)"),
+        ([["tea"], ["jam"]], "a matrix of numbers"),
+        ([[1.0], [np.nan]], "finite numbers, got NaN or infinite ones"),
+    ],
+)
+def test_features_that_are_no_matrix_of_finite_numbers_are_refused(side, message):
+    with pytest.raises(ValueError, match=f"`side`: expected {message}"):
+        checked_side(side, 2, "items")
+    np.testing.assert_array_equal(checked_side(sp.csr_array([[0, 1], [2, 0]]), 2, "items"), [[0, 1], [2, 0]])
