@@ -40,13 +40,15 @@ class FeatureEASE(EASE):
         reg: λ of `EASE`, with its defaults.
         feature_reg: penalty of the regression (paper: tuned for each data set). `for_interactions` sets 10, or the best
             of several values on validation data.
+        side_shape: (items, features) of the features, or None.
         seed: no effect. Every model has this argument.
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: `reg` or `feature_reg` is not positive, or `side` has another number of rows than there are items.
+        ValueError: `reg` or `feature_reg` is not positive, or `side` has another number of rows than there are items;
+            in `fit`, a matrix cannot be inverted in float32, or a loaded model, which contains no features, needs them.
         MemoryError: in `fit`, the catalogue is too large for the available memory.
 
     Example:
@@ -76,15 +78,41 @@ class FeatureEASE(EASE):
     search_space = {**EASE.search_space, "feature_reg": Range(1e-2, 1e3, log=True)}
 
     def __init__(
-        self, n_items: int, reg: float = 500.0, feature_reg: float = 10.0, seed: int | None = None, **kwargs: Any
+        self,
+        n_items: int,
+        reg: float = 500.0,
+        feature_reg: float = 10.0,
+        side_shape: tuple[int, int] | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(n_items, reg, seed, **kwargs)
         check_above(0, feature_reg=feature_reg)
         self.feature_reg = feature_reg
+        self.side_shape = None if side_shape is None else (side_shape[0], side_shape[1])
         self.untracked.side = None  # not a weight: the solution contains what it contributes
 
     def set_side(self, side: FloatArray) -> None:
-        self.untracked.side = checked_side(side, self.n_items, "items")
+        self.untracked.side = side = checked_side(side, self.n_items, "items")
+        self.side_shape = (side.shape[0], side.shape[1])
+
+    def warm_start(
+        self, train: Interactions, previous: Interactions, side: FloatArray | None = None, **arguments: Any
+    ) -> Self:
+        """A new model, solved on a newer table; see `Recommender.warm_start`.
+
+        Args:
+            train: the newer training table.
+            previous: not used, because the solution follows from `train` alone.
+            side: features in the order of the items of `train`, if it has items without interactions.
+            **arguments: constructor arguments to change.
+
+        Raises:
+            ValueError: the model has features, `side` is omitted, and an item of `train` has no interactions.
+        """
+        if self.side_shape is not None and side is None:
+            arguments["side_shape"] = (train.n_items, self.side_shape[1])
+        return super().warm_start(train, previous, **arguments, side=side)
 
     def fit_gram(self, gram: FloatArray, item_ids: Array) -> Self:
         """As `EASE.fit_gram`, for a model without features.
@@ -96,14 +124,19 @@ class FeatureEASE(EASE):
         Raises:
             ValueError: the model has features, or as in `EASE.fit_gram`.
         """
-        if self.untracked.side is not None:
+        if self.side_shape is not None:
             raise ValueError("`fit_gram`: expected a model without features, got one with. Fix: `fit(table)`")
         return super().fit_gram(gram, item_ids)
 
     def solve(self, rows: sp.csr_array, progress: tqdm) -> FloatArray:
         is_known = rows.sum(axis=0) > 0
-        if self.untracked.side is None or is_known.all():
+        if self.side_shape is None or is_known.all():
             return super().solve(rows, progress)
+        if self.untracked.side is None:
+            raise ValueError(
+                "`side`: expected the features of the items, because some have no interactions, and a saved or "
+                "warm-started FeatureEASE does not contain them. Fix: `set_side(side)`, or `warm_start(…, side=side)`"
+            )
         known, new = np.flatnonzero(is_known), np.flatnonzero(~is_known)
         of_known = super().solve(rows[:, known], progress)
         similarities = self._similarities(known, new)
@@ -121,7 +154,13 @@ class FeatureEASE(EASE):
         side = self.untracked.side
         gram = side[known].T @ side[known]
         gram[np.diag_indices_from(gram)] += self.feature_reg
-        return np.linalg.solve(gram, side[new].T).T @ side[known].T
+        try:
+            return np.linalg.solve(gram, side[new].T).T @ side[known].T
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                f"`feature_reg` = {self.feature_reg:g} is too small: a matrix cannot be inverted in float32. "
+                "Fix: raise `feature_reg`"
+            ) from None
 
     @classmethod
     def defaults_without_validation(cls, train: Interactions, arguments: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,21 @@ def test_new_items_of_the_own_block_are_recommended():
         model.fit_gram(np.eye(train.n_items), train.item_ids)
 
 
+def test_features_are_never_lost_silently():
+    train, side = with_new_items()
+    model = FeatureEASE.for_interactions(train, side=side, reg=5.0)
+    model.fit(train, verbose=0)
+    with pytest.raises(ValueError, match="`side`: expected the features of the items, because some have no"):
+        model.warm_start(train, train)
+    np.testing.assert_array_equal(model.warm_start(train, train, side=side).kernel, model.kernel)
+    loaded = FeatureEASE.from_config(model.get_config())
+    with pytest.raises(ValueError, match="`side`: expected the features of the items, because some have no"):
+        loaded.fit(train, verbose=0)
+    loaded.set_side(side)
+    loaded.fit(train, verbose=0)
+    np.testing.assert_array_equal(loaded.kernel, model.kernel)
+
+
 def test_without_features_it_is_ease():
     table = blocks()
     model, ease = FeatureEASE(table.n_items, reg=5.0), EASE(table.n_items, reg=5.0)
