@@ -20,6 +20,9 @@ from kerasrec.validation import as_int_at_least, check_above, check_name
 
 CONFIG_FILE = "run.json"
 
+MAX_LEARNING_RATE = 10.0
+"""No model learns with a higher one: it is a mistake in writing, such as 1e3 for 1e-3."""
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -51,7 +54,8 @@ class RunConfig:
             folder in long runs; see `Recommender.fit`.
 
     Raises:
-        ValueError: `epochs` or `batch_size` is below 1, `learning_rate` is not above 0, or `shuffle` is unknown.
+        ValueError: `epochs` or `batch_size` is below 1, `learning_rate` is not above 0 and at most 10, or `shuffle` is
+            unknown.
     """
 
     model: str
@@ -74,6 +78,11 @@ class RunConfig:
                 as_int_at_least(1, **{name: getattr(self, name)})
         if self.learning_rate is not None:
             check_above(0, learning_rate=self.learning_rate)
+            if self.learning_rate > MAX_LEARNING_RATE:
+                raise ValueError(
+                    f"`learning_rate`: expected at most {MAX_LEARNING_RATE:g}, got {self.learning_rate:g}. "
+                    "Fix: pass less, for example 0.001"
+                )
         if self.shuffle not in ("rows", SHARDS):
             raise ValueError(f"`shuffle`: expected rows or {SHARDS}, got {self.shuffle!r}")
 

@@ -140,6 +140,7 @@ def test_debug_shows_the_traceback(monkeypatch):
         (["train", "ease", "--set", "reg=-1"], "--set reg: expected a number above 0, got -1"),
         (["train", "ease", "--split", "min_items=10000"], "lower --split min_items"),
         (["train", "mult_vae", "--learning-rate", "nan"], "--learning-rate: expected a number, got nan"),
+        (["train", "elsa", "--learning-rate", "1e3"], "--learning-rate: expected at most 10, got 1000"),
         (["evaluate", "run", "--margin", "nan"], "--margin: expected a number, got nan"),
         (
             ["train", "ease", "--split", "shares=0.3"],

@@ -1,5 +1,6 @@
 """`kerasrec train` and `evaluate`."""
 
+import math
 import os
 import signal
 import warnings
@@ -194,7 +195,8 @@ def test_a_warning_names_options(tmp_path):
     assert "UserWarning" not in result.output
 
 
-def test_a_loss_that_is_not_finite_is_an_error(tmp_path):
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasrec.runs.config.MAX_LEARNING_RATE", math.inf)
     error = error_of("train", "mult_vae", "--epochs", "1", "--learning-rate", "1e30", "--out", tmp_path / "out")
     assert "the loss is nan after epoch 1" in error
     assert error.endswith("Fix: train again with a lower --learning-rate and with --overwrite")

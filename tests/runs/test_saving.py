@@ -1,6 +1,7 @@
 """Storing a model that was trained with `fit` as a run."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 import keras
@@ -50,7 +51,8 @@ def test_a_model_trained_on_all_rows_is_stored_without_metrics(tmp_path):
         run.evaluate()
 
 
-def test_a_diverged_model_is_not_stored(tmp_path):
+def test_a_diverged_model_is_not_stored(tmp_path, monkeypatch):
+    monkeypatch.setattr("kerasrec.runs.config.MAX_LEARNING_RATE", math.inf)
     config = config_of(epochs=1, batch_size=1000, learning_rate=1e38)  # one update, after the loss
     with pytest.raises(ValueError, match="expected finite numbers in the scores, got NaN or infinite ones"):
         train(config, read_small, tmp_path / "run")
