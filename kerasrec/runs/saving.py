@@ -41,7 +41,8 @@ def save_run(
         split: the split that it was trained on. With one of `Split.with_nothing_held_out`, the run has no metrics.
         folder: where to store the run; created if necessary.
         data: name of the data set, for tables of results.
-        history: metrics by epoch, for the plots that need them; if omitted, those of the model's last `fit`.
+        history: metrics by epoch, for the plots that need them; if omitted, those of the model's last `fit`. Metrics
+            that do not have a value for every epoch are left out.
 
     Returns:
         The run. Its `config` is `None`, so `train` does not continue it.
@@ -67,8 +68,10 @@ def save_run(
     if history is None:
         keras_history = getattr(model, "history", None)  # an attribute of Keras, which only `fit` sets
         history = {} if keras_history is None else keras_history.history
-    values = zip(*history.values(), strict=True)
-    epochs = [{"epoch": n, **dict(zip(history, row, strict=True))} for n, row in enumerate(values, 1)]
+    n_epochs = max(map(len, history.values()), default=0)
+    complete = {name: values for name, values in history.items() if len(values) == n_epochs}  # see `validation_freq`
+    rows = zip(*complete.values(), strict=True)
+    epochs = [{"epoch": n, **dict(zip(complete, row, strict=True))} for n, row in enumerate(rows, 1)]
     name = next((name for name, cls in ZOO.items() if cls is type(model)), type(model).__name__)
     with atomic_folder(folder, replace=True) as unfinished:
         split.save(unfinished / "split")
@@ -152,13 +155,15 @@ def check_finite(model: Recommender, train: Interactions) -> None:
     Raises:
         ValueError: a weight, or a score of one of the first training rows, is NaN or infinite.
     """
+    fix = "choose other settings, nearer to the defaults"
+    if not model.closed_form:
+        fix = "train again with a lower `learning_rate` and with `overwrite`"
     tensors = {weight.path: weight for weight in model.weights if keras.backend.is_float_dtype(weight.dtype)}
     tensors["the scores"] = model(model.batches(train, CHECKED_ROWS)[0][0], training=False)
     for name, tensor in tensors.items():
         if not ops.all(ops.isfinite(tensor)):
             raise ValueError(
-                f"expected finite numbers in {name}, got NaN or infinite ones: the training has diverged. "
-                "Fix: train again with a lower `learning_rate` and with `overwrite`"
+                f"expected finite numbers in {name}, got NaN or infinite ones: the training has diverged. Fix: {fix}"
             )
 
 

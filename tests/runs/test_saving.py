@@ -44,7 +44,9 @@ def test_a_model_trained_on_all_rows_is_stored_without_metrics(tmp_path):
     split = Split.with_nothing_held_out(read_small(), HeldOutUsers())
     model = Popularity(split.train.n_items)
     model.fit(split.train, verbose=0)
-    run = save_run(model, split, tmp_path / "saved", "generated")
+    history = {"loss": [0.5, 0.25], "val_loss": [0.75]}  # validated in one of two epochs: `validation_freq`
+    run = save_run(model, split, tmp_path / "saved", "generated", history)
+    assert run.history()["loss"] == [0.5, 0.25] and "val_loss" not in run.history()
     assert run.saw_all_rows
     assert run.histories() == split.train
     with pytest.raises(ValueError, match="saved, whose model was trained on all rows. Fix: give a run of `train`"):
