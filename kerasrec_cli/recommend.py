@@ -52,9 +52,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="With --all or --users: a file .parquet, .csv or .jsonl, or a new folder of Parquet files.",
 )
-@click.option(
-    "--titles", "with_titles", is_flag=True, help="Add a column with the titles of the items to the file in --to."
-)
+@click.option("--titles", is_flag=True, help="Add a column with the titles of the items to the file in --to.")
 @click.option("--overwrite", is_flag=True, help="Replace the file in --to.")
 @click.option("--name", default=DEFAULT_NAME, show_default=True, help="Model name, for a server.")
 def recommend(
@@ -71,7 +69,7 @@ def recommend(
     min_score: float | None,
     why: bool,
     to: Path | None,
-    with_titles: bool,
+    titles: bool,
     overwrite: bool,
     name: str,
 ) -> None:
@@ -101,11 +99,11 @@ def recommend(
             raise ValueError("--to: expected a file for the lists of many users. Fix: add --to recommendations.parquet")
         if to.is_file() and not overwrite:
             raise FileExistsError(f"--to: expected a new file, got {to}, which exists. Fix: add --overwrite")
-        score_users(Run(source), users_file, data, k, restrictions, to, with_titles)
+        score_users(Run(source), users_file, data, k, restrictions, to, titles)
         return
     if to is not None:
         raise ValueError("--to: expected --all or --users with it. Fix: add one of them, or leave --to out")
-    if with_titles:
+    if titles:
         raise ValueError("--titles: expected --to with it. Fix: leave it out; titles are always printed")
     query = Query(split_list(history), split_list(ratings), user, data, restrictions, why)
     if not query.history and user is None:
@@ -116,8 +114,8 @@ def recommend(
                 raise ValueError(f"{option}: expected a RUN folder with it, got a server. Fix: leave {option} out")
         print_items(*recommend_from_server(source, name, query, k), min_score)
     else:
-        items, scores, titles, reasons = recommend_from_run(Run(source), query, k)
-        print_items(items, scores, titles, min_score, reasons)
+        items, scores, item_titles, reasons = recommend_from_run(Run(source), query, k)
+        print_items(items, scores, item_titles, min_score, reasons)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,8 @@ def test_ids_may_contain_commas(tmp_path):
     unknown = invoke("recommend", tmp_path / "run", "--history", '"Shirt, red",Hat', "-k", 1)
     note = "note: --history: item Shirt, red is not in the catalogue and is ignored"
     assert unknown.stderr.splitlines() == [note]
+    without_titles = error_of("recommend", tmp_path / "run", "--all", "--titles", "--to", tmp_path / "x.csv")
+    assert "--titles: expected data with titles of the items" in without_titles
 
 
 def test_a_note_says_that_no_item_is_left(runs):
