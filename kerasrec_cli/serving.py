@@ -70,11 +70,8 @@ def export(
         raise ValueError(f"--to: expected a folder, got the file {to}. Fix: give a folder for the numbered versions")
     opened = Run(run)
     if not opened.saw_all_rows:
-        click.echo(
-            f"note: the model has not seen the validation and test rows of {run}. "
-            f"Fix: kerasrec refit {shell(run)} --out final, and export final",
-            err=True,
-        )
+        fix = "" if opened.config is None else f". Fix: kerasrec refit {shell(run)} --out final, and export final"
+        click.echo(f"note: the model has not seen the validation and test rows of {run}{fix}", err=True)
     weights = "bfloat16" if bfloat16 else "float32"
     content = _parse_metadata(metadata)
     options: dict[str, Any] = {"top_k": top_k, "metadata": content, "weights": weights, "keep": keep}

@@ -88,8 +88,9 @@ def print_metrics(run: Run) -> None:
         )
     if baseline and _is_worse(test, baseline):
         click.echo(
-            f"Warning: {metrics['model']} is worse than {baseline['model']}. Fix: more --epochs, a lower "
-            f"--learning-rate, or kerasrec tune {metrics['model']}",
+            f"Warning: {metrics['model']} is worse than {baseline['model']}. Fix: "
+            f"{'' if run.model_class.closed_form else 'more --epochs, a lower --learning-rate, or '}"
+            f"kerasrec tune {metrics['model']}",
             err=True,
         )
 

@@ -17,7 +17,7 @@ WAITING = "kerasrec explore server"
 
 @click.command(cls=Command)
 @click.argument("picture")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="RUN...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--to", required=True, type=click.Path(path_type=Path), help="File: .png, .svg or .pdf.")
 def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     """Draw a PICTURE of RUN folders.
@@ -43,6 +43,11 @@ def plot(picture: str, runs: tuple[Path, ...], to: Path) -> None:
     from kerasrec import plots
     from kerasrec.runs import Run
 
+    if not runs:
+        raise ValueError(
+            f"expected a PICTURE and at least one RUN, got only {picture}. Fix: for example kerasrec plot curves run "
+            f"--to {to}; the pictures are {', '.join([*plots.RUN_PLOTS, 'costs'])}"
+        )
     if to.suffix not in (".png", ".svg", ".pdf"):
         raise ValueError(f"--to: expected a file that ends in .png, .svg or .pdf, got {to}")
     check_file("--to", to)

@@ -22,7 +22,7 @@ def blend(runs: Sequence[Run], folder: str | os.PathLike[str], verbose: int = 0)
         verbose: 1 for a progress bar.
 
     Returns:
-        The run. All commands that take a run folder accept it, `kerasrec export` included.
+        The run. All commands that take a run folder accept it, except `kerasrec refit`.
 
     Raises:
         FileExistsError: `folder` is not empty.

@@ -64,8 +64,8 @@ def refit(
     Raises:
         BlockingIOError: another process trains in `folder`.
         FileExistsError: `folder` contains another run, a run on other data, or other files, or is that of `run`.
-        ValueError: `run` has no configuration, because `save_run` wrote it; the ids of the new data have another type
-            than those of the run; or `until` is not a date, or leaves no interactions.
+        ValueError: `run` has no configuration, because `save_run` or `blend` wrote it; the ids of the new data have
+            another type than those of the run; or `until` is not a date, or leaves no interactions.
 
     Example:
         >>> import tempfile
@@ -87,7 +87,7 @@ def refit(
         raise FileExistsError(f"expected another folder than that of the run, got {folder}. Fix: choose a new folder")
     if chosen.config is None:
         raise ValueError(
-            f"the run in {chosen.folder} has no configuration, because `save_run` wrote it. "
+            f"the run in {chosen.folder} has no configuration, because `save_run` or `blend` wrote it. "
             "Fix: train the model with `kerasrec.runs.train`, or fit it on all rows yourself"
         )
     if chosen.settings is None:

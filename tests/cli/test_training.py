@@ -256,6 +256,9 @@ def test_train_prints_the_baseline_and_the_settings_that_were_not_chosen_on_the_
     run.metrics["test"]["ndcg_100"] -= 0.001
     print_metrics(run)
     assert "Warning: elsa is worse than popularity. Fix: more --epochs" in capsys.readouterr().err
+    run.metrics["model"] = "ease"  # it has neither epochs nor a learning rate
+    print_metrics(run)
+    assert "Warning: ease is worse than popularity. Fix: kerasrec tune ease" in capsys.readouterr().err
 
 
 def test_seed_and_split_seed_are_separate(tmp_path, ratings):

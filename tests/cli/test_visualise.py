@@ -30,6 +30,7 @@ def test_a_picture_that_cannot_be_drawn_is_an_error(runs, tmp_path):
     to = tmp_path / "a.png"
     message = "choose curves, or another of curves, train-validation"
     assert message in error_of("plot", "curve", runs / "ease", "--to", to)
+    assert "expected a PICTURE and at least one RUN" in error_of("plot", runs / "ease", "--to", to)
     assert "no curves" in error_of("plot", "curves", runs / "ease", "--to", to)
     assert "ends in .png, .svg or .pdf" in error_of("plot", "curves", runs / "ease", "--to", tmp_path / "a.bmp")
     for picture in ("comparison", "popularity"):
