@@ -89,7 +89,8 @@ class DAN(RDLAE):
         of_items = powers(rows.sum(axis=0), -self.item_power)
         scaled = sp.diags_array(of_users) @ rows @ sp.diags_array(of_items)
         norms = sp.linalg.norm(rows), sp.linalg.norm(scaled)
-        weights = super().solve((scaled * (norms[0] / norms[1])).astype(np.float32).tocsr(), progress)
+        scale = norms[0] / norms[1] if norms[1] else 1.0  # 0 without any interaction
+        weights = super().solve((scaled * scale).astype(np.float32).tocsr(), progress)
         weights *= of_items[:, np.newaxis]
         weights /= of_items
         return weights
