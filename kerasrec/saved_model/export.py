@@ -29,7 +29,7 @@ from kerasrec.saved_model.versions import delete_old_versions
 from kerasrec.saved_model.vocabulary import ItemTitles, TrainingUsers, Vocabulary, check_ids
 from kerasrec.saved_model.weights import DTYPES, ExportedWeights, top_k_overlap
 from kerasrec.types import Array, FloatArray
-from kerasrec.validation import check_at_least, check_recommender
+from kerasrec.validation import as_int_at_least, check_recommender
 from kerasrec.version_folders import version_folders
 
 
@@ -97,11 +97,13 @@ def export_saved_model(
         raise ValueError(
             "only the TensorFlow backend can export. Fix: save the model, and load it with KERAS_BACKEND=tensorflow"
         )
-    check_at_least(1, top_k=top_k, keep=keep)
+    top_k = as_int_at_least(1, top_k=top_k)
+    if keep is not None:
+        as_int_at_least(1, keep=keep)
     if weights not in DTYPES:
         raise ValueError(f"`weights`: expected one of {', '.join(DTYPES)}, got {weights!r}")
     if version is not None:
-        check_at_least(0, version=version)
+        as_int_at_least(0, version=version)
     check_recommender(model)
     model.check_fitted()
     train = items if isinstance(items, Interactions) else None

@@ -23,8 +23,10 @@ def metadata_json(library: Mapping[str, Any], run: Mapping[str, Any] | None, cal
         caller: further content.
 
     Raises:
-        ValueError: `caller` has a key of the library, or a value that JSON cannot store.
+        ValueError: `caller` is not a mapping, has a key of the library, or a value that JSON cannot store.
     """
+    if not isinstance(caller or {}, Mapping):
+        raise ValueError(f"`metadata`: expected a dictionary, got {caller!r}. Fix: for example {{'stage': 'test'}}")
     about = {**library, "created": created(), "commit": commit(), RUN_KEY: run}
     reserved = sorted(set(about) & set(caller or {}))
     if reserved:

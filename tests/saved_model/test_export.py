@@ -153,6 +153,11 @@ def test_invalid_arguments_are_errors(tmp_path, by_user, ease):
         export_saved_model(model, tmp_path, table, top_k=0)
     with pytest.raises(ValueError, match="`version`.*0.*-1"):
         export_saved_model(model, tmp_path, table, version=-1)
+    for name in ("top_k", "version", "keep"):
+        with pytest.raises(ValueError, match=f"`{name}`: expected an integer, got 2.5"):
+            export_saved_model(model, tmp_path, table, **{name: 2.5})
+    with pytest.raises(ValueError, match="`metadata`: expected a dictionary, got .'test'"):
+        export_saved_model(model, tmp_path, table, metadata=["test"])
     with pytest.raises(ValueError, match="`metadata`: expected JSON values .*float32"):
         export_saved_model(model, tmp_path, table, metadata={"rmse": np.float32(1)})
     with pytest.raises(ValueError, match="`metadata`: expected names that the export does not set, got model, table"):
