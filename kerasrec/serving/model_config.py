@@ -45,7 +45,10 @@ def config_for_folder(path: Path, name: str | None = None) -> ModelServerConfig:
         model.model_version_policy.specific.versions.append(version)
         path = path.parent
     elif not any((folder / "saved_model.pb").exists() for folder in version_folders(path).values()):
-        raise FileNotFoundError(f"no SavedModel in {path}: expected {path / '1' / 'saved_model.pb'} or {path / '…'}")
+        raise FileNotFoundError(
+            f"no SavedModel in {path}: expected {path / '1' / 'saved_model.pb'}, or another number. "
+            "Fix: write one with kerasrec export RUN --to FOLDER"
+        )
     model.name, model.base_path = name or path.name, str(path)
     return config
 
