@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -71,11 +72,16 @@ class _Explore(Command):
         if to is None and is_valid:
             server = ctx.meta[WAITING] = WaitingServer(ctx.params["port"])
             click.echo(f"{' and '.join(map(str, runs))} on {server.address}; stop with Ctrl-C")
-            if ctx.params["open_page"]:
+            if ctx.params["open_page"] and _has_browser():
                 click.launch(server.address)
         if sys.stderr.isatty():
             click.echo("starting TensorFlow …", err=True)
         return super().invoke(ctx)
+
+
+def _has_browser() -> bool:
+    """Whether a browser can open. On Linux without a display, `xdg-open` prints errors, or starts a text browser."""
+    return sys.platform != "linux" or any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER"))
 
 
 @click.command(cls=_Explore)
@@ -105,6 +111,8 @@ def explore(runs: tuple[Path, ...], port: int, open_page: bool, to: Path | None,
     if to is not None:
         check_file("--save", to)
     opened = [Run(run) for run in runs]
+    for run in opened:
+        run.check_has_metrics()
 
     def load() -> list[Explorer]:
         loading = tqdm(opened, "loading the model", unit="run", leave=False, disable=None)
