@@ -72,7 +72,7 @@ def demo(out: Path | None, epochs: int) -> None:
             click.echo(f"seen: {item}  {titles.get(item, '')}")
         item_ids, scores = client.recommend([history], k=5)
         print_items(item_ids[0], scores[0], titles)
-        click.echo("\nNow with your own file: kerasrec train mult_vae --data ratings.csv --out run")
+        click.echo("\nNow with your own file: kerasrec try ratings.csv")
 
 
 def _print_step(title: str) -> None:
