@@ -9,6 +9,7 @@ from kerasrec import (
     EASE,
     EDLAE,
     ELSA,
+    IALS,
     SVAE,
     AutoRec,
     DeepRec,
@@ -43,6 +44,15 @@ def test_reg_follows_from_the_largest_singular_value_without_validation_data(spl
     assert cls.for_interactions(split.train).reg == pytest.approx(expected, rel=1e-3)
     assert cls(60).reg in (500.0, 300.0), "the constructor's default is the paper's"
     assert cls.config_for(split.train, reg=7.0).arguments == {"reg": 7.0}
+
+
+def test_ials_has_settings_for_the_number_and_the_density_of_the_likes(split):
+    n_likes = len(split.train)
+    density = n_likes / (split.train.n_users * split.train.n_items)
+    expected = {"latent_dim": 32, "unobserved_weight": min(10 * density, 1.0), "reg": 0.1 * n_likes**-0.22}
+    assert IALS.config_for(split.train).arguments == pytest.approx(expected)
+    assert IALS.config_for(split.train, reg=7.0, latent_dim=4).arguments["latent_dim"] == 4
+    assert IALS(60).latent_dim == 256, "the constructor's default is the authors'"
 
 
 def test_reg_is_the_best_of_the_grid_on_validation_data(split):
