@@ -4,7 +4,7 @@
 |---|---|
 | `run.json` | the configuration, the settings computed from the data, and what identifies the data |
 | `split/` | training, validation and test tables, and their protocol |
-| `checkpoints/` | last and best epoch, from which an interrupted run continues |
+| `checkpoints/` | last and best epoch, from which an interrupted run continues; not for closed-form models |
 | `model.keras` | the model of the best epoch, by validation |
 | `users.csv`, `items.csv` | ids of the training users; ids and titles of the catalogue |
 | `history.csv` | metrics of each epoch |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -47,6 +48,21 @@ def fit(
         shuffle=shuffle,
         verbose=0,
     )
+
+
+def checkpoints_for(model: Recommender, folder: Path, monitor: str | None = None) -> Checkpoints:
+    """The checkpoints of a run; see `Checkpoints`. Those of a closed-form model store nothing."""
+    return (_NoCheckpoints if model.closed_form else Checkpoints)(folder, monitor)
+
+
+class _NoCheckpoints(Checkpoints):
+    """Stores nothing: a model that is solved in one step is solved again, to the same weights, if it is interrupted."""
+
+    def restore(self, model: keras.Model, epoch: int | None = None) -> int:
+        return 0
+
+    def _write(self, epoch: int) -> None:
+        pass
 
 
 class _EarlyStop(keras.callbacks.Callback):

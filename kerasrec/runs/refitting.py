@@ -13,11 +13,12 @@ from typing import Any
 
 import keras
 
-from kerasrec.callbacks import Checkpoints, EpochBar
+from kerasrec.callbacks import EpochBar
 from kerasrec.data import Interactions, Split, read
 from kerasrec.models import ZOO
 from kerasrec.models.model_settings import ModelSettings
 from kerasrec.runs.config import RunConfig, build_model, with_new_items
+from kerasrec.runs.fitting import checkpoints_for
 from kerasrec.runs.lock import locked
 from kerasrec.runs.run import METRICS_FILE, Run
 from kerasrec.runs.saving import write_results
@@ -187,7 +188,7 @@ def _fit(
         model = warm_started_model(chosen.folder, split.train, config)
     else:
         model = build_model(config, split.train, settings)
-    checkpoints = Checkpoints(folder / "checkpoints")
+    checkpoints = checkpoints_for(model, folder / "checkpoints")
     epochs_done = checkpoints.restore(model)
     if epochs_done:
         note(verbose, f"continues after epoch {epochs_done} of {about['epochs']}")

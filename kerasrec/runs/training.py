@@ -14,7 +14,7 @@ from typing import Any
 
 import keras
 
-from kerasrec.callbacks import Checkpoints, EpochBar, TrainingMetrics
+from kerasrec.callbacks import EpochBar, TrainingMetrics
 from kerasrec.data import Interactions, Split
 from kerasrec.data.digest import table_digest
 from kerasrec.files import UNFINISHED
@@ -31,7 +31,7 @@ from kerasrec.runs.config import (
     with_new_items,
 )
 from kerasrec.runs.data_state import FileStates, features_digest, file_states
-from kerasrec.runs.fitting import fit
+from kerasrec.runs.fitting import checkpoints_for, fit
 from kerasrec.runs.lock import LOCK_FILE, locked
 from kerasrec.runs.run import METRICS_FILE, Run
 from kerasrec.runs.saving import write_json, write_results
@@ -244,7 +244,7 @@ def _fit(folder: Path, config: RunConfig, verbose: int, callbacks: Sequence[kera
     split = Split.load(folder / "split")
     settings = read_settings(folder)
     model = build_model(config, split.train, settings)
-    checkpoints = Checkpoints(folder / "checkpoints", model.monitor)
+    checkpoints = checkpoints_for(model, folder / "checkpoints", model.monitor)
     epochs_done = checkpoints.restore(model)
     if epochs_done:
         note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 import time
@@ -98,6 +99,7 @@ def try_models(
                     continue
                 n_left = sum(other.status is Status.WAITING for other in board.entries)
                 _try_one(board, entry, each, split, read_table, deadline, n_left, on_change)
+                gc.collect()  # a model and its graphs are in reference cycles, and the next one needs the memory
                 board.write()
                 on_change(board)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -173,6 +174,7 @@ def _search(
             else:
                 result = "stopped, because others were better" if value is None else f"{metric} {value:.4f}"
                 study.tell(trial, value, state=TrialState.PRUNED if value is None else None)
+            gc.collect()  # a model and its graphs are in reference cycles, and the next one needs the memory
             _remove_all_but_best(study, folder)
             write_trials(_finished(study), folder / TRIALS_FILE)
             if verbose:
