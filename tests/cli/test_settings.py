@@ -11,7 +11,8 @@ from kerasrec_testing.tables import write
 def exported(*arguments):
     result = invoke(*arguments)
     assert result.exit_code == 0, result.output
-    return json.loads((Path(result.stdout.split()[-1]) / "assets.extra" / "kerasrec.json").read_text())
+    version = Path(result.stdout.removeprefix("written: ").partition(";")[0])
+    return json.loads((version / "assets.extra" / "kerasrec.json").read_text())
 
 
 @pytest.fixture

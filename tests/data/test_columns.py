@@ -19,10 +19,10 @@ def test_columns_are_found_by_usual_names(tmp_path, header):
 
 
 def test_the_log_states_which_columns_are_read(tmp_path, caplog):
-    path = write(tmp_path / "x.csv", "Kunde,Artikel,Sterne,title\n1,2,5,a\n")
+    path = write(tmp_path / "x.csv", "Kunde,Artikel,Farbe,title\n1,2,5,a\n")
     with caplog.at_level("INFO", "kerasrec"):
         read(path, user="Kunde", item="Artikel")
-    assert caplog.messages == [f"{path}: user is column 'Kunde', item is column 'Artikel'; not read: Sterne, title"]
+    assert caplog.messages == [f"{path}: user is column 'Kunde', item is column 'Artikel'; not read: Farbe, title"]
 
 
 def test_an_unknown_or_ambiguous_name_is_an_error(tmp_path):

@@ -77,6 +77,6 @@ def test_columns_that_are_not_moments_are_an_error(tmp_path, times, message):
 
 
 def test_a_date_format_without_a_column_of_times_is_an_error(tmp_path):
-    file = write(tmp_path / "x.csv", "user,item,Datum\n1,2,2001-02-03\n")
+    file = write(tmp_path / "x.csv", "user,item,Wann\n1,2,2001-02-03\n")
     with pytest.raises(DataError, match="expected a column of times for `date_format`, got none .* its name as `time`"):
         read(file, date_format="%Y-%m-%d")

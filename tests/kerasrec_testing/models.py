@@ -48,7 +48,7 @@ CASES = {
     "ease": ("ease", {"reg": 5.0}),
     "feature_ease": ("feature_ease", {"reg": 5.0, "feature_reg": 1.0, "side": SIDE}),
     "feature_vae": ("feature_vae", {"hidden_dims": (24,), "latent_dim": 6, "anneal_steps": 200, "side": SIDE}),
-    "ials": ("ials", {"latent_dim": 6, "iterations": 4}),
+    "ials": ("ials", {"latent_dim": 6, "iterations": 4, "reg": 0.003, "unobserved_weight": 0.1}),
     "inf_ae": ("inf_ae", {"reg": 2.0}),
     "item_knn": ("item_knn", {"n_neighbours": 12, "shrinkage": 2.0}),
     "kernel_net items": ("kernel_net", {"rows": "items", "hidden_dims": (12,), "kernel_dim": 2, "reg": 0.01}),
