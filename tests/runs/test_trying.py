@@ -209,3 +209,6 @@ def test_the_time_of_a_closed_form_model_is_extrapolated_to_the_catalogue(monkey
     monkeypatch.setattr("kerasrec.runs.time_budget.SLOW", 0.5)
     assert closed_form_seconds(EASE, table, {"reg": 10.0}) == pytest.approx(6**3 * (4 / 3) ** 2)
     assert sizes == [12, 50, 100, 12, 50]
+    monkeypatch.setattr(EASE, "time_exponent", 1.0)
+    # 12 users and 12 items of 300 and 400
+    assert closed_form_seconds(EASE, table, {"reg": 10.0}) == pytest.approx((12 / 50) ** 2 * 700 / 24)
