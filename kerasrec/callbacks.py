@@ -309,8 +309,12 @@ class ImplicitSLIM(keras.callbacks.Callback):
 class EpochBar(keras.callbacks.Callback):
     """One progress bar over all epochs, with the latest metrics behind it."""
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def __init__(self) -> None:
+        super().__init__()
         self.bar: tqdm | None = None
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.close()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         if self.bar is None:
@@ -322,8 +326,13 @@ class EpochBar(keras.callbacks.Callback):
             self.bar.update()
 
     def on_train_end(self, logs: Any = None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the bar. After an interruption, an open bar would be drawn again below the last message."""
         if self.bar is not None:
             self.bar.close()
+            self.bar = None
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:
