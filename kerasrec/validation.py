@@ -61,9 +61,9 @@ def check_recommender(model: Any) -> None:
     """Checks that `model` is a model of this library, not a plain one of Keras.
 
     Raises:
-        TypeError: it is not.
+        TypeError: `model` is another object.
     """
-    if not isinstance(model, PlansRuns):
+    if not isinstance(model, PlansRuns):  # `Recommender` itself belongs to a higher layer
         raise TypeError(
             f"`model`: expected a model of kerasrec, got {type(model).__name__}. "
             "Fix: derive your own models from `kerasrec.Recommender`"

@@ -15,7 +15,6 @@ import kerasrec
 import kerasrec.plots
 import kerasrec_cli
 import site_pages
-from kerasrec._registry import registry
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -89,9 +88,7 @@ def public_names(module):
     return [
         name
         for name, value in values.items()
-        if callable(value)
-        and getattr(value, "__module__", "").startswith("kerasrec.")
-        and (module is not kerasrec.callbacks or value in registry.values())
+        if callable(value) and getattr(value, "__module__", "").startswith("kerasrec.")
     ]
 
 

@@ -196,7 +196,7 @@ class ClosedForm(Recommender):
 
     def load_arrays(self, arrays: Mapping[str, Any]) -> None:
         if len(arrays) != len(self.weights):
-            super().load_arrays(arrays)  # raises Keras' error
+            return super().load_arrays(arrays)  # raises Keras' error
         for number, weight in enumerate(self.weights):
             assign_without_copy(aligned_copy(arrays[str(number)]), weight)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from kerasrec.callbacks import Checkpoints, EpochBar
+from kerasrec.callbacks import Checkpoints
 from kerasrec.data import Split
 from kerasrec.models import Recommender
 from kerasrec.models.model_settings import ModelSettings
@@ -38,21 +38,16 @@ def fit(
     epochs_done = int(checkpoints.history[-1]["epoch"]) if checkpoints.history else 0
     if epochs_done >= settings.epochs or early_stop.is_due():
         return
-    try:
-        model.fit(
-            split.train,
-            batch_size=settings.batch_size,
-            epochs=settings.epochs,
-            initial_epoch=epochs_done,
-            validation_data=split.validation,
-            callbacks=[*first_callbacks, checkpoints, early_stop, *callbacks],
-            shuffle=shuffle,
-            verbose=0,
-        )
-    finally:
-        for callback in callbacks:
-            if isinstance(callback, EpochBar):
-                callback.close()
+    model.fit(
+        split.train,
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        initial_epoch=epochs_done,
+        validation_data=split.validation,
+        callbacks=[*first_callbacks, checkpoints, early_stop, *callbacks],
+        shuffle=shuffle,
+        verbose=0,
+    )
 
 
 def checkpoints_for(model: Recommender, folder: Path, monitor: str | None = None) -> Checkpoints:

@@ -7,6 +7,7 @@ import functools
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -193,7 +194,7 @@ def _fit(
     if epochs_done:
         note(verbose, f"continues after epoch {epochs_done} of {about['epochs']}")
     if epochs_done < about["epochs"]:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), closing(EpochBar()) as bar:
             # The schedules are those of the chosen run, whose best epoch came before its last.
             warnings.filterwarnings("ignore", "this run has .* steps and the model was planned for")
             model.fit(
@@ -201,7 +202,7 @@ def _fit(
                 batch_size=settings.batch_size,
                 epochs=about["epochs"],
                 initial_epoch=epochs_done,
-                callbacks=[checkpoints, *([EpochBar()] if verbose else []), *callbacks],
+                callbacks=[checkpoints, *([bar] if verbose else []), *callbacks],
                 shuffle=config.shuffle_of_fit,
                 verbose=0,
             )

@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from kerasrec.callbacks import read_history
+from kerasrec.callbacks.checkpoints import read_history
 from kerasrec.data import Interactions, Split
 from kerasrec.inference.evaluation import Evaluation, evaluate
 from kerasrec.models import ZOO, Recommender

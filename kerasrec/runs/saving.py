@@ -16,7 +16,7 @@ import keras
 from keras import ops
 
 import kerasrec
-from kerasrec.callbacks import write_history
+from kerasrec.callbacks.checkpoints import write_history
 from kerasrec.data import Interactions, Split
 from kerasrec.files import atomic_file, atomic_folder
 from kerasrec.inference.evaluation import evaluate

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -249,8 +250,9 @@ def _fit(folder: Path, config: RunConfig, verbose: int, callbacks: Sequence[kera
     if epochs_done:
         note(verbose, f"continues after epoch {epochs_done} of {settings.epochs}")
     training_metrics = [TrainingMetrics(split.train, seed=config.seed)] if settings.epochs > 1 else []
-    bar = [EpochBar()] if verbose else []
-    fit(model, settings, split, checkpoints, [*bar, *callbacks], training_metrics, config.shuffle_of_fit)
+    with closing(EpochBar()) as bar:
+        shown = [bar] if verbose else []
+        fit(model, settings, split, checkpoints, [*shown, *callbacks], training_metrics, config.shuffle_of_fit)
     best = checkpoints.best_epoch()
     loss = next(epoch.get("loss", 0.0) for epoch in checkpoints.history if epoch["epoch"] == best)
     if not math.isfinite(loss):

@@ -57,3 +57,14 @@ def test_a_model_of_plain_keras_is_refused(split):
     callback.set_model(keras.Sequential())
     with pytest.raises(TypeError, match="`model`: expected a model of kerasrec, got Sequential. Fix: derive"):
         callback.on_train_begin()
+
+
+def test_training_metrics_need_rows_of_the_catalogue():
+    table = generate(n_users=20, n_items=12, seed=1)
+    with pytest.raises(ValueError, match="`rows`: expected at least 1, got 0"):
+        TrainingMetrics(table, rows=0)
+    model = MultVAE(5, hidden_dims=(2,), latent_dim=2)
+    callback = TrainingMetrics(table)
+    callback.set_model(model)
+    with pytest.raises(ValueError, match="expected a table with 5 columns"):
+        callback.on_train_begin()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasrec import AutoRec, HeldOut, HeldOutUsers, MultVAE, generate
-from kerasrec.callbacks import Checkpoints, TrainingMetrics
+from kerasrec.callbacks import Checkpoints
 
 
 def compiled_model():
@@ -122,7 +122,7 @@ def test_a_failed_write_leaves_the_earlier_checkpoint(tmp_path, monkeypatch):
     def fail(*_, **__):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("kerasrec.callbacks.write_history", fail)
+    monkeypatch.setattr("kerasrec.callbacks.checkpoints.write_history", fail)
     with pytest.raises(OSError, match="no space"):
         model.fit(table(), epochs=2, initial_epoch=1, callbacks=checkpoints, verbose=0)
     assert Checkpoints(tmp_path).epochs() == [1]
@@ -165,14 +165,3 @@ def test_a_missing_epoch_and_an_uncompiled_model_are_refused(tmp_path):
         Checkpoints(tmp_path).restore(compiled_model(), 7)
     with pytest.raises(ValueError, match="`model`: expected a compiled model"):
         Checkpoints(tmp_path).restore(MultVAE(5, hidden_dims=(2,), latent_dim=2))
-
-
-def test_training_metrics_need_rows_of_the_catalogue():
-    table = generate(n_users=20, n_items=12, seed=1)
-    with pytest.raises(ValueError, match="`rows`: expected at least 1, got 0"):
-        TrainingMetrics(table, rows=0)
-    model = MultVAE(5, hidden_dims=(2,), latent_dim=2)
-    callback = TrainingMetrics(table)
-    callback.set_model(model)
-    with pytest.raises(ValueError, match="expected a table with 5 columns"):
-        callback.on_train_begin()

@@ -1,4 +1,4 @@
-"""Callbacks: crash-safe checkpoints that resume to the same weights, training metrics, ImplicitSLIM, a progress bar."""
+"""Crash-safe checkpoints of each epoch, from which training resumes to the same weights."""
 
 from __future__ import annotations
 
@@ -12,17 +12,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from tqdm.auto import tqdm
 
 from kerasrec._registry import public
-from kerasrec.data.batches import Batches, for_backend
-from kerasrec.data.interactions import Interactions
 from kerasrec.files import atomic_folder, remove_folder
 from kerasrec.metrics import lower_is_better
-from kerasrec.ops.implicit_slim import implicit_slim
 from kerasrec.ops.processes import is_first_process, wait_for_all_processes, whole_weights
 from kerasrec.types import PlansRuns
-from kerasrec.validation import as_int_at_least, check_above, check_at_least, check_recommender
 
 
 @public
@@ -172,167 +167,6 @@ class Checkpoints(keras.callbacks.Callback):
     def from_config(cls, config: dict[str, Any]) -> Checkpoints:
         """The callback of a `get_config`."""
         return cls(**config)
-
-
-class TrainingMetrics(keras.callbacks.Callback):
-    """Measures training rows as validation measures other rows, to show overfitting.
-
-    Adds `train_` and the name of each compiled metric to the logs of each epoch, and the annealed values of the model
-    (`beta`). Put it before callbacks that store the logs. For models of likes, a fifth of the items of each sampled
-    row is removed from the input and held out, although the model was trained on it. For rating models, ratings are
-    compared with their reconstruction.
-
-    Args:
-        train: the training table.
-        rows: number of rows to measure.
-        seed: seed of the choice of rows and of held-out items.
-
-    Raises:
-        TypeError: in `fit`, the model is not a model of kerasrec.
-        ValueError: `rows` is below 1; when training begins, `train` has another catalogue than the model.
-
-    Example:
-        >>> from kerasrec import MultVAE, generate
-        >>> from kerasrec.callbacks import TrainingMetrics
-        >>> table = generate(n_users=100, n_items=50, seed=1)
-        >>> model = MultVAE(table.n_items, hidden_dims=(16,), latent_dim=4, seed=1)
-        >>> model.compile(metrics=["ndcg_10"])
-        >>> history = model.fit(table, epochs=2, callbacks=[TrainingMetrics(table)], verbose=0).history
-        >>> sorted(history)
-        ['beta', 'loss', 'train_ndcg_10']
-    """
-
-    def __init__(self, train: Interactions, rows: int = 500, seed: int = 0) -> None:
-        super().__init__()
-        self.train = train
-        self.rows = as_int_at_least(1, rows=rows)
-        self.seed = seed
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        check_recommender(self.model)
-        rng = np.random.default_rng(self.seed)
-        table = self.train.T if self.model.rows == "items" else self.train
-        self.model.check_columns(table)
-        rows = np.sort(rng.permutation(table.n_users)[: self.rows])
-        inputs = targets = table.take_users(rows)
-        if self.model.feedback == "likes":
-            held_out = rng.random(len(inputs)) < 0.2
-            inputs, targets = (inputs.select(part, compact=False) for part in (~held_out, held_out))
-        # Rows of items have numbers as well, by which models find their side information.
-        self.sample = for_backend(Batches(inputs, targets, self.model.default_batch_size, rows=rows))
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if logs is None:
-            return
-        results = self.model.evaluate(self.sample, return_dict=True, verbose=0)
-        logs |= {f"train_{name}": float(value) for name, value in results.items() if name != "loss"}
-        logs |= self.model.annealed_values()
-
-
-class ImplicitSLIM(keras.callbacks.Callback):
-    """Replaces the item vectors of a model every few epochs by vectors that agree with item-item weights.
-
-    Each replacement solves a problem in closed form, see `kerasrec.ops.implicit_slim`. It applies to each trainable
-    weight with one vector per item: the first and the last layer of an autoencoder, the vectors of `ELSA`. Biases and
-    the state of the optimizer do not change.
-
-    Args:
-        train: the training table.
-        reg: λ of the item-item weights, as in `EASE`.
-        alpha: α: with a larger α, the new vectors are nearer to the old ones.
-        every: number of epochs between two replacements. The first one is before epoch `every`, as in the authors'
-            code, where epochs are counted from 1.
-        last: number of the last epoch before which vectors are replaced. Default: all epochs. A learning rate that
-            falls to 0 leaves no time to recover from a late replacement.
-        min_count: items with fewer likes do not hold the new vectors near the old ones.
-
-    Raises:
-        TypeError: in `fit`, the model is not a model of kerasrec.
-        ValueError: `every` is below 1, `reg` or `alpha` is not above 0; in `fit`, the model has no such weights, or
-            `train` has another catalogue than the model.
-
-    Example:
-        >>> from kerasrec import ELSA, generate
-        >>> from kerasrec.callbacks import ImplicitSLIM
-        >>> table = generate(n_users=100, n_items=50, seed=1)
-        >>> model = ELSA(table.n_items, latent_dim=8, seed=1)
-        >>> model.compile()
-        >>> _ = model.fit(table, epochs=4, callbacks=[ImplicitSLIM(table, reg=50, alpha=1, every=2)], verbose=0)
-
-    Differs from the paper in: vectors are not rounded to float16.
-
-    Source: Shenbin and Nikolenko, ImplicitSLIM and How it Improves Embedding-based Collaborative Filtering, ICLR 2024.
-    """
-
-    def __init__(
-        self,
-        train: Interactions,
-        reg: float = 500.0,
-        alpha: float = 1.0,
-        every: int = 5,
-        last: int | None = None,
-        min_count: int = 0,
-    ) -> None:
-        super().__init__()
-        check_at_least(1, last=last)
-        check_above(0, reg=reg, alpha=alpha)
-        self.train = train
-        self.reg = reg
-        self.alpha = alpha
-        self.every = as_int_at_least(1, every=every)
-        self.last = last
-        self.min_count = min_count
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        check_recommender(self.model)
-        vectors = {("columns", None): False, (None, "columns"): True}  # the axes of a weight → whether it is transposed
-        self.weights = [
-            (weight, vectors[axes]) for weight, axes in self.model.weight_axes() if weight.trainable and axes in vectors
-        ]
-        if not self.weights:
-            raise ValueError(
-                f"ImplicitSLIM: expected a model with trainable vectors of the items, got {type(self.model).__name__}"
-            )
-        table = self.train.T if self.model.rows == "items" else self.train
-        self.model.check_columns(table)
-        self.likes = table.likes().matrix
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if (epoch + 1) % self.every or (self.last is not None and epoch + 1 > self.last):
-            return
-        for weight, transposed in self.weights:
-            old = keras.ops.convert_to_numpy(weight)
-            new = implicit_slim(old.T if transposed else old, self.likes, self.reg, self.alpha, self.min_count)
-            weight.assign(new.T if transposed else new)
-
-
-class EpochBar(keras.callbacks.Callback):
-    """One progress bar over all epochs, with the latest metrics behind it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.bar: tqdm | None = None
-
-    def on_train_begin(self, logs: Any = None) -> None:
-        self.close()
-
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        if self.bar is None:
-            self.bar = tqdm(total=self.params["epochs"], initial=epoch, desc="training", unit="epoch", delay=2)
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if self.bar is not None:
-            self.bar.set_postfix({n: f"{float(v):.4g}" for n, v in (logs or {}).items()}, refresh=False)
-            self.bar.update()
-
-    def on_train_end(self, logs: Any = None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Ends the bar. After an interruption, an open bar would be drawn again below the last message."""
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
 
 
 def _random_states(model: keras.Model) -> list[keras.Variable]:
