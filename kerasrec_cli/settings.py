@@ -60,7 +60,9 @@ def defaults_of(command: click.Command, settings: dict[str, Any]) -> dict[str, A
 
 
 def _value_of(option: click.Option, value: Any) -> Any:
-    """The value of a setting in the form that click reads: a list for an option that may be repeated.
+    """The value of a setting as text, as on the command line: click would cut 2.5 to the integer 2.
+
+    An option that may be repeated gets a list.
 
     Raises:
         ValueError: the value is a table, a list for an option that takes one value, or true or false for an option
@@ -71,4 +73,5 @@ def _value_of(option: click.Option, value: Any) -> Any:
         if isinstance(single, (list, dict)) or (isinstance(single, bool) and not option.is_flag):
             number = "values" if option.multiple else "one value"
             raise ValueError(f"--config: expected {number} for {name_of(option)}, got {single!r}")
-    return values if option.multiple else value
+    texts = [str(single) for single in values]
+    return texts if option.multiple else texts[0]

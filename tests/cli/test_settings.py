@@ -42,6 +42,7 @@ def test_mistakes_in_the_file_get_one_line(runs, tmp_path):
         ("[exprot]\ntop-k = 3", "--config: expected tables named as commands, got exprot"),
         ("[export", "--config: expected a TOML file"),
         ("[export]\ntop-k = [1, 2]", "--config: expected one value for top-k, got [1, 2]"),
+        ("[export]\ntop-k = 7.5", "'7.5' is not a valid integer"),
         ("[export]\ntop-k = true", "--config: expected one value for top-k, got True"),
         ("[export]\nmetadata = {a = 1}", "--config: expected values for metadata, got {'a': 1}"),
     ):
