@@ -262,7 +262,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]], left: S
         rows: the cells.
         left: numbers of the columns that are aligned to the left; the others contain numbers.
     """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    widths = [max(2, *map(len, column)) for column in zip(header, *rows, strict=True)]  # "-:" is the shortest rule
     rule = ["-" * width if n in left else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
 
     def line(cells: Sequence[str]) -> str:

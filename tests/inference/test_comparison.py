@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kerasrec import Evaluation, compare, compare_all
-from kerasrec.inference.comparison import holm
+from kerasrec.inference.comparison import holm, markdown_table
 
 
 def evaluation(values, held_out="a"):
@@ -59,3 +59,7 @@ def test_results_that_cannot_be_compared_are_refused():
         compare_all(RESULTS, baseline="e")
     with pytest.raises(ValueError, match="different held-out items"):
         compare_all({**RESULTS, "other": evaluation(VALUES[0], held_out="b")})
+
+
+def test_the_rule_of_a_narrow_column_is_valid_markdown():
+    assert markdown_table(["a", "p"], [["x", "1"]]) == "| a  |  p |\n| -- | -: |\n| x  |  1 |\n"
