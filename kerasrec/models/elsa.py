@@ -20,6 +20,7 @@ from kerasrec.models.precision import product_dtype
 from kerasrec.models.search_space import Range
 from kerasrec.ops.sparse_rows import DenseRows, SparseRows
 from kerasrec.types import FloatArray, Tensor
+from kerasrec.validation import check_at_least
 
 
 @public
@@ -42,14 +43,15 @@ class ELSA(Recommender):
         latent_dim: length of an item's vector, the rank of the weights (authors' example: 256). `for_interactions` sets
             a sixteenth of the number of items, within 256 to 1024.
         n_kept: how many entries of each vector count, those with the largest magnitude; the others are 0 (compressed
-            ELSA). The entries are chosen anew in each step, and an export stores only them. Default: all.
+            ELSA). The entries are chosen anew in each step, and an export stores only them. Default: all. Vectors
+            that are not longer keep all entries.
         seed: seed of the vectors.
 
     Shapes:
         In: a batch of `kerasrec.data.batches`, or dense `(batch, n_items)`. Out: `(batch, n_items)`, float32.
 
     Raises:
-        ValueError: `n_kept` is not between 1 and `latent_dim`; in `fit`, when it gets `y`.
+        ValueError: `n_kept` is below 1; in `fit`, when it gets `y`.
 
     Example:
         >>> from kerasrec import ELSA, generate
@@ -90,8 +92,7 @@ class ELSA(Recommender):
         super().__init__(n_items, seed=seed, **kwargs)
         self.n_items = n_items
         self.latent_dim = latent_dim
-        if n_kept is not None and not 1 <= n_kept <= latent_dim:
-            raise ValueError(f"`n_kept`: expected 1 to {latent_dim} (`latent_dim`), got {n_kept}")
+        check_at_least(1, n_kept=n_kept)
         self.n_kept = n_kept
         self.code_dtype = product_dtype(self.product_dtype)
         self.negative_cosine = keras.losses.CosineSimilarity(reduction=None, dtype="float32")
@@ -105,10 +106,13 @@ class ELSA(Recommender):
             name="kernel",
         )
 
+    def _is_compressed(self) -> bool:
+        return self.n_kept is not None and self.n_kept < self.latent_dim
+
     def unit_vectors(self) -> Tensor:  # no property, because Keras computes the properties of a model that it saves
         """The items' vectors A, `(n_items, latent_dim)`, of length 1."""
         kernel = ops.convert_to_tensor(self.kernel)
-        if self.n_kept is not None:
+        if self._is_compressed():
             magnitudes = ops.abs(kernel)
             smallest = ops.top_k(magnitudes, self.n_kept)[0][:, -1:]
             # The gradient is that of the kept entries, but reaches all of them.
@@ -155,7 +159,7 @@ class ELSA(Recommender):
 
     def as_served_model(self) -> Recommender:
         """With `n_kept`, a model that stores the kept entries only."""
-        if self.n_kept is None:
+        if not self._is_compressed():
             return self
         served = CompressedELSA(self.item_vectors(None), self.columns_digest)
         served.item_popularity = self.item_popularity

@@ -76,8 +76,16 @@ def test_compressed_vectors_keep_their_largest_entries_and_all_entries_learn():
     history = model.fit(table, batch_size=table.n_users, epochs=1, shuffle=False, verbose=0).history
     assert history["loss"][0] == pytest.approx(loss.mean(), rel=1e-5)
     assert (kernel(model) != before).all()
-    with pytest.raises(ValueError, match="`n_kept`: expected 1 to 7 .`latent_dim`., got 8"):
-        compiled_model(table, n_kept=8)
+    with pytest.raises(ValueError, match="`n_kept`: expected at least 1, got 0"):
+        compiled_model(table, n_kept=0)
+
+
+def test_vectors_that_are_not_longer_than_n_kept_keep_all_entries():
+    """So `kerasrec tune` can search `latent_dim` with `n_kept` fixed."""
+    table = blocks()
+    model, uncompressed = compiled_model(table, n_kept=7), compiled_model(table)
+    np.testing.assert_array_equal(item_vectors(model, table), item_vectors(uncompressed, table))
+    assert model.as_served_model() is model
 
 
 def test_empty_rows_change_no_weight():
