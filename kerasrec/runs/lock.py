@@ -42,10 +42,12 @@ def locked(folder: Path) -> Iterator[None]:
 
     Raises:
         BlockingIOError: another process holds the lock.
-        NotADirectoryError: `folder` is a file.
+        NotADirectoryError: `folder`, or what should contain it, is a file or a broken link.
     """
-    if folder.is_file():
-        raise NotADirectoryError(f"expected a folder, got the file {folder}. Fix: choose another name")
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        kind = "file" if nearest.exists() else "broken link"
+        raise NotADirectoryError(f"expected a folder, got the {kind} {nearest}. Fix: choose another name")
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
     path = folder / LOCK_FILE
     try:

@@ -40,7 +40,13 @@ def test_an_empty_folder_is_removed_and_another_is_not(tmp_path):
     assert list((tmp_path / "old").iterdir()) == []
 
 
-def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
-    (tmp_path / "run").write_text("")
-    with pytest.raises(NotADirectoryError, match="expected a folder, got the file"), locked(tmp_path / "run"):
+@pytest.mark.parametrize("name", ["run", "run/inside", "run/inside/deeper"])
+@pytest.mark.parametrize("kind", ["file", "broken link"])
+def test_a_file_in_place_of_the_folder_is_refused(tmp_path, kind, name):
+    if kind == "file":
+        (tmp_path / "run").write_text("")
+    else:
+        (tmp_path / "run").symlink_to(tmp_path / "removed")
+    message = f"expected a folder, got the {kind} .*run. Fix: "
+    with pytest.raises(NotADirectoryError, match=message), locked(tmp_path / name):
         pass
