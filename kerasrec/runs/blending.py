@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from kerasrec.models import Blend
 from kerasrec.runs.comparison import run_names
 from kerasrec.runs.run import Run
-from kerasrec.runs.saving import save_run
+from kerasrec.runs.saving import check_is_free, save_run
 
 
 def blend(runs: Sequence[Run], folder: str | os.PathLike[str], verbose: int = 0) -> Run:
@@ -44,6 +45,7 @@ def blend(runs: Sequence[Run], folder: str | os.PathLike[str], verbose: int = 0)
     if len(runs) < 2:
         raise ValueError(f"expected two or more runs, got {len(runs)}")
     run_names(runs)  # refuses a run that is given twice
+    check_is_free(Path(folder))  # before the models are loaded and compared
     split = runs[0].split()
     for run in runs[1:]:
         other = run.split()

@@ -63,8 +63,7 @@ def save_run(
         ['ndcg_100', 'recall_20', 'recall_50']
     """
     folder = Path(folder)
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise FileExistsError(f"expected an empty folder, got {folder}, which is not empty. Fix: choose another folder")
+    check_is_free(folder)
     if history is None:
         keras_history = getattr(model, "history", None)  # an attribute of Keras, which only `fit` sets
         history = {} if keras_history is None else keras_history.history
@@ -77,6 +76,16 @@ def save_run(
         split.save(unfinished / "split")
         write_results(unfinished, model, split, {"model": name, "data": data, "seed": model.seed}, epochs)
     return Run(folder)
+
+
+def check_is_free(folder: Path) -> None:
+    """Checks that a folder is empty or does not exist.
+
+    Raises:
+        FileExistsError: it contains files, or is a file.
+    """
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise FileExistsError(f"expected an empty folder, got {folder}, which is not empty. Fix: choose another folder")
 
 
 BASELINES = {"likes": "popularity", "ratings": "bias"}

@@ -58,3 +58,5 @@ def test_runs_that_cannot_be_blended_are_refused(folder, tmp_path):
     twice = [folder / "ease", folder / "other" / ".." / "ease"]
     assert "expected different runs, got" in error_of("blend", *twice, "--out", tmp_path / "x")
     assert not (tmp_path / "x").exists()
+    message = error_of("blend", folder / "ease", folder / "other", "--out", folder / "elsa")
+    assert "expected an empty folder, got" in message, "before the runs are compared"
