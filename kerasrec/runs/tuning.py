@@ -69,6 +69,7 @@ def tune(
         ImportError: Optuna is not installed.
         BlockingIOError: another process uses `folder`.
         FileExistsError: `folder` contains another search, a search on other data, or other files.
+        OSError: a file cannot be written.
         ValueError: the model has nothing to tune, `trials` is below 1, no trial succeeded, or as for `train`.
 
     Example:
@@ -92,7 +93,7 @@ def tune(
         state = {**asdict(config), "data_digest": table_digest(table)}
         tuning = folder / TUNING_FOLDER
         begin_or_continue(folder, tuning / "search.json", state, overwrite, lambda: shutil.rmtree(tuning))
-        with _study(tuning, config) as study:
+        with _os_errors(tuning), _study(tuning, config) as study:
             best = _search(study, config, space, split, tuning, trials, verbose)
     values = best.user_attrs["values"].items()
     chosen = with_values(config, {name: tuple(v) if isinstance(v, list) else v for name, v in values})
@@ -111,6 +112,19 @@ def import_optuna() -> Any:
     except ImportError as error:
         raise ImportError("tuning needs Optuna. Fix: pip install 'kerasrec[tune]'") from error
     return optuna
+
+
+@contextmanager
+def _os_errors(folder: Path) -> Iterator[None]:
+    """Raises errors of the database, such as that of a full disk, as those of other files."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import OperationalError
+
+    try:
+        yield
+    except (OperationalError, StorageInternalError) as error:
+        reason = str(error.__cause__ or error).partition("\n")[0]
+        raise OSError(f"cannot write {folder / 'study.db'}: {reason}. Fix: free space, or another folder") from error
 
 
 @contextmanager

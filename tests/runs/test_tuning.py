@@ -148,6 +148,12 @@ def test_another_search_or_other_data_in_the_folder_is_an_error_without_overwrit
         tune(EASE_CONFIG, read_small, tmp_path / "other", trials=1)
 
 
+def test_a_database_that_cannot_be_written_is_an_error_of_a_file(tmp_path):
+    (tmp_path / "run" / "tuning" / "study.db").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"^cannot write .*study.db: .*unable to open database file\. Fix: "):
+        tune(EASE_CONFIG, read_small, tmp_path / "run", trials=1)
+
+
 def test_a_search_without_a_result_or_without_settings_is_an_error(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="popularity has nothing to tune: it has no settings"):
         tune(config_of("popularity"), read_small, tmp_path / "run", trials=1)
