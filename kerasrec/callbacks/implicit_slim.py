@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.table_argument import check_table
 from kerasrec.ops.implicit_slim import implicit_slim
 from kerasrec.validation import as_int_at_least, check_above, check_at_least, check_recommender
 
@@ -29,7 +30,7 @@ class ImplicitSLIM(keras.callbacks.Callback):
         min_count: items with fewer likes do not hold the new vectors near the old ones.
 
     Raises:
-        TypeError: in `fit`, the model is not a model of kerasrec.
+        TypeError: `train` is not a table; in `fit`, the model is not a model of kerasrec.
         ValueError: `every` is below 1, `reg` or `alpha` is not above 0; in `fit`, the model has no such weights, or
             `train` has another catalogue than the model.
 
@@ -56,6 +57,7 @@ class ImplicitSLIM(keras.callbacks.Callback):
         min_count: int = 0,
     ) -> None:
         super().__init__()
+        check_table(train=train)
         check_at_least(1, last=last)
         check_above(0, reg=reg, alpha=alpha)
         self.train = train

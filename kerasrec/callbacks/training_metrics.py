@@ -9,6 +9,7 @@ import numpy as np
 
 from kerasrec.data.batches import Batches, for_backend
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.table_argument import check_table
 from kerasrec.validation import as_int_at_least, check_recommender
 
 
@@ -26,7 +27,7 @@ class TrainingMetrics(keras.callbacks.Callback):
         seed: seed of the choice of rows and of held-out items.
 
     Raises:
-        TypeError: in `fit`, the model is not a model of kerasrec.
+        TypeError: `train` is not a table; in `fit`, the model is not a model of kerasrec.
         ValueError: `rows` is below 1; when training begins, `train` has another catalogue than the model.
 
     Example:
@@ -42,6 +43,7 @@ class TrainingMetrics(keras.callbacks.Callback):
 
     def __init__(self, train: Interactions, rows: int = 500, seed: int = 0) -> None:
         super().__init__()
+        check_table(train=train)
         self.train = train
         self.rows = as_int_at_least(1, rows=rows)
         self.seed = seed

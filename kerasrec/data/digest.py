@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 
 from kerasrec.data.table import Table
+from kerasrec.data.table_argument import check_table
 
 BLOCK = 1 << 20
 """Number of elements that are converted to bytes at once."""
@@ -25,8 +26,7 @@ def table_digest(table: Table) -> str:
         >>> table_digest(one) == table_digest(other)
         False
     """
-    if not isinstance(table, Table):
-        raise TypeError(f"expected Interactions, got {type(table).__name__}. Fix: `Interactions.from_frame(frame)`")
+    check_table(table=table)
     if table.known_digest is not None:
         return table.known_digest
     digest = hashlib.sha256()

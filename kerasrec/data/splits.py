@@ -15,6 +15,7 @@ import numpy as np
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.packed import PackedInteractions
+from kerasrec.data.table_argument import check_table
 from kerasrec.types import IntArray
 
 
@@ -30,6 +31,7 @@ class HeldOut:
         candidates: `(n,)` int32, ascending: the columns that metrics rank. If omitted, all of them.
 
     Raises:
+        TypeError: `inputs` or `targets` is not a table.
         ValueError: `rows` is not parallel to `inputs`.
     """
 
@@ -39,6 +41,7 @@ class HeldOut:
     candidates: IntArray | None = None
 
     def __post_init__(self) -> None:
+        check_table(inputs=self.inputs, **({} if self.targets is None else {"targets": self.targets}))
         if self.rows is not None and np.shape(self.rows) != (self.inputs.n_users,):
             raise ValueError(
                 f"expected `rows` with {self.inputs.n_users:,} entries, one for each row of `inputs`, got shape "

@@ -18,6 +18,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.item_profiles import item_profiles
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.data.splits import HeldOut
+from kerasrec.data.table_argument import check_table
 from kerasrec.inference.batch_predictor import BatchPredictor
 from kerasrec.inference.recommendations import Recommendations, list_table
 from kerasrec.ops.diversity import diverse_top_k
@@ -218,11 +219,7 @@ class _Request:
         popular_if_unknown: bool = True,
     ) -> _Request:
         """A request from the arguments of `recommend`. Without `popular_if_unknown`, unknown users get no items."""
-        if not isinstance(histories, Interactions):
-            raise TypeError(
-                "`histories`: expected Interactions, for example `split.test.inputs` or "
-                f"`Interactions.from_histories(…)`, got {type(histories).__name__}"
-            )
+        check_table(histories=histories, **({} if train is None else {"train": train}))
         k = as_int_at_least(1, k=k)
         if k > histories.n_items:
             raise ValueError(f"`k`: expected 1 to {histories.n_items:,} (the number of items), got {k}")

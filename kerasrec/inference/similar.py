@@ -10,6 +10,7 @@ from keras import ops
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.popularity import ItemPopularity
+from kerasrec.data.table_argument import check_table
 from kerasrec.inference.batch_predictor import BatchPredictor
 from kerasrec.inference.recommend import item_columns
 from kerasrec.inference.recommendations import Recommendations
@@ -23,7 +24,10 @@ ITEMS_AT_ONCE = 500
 
 def similar(model: Any, train: Interactions, items: Sequence[Any], k: int = 10) -> Recommendations:
     """The `k` items that are most similar to each of some items; see `kerasrec.Recommender.similar`."""
+    check_table(train=train)
     k = as_int_at_least(1, k=k)
+    if train.n_items < 2:
+        raise ValueError(f"`train`: expected a catalogue of at least two items, got {train.n_items}")
     if k >= train.n_items:
         raise ValueError(f"`k`: expected 1 to {train.n_items - 1:,} (the number of other items), got {k}")
     model.check_fitted()

@@ -15,6 +15,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.side import checked_side
 from kerasrec.data.splits import HeldOut
+from kerasrec.data.table_argument import check_table
 from kerasrec.models.construction import once, then_build
 from kerasrec.models.entry_losses import EntryLosses
 from kerasrec.models.lists import ItemLists
@@ -141,10 +142,7 @@ class Recommender(ItemLists, Training, Side, Presets, Saving):
             ValueError: a rating model gets ratings that are all equal, the table has no interactions, `epochs` or
                 `batch_size` is below 1, the model reads no features, or `side` has another number of rows.
         """
-        if not isinstance(train, Interactions):
-            raise TypeError(
-                f"`train`: expected Interactions, got {type(train).__name__}. Fix: `Interactions.from_arrays`"
-            )
+        check_table(train=train)
         for name, value in (("epochs", epochs), ("batch_size", batch_size)):
             if value is not None:
                 as_int_at_least(1, **{name: value})

@@ -281,9 +281,6 @@ class Blend(Recommender):
             model.compile_from_config(self.get_compile_config() or {})
         return model
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))  # without slots of the optimizer, which is unused
-
     def get_config(self) -> dict[str, Any]:
         members = [keras.saving.serialize_keras_object(member) for member in self.members]
         for member in members:

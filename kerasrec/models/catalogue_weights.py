@@ -13,6 +13,7 @@ from keras import ops
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.ids import lookup
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.table_argument import check_table
 from kerasrec.models.schedules import PlannedRuns
 from kerasrec.types import Array, FloatArray, IntArray
 
@@ -75,6 +76,7 @@ class CatalogueWeights(PlannedRuns):
             A model of the same class, compiled if this one is.
 
         Raises:
+            TypeError: `train` or `previous` is not a table.
             ValueError: `previous` is not the training table of this model, the tables have no common item, or
                 an argument changes the width of a layer.
 
@@ -90,6 +92,7 @@ class CatalogueWeights(PlannedRuns):
             >>> model.recommend(newer, k=5).item_ids.shape
             (100, 5)
         """
+        check_table(train=train, previous=previous)
         kept = {"columns": kept_ids(*(column_ids(table, self.rows) for table in (previous, train)))}
         kept["rows"] = kept_ids(*(row_ids(table, self.rows) for table in (previous, train)))
         self._check_previous(previous)

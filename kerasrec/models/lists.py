@@ -50,7 +50,7 @@ class ItemLists(keras.Model):
             The lists, `item_ids` and `scores`, each `(n_users, k)`, with the users and the length of their histories.
 
         Raises:
-            TypeError: `histories` is not `Interactions`.
+            TypeError: `histories` or `train` is not a table.
             ValueError: `k` is out of range, an id is unknown, or the model was trained on another table than `train`.
         """
         return recommend(self, histories, k, users, exclude, candidates, train, batch_size, diversify=diversify)
@@ -111,8 +111,9 @@ class ItemLists(keras.Model):
             `item_ids` and `scores`, each `(len(items), k)`; `user_ids` are the given items.
 
         Raises:
-            ValueError: the model has no item vectors (`has_item_vectors` is False), `k` is out of range, an id is
-                unknown, or `train` has another catalogue than the model.
+            TypeError: `train` is not a table.
+            ValueError: the model has no item vectors (`has_item_vectors` is False), the catalogue has one item, `k` is
+                out of range, an id is unknown, or `train` has another catalogue than the model.
 
         Example:
             >>> from kerasrec import ELSA, generate

@@ -27,6 +27,7 @@ import numpy as np
 from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.id_files import read_ids, read_titles, table_of_ids
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.table_argument import check_table
 from kerasrec.files import atomic_folder
 from kerasrec.validation import check_json
 
@@ -103,6 +104,7 @@ def write_preset(
 ) -> Path:
     """Writes a preset; see `Recommender.save_to_preset`."""
     _check_no_user_data(model)
+    check_table(items=items)
     if items.n_items != model.n_columns or model.columns_digest not in (None, ids_digest(items.item_ids)):
         raise ValueError(
             f"`items`: expected the catalogue of this {type(model).__name__}, with {model.n_columns:,} items, got "

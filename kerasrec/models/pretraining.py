@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kerasrec.data.interactions import Interactions
+from kerasrec.data.table_argument import check_table
 from kerasrec.models.base import Recommender
 
 
@@ -27,6 +28,7 @@ def pretrain(
         verbose: as in `keras.Model.fit`.
 
     Raises:
+        TypeError: `train` is not a table.
         ValueError: the layers of the model do not form pairs of equal widths.
 
     Example:
@@ -41,6 +43,7 @@ def pretrain(
     Source: Bengio, Lamblin, Popovici and Larochelle, Greedy Layer-Wise Training of Deep Networks, NIPS
     2006; Vincent et al., Stacked Denoising Autoencoders, JMLR 2010; as in the AutoRec paper for its deep variant.
     """
+    check_table(train=train)
     n_rows = train.n_items if model.rows == "items" else train.n_users
     trained: list[list[Any]] = []
     for depth in range(1, len(model.layer_pairs()) + 1):

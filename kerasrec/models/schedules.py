@@ -151,14 +151,14 @@ class PlannedRuns(keras.Model):
 
         If the steps fit into the rest of the planned run, the run continues. Otherwise, or if the optimizer has made
         no step since `compile`, a new run begins: learning rate and annealing start again, scaled to `steps`. Nothing
-        changes if no run was planned.
+        changes if no run was planned, or if there is no step.
 
         In the first run after `warm_start`, annealed values keep their ends: annealing serves an untrained posterior,
         and repeating it would undo much of what the model has learned.
         """
         optimizer = inner_optimizer(self.optimizer)
         done = int(as_number(optimizer.iterations)) // self.updates_per_batch
-        if self.planned_steps is not None:
+        if self.planned_steps is not None and steps > 0:
             if self.warm_started:
                 self._begin_run(steps, done, annealed_steps=steps)
             else:

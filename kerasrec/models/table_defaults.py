@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
+from kerasrec.data.table_argument import check_table
 from kerasrec.inference.evaluation import evaluate
 from kerasrec.models.model_settings import ModelSettings
 from kerasrec.models.schedules import PlannedRuns
@@ -56,6 +57,7 @@ class TableDefaults(PlannedRuns):
             **arguments: arguments of the constructor, which stay as they are; and `side`, if the model reads features.
 
         Raises:
+            TypeError: `train` is not a table.
             ValueError: the table has no interactions.
 
         Example:
@@ -68,6 +70,7 @@ class TableDefaults(PlannedRuns):
             >>> sorted(config.chosen), len(config.trials) >= 6
             (['reg'], True)
         """
+        check_table(train=train)
         if not len(train):
             raise ValueError("`train`: expected a table with interactions, got none. Fix: pass the training table")
         side = arguments.pop("side", None)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasrec import metrics as kerasrec_metrics
@@ -17,8 +16,10 @@ from kerasrec.data.distributed import rows_multiple
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.popularity import ItemPopularity
 from kerasrec.data.splits import HeldOut
+from kerasrec.data.table_argument import check_table
 from kerasrec.inference import evaluation
 from kerasrec.models.catalogue_weights import CatalogueWeights
+from kerasrec.models.compilation import Compilation
 from kerasrec.models.fit_callbacks import CandidateValidation, EpochOrder, set_modes
 from kerasrec.models.single_batches import SingleBatches
 from kerasrec.models.stored_popularity import StoredPopularity
@@ -27,104 +28,28 @@ from kerasrec.models.training_data import (
     MatrixTable,
     as_list,
     as_table,
-    check_compile_arguments,
+    check_epochs,
     check_fit_arguments,
     check_held_out,
-    check_metric,
     check_sample_weight,
     warn_if_nothing_is_unseen,
     warn_if_trained_on,
 )
 from kerasrec.ops.ranking import rank
-from kerasrec.optimizers import Adam
 from kerasrec.types import Tensor
 
 
-class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches):
+class Training(StoredPopularity, Compilation, CatalogueWeights, TableDefaults, SingleBatches):
     """The part of `Recommender` that trains: Keras' own methods, which also accept tables and held-out parts."""
 
     feedback: str
     rows: str
     ordered: bool
     loss_mean: str
-    value_range: tuple[float, float] | None
     n_columns: int
     seed: int | None
     columns_digest: str | None
     untracked: SimpleNamespace
-
-    # ---- compilation ----------------------------------------------------------------------------
-
-    def default_optimizer(self) -> keras.optimizers.Optimizer:
-        """The optimizer of the paper, or that of the recipe in `zoo/` if the two differ."""
-        return Adam(1e-3)
-
-    def decaying_optimizer(self, rate: float) -> keras.optimizers.Optimizer:
-        """The default optimizer with a learning rate that falls from `rate` to 0 over the planned run.
-
-        Raises:
-            ValueError: no run was planned (`for_interactions(train, epochs=…)`).
-        """
-        default = self.default_optimizer()
-        optimizer: keras.optimizers.Optimizer = type(default).from_config(
-            {**default.get_config(), "learning_rate": self.cosine_decay(rate)}
-        )
-        return optimizer
-
-    def default_metrics(self) -> list[str]:
-        """Names of the metrics that `compile` uses if none are given."""
-        return ["rmse"] if self.feedback == "ratings" else ["recall_20", "recall_50", "ndcg_100"]
-
-    @property
-    def monitor(self) -> str:
-        """The validation metric that chooses the best epoch."""
-        return "val_rmse" if self.feedback == "ratings" else "val_ndcg_100"
-
-    def metrics_for(self, metrics: str | Sequence[Any] | None) -> list[Any]:
-        """Metrics from names or metrics, the model's own for `None`. RMSE and MAE by name clip to `value_range`.
-
-        Raises:
-            ValueError: a name is unknown, or a metric of Keras is given to a rating model.
-        """
-        names = self.default_metrics() if metrics is None else as_list(metrics)
-        result = [kerasrec_metrics.get(name) for name in names]
-        for name, metric in zip(names, result, strict=True):
-            if isinstance(name, str) and isinstance(metric, kerasrec_metrics.RatingMetric):
-                metric.value_range = self.value_range
-            check_metric(metric, self.feedback, self.n_columns)
-        return result
-
-    def compile(self, optimizer: Any = None, metrics: str | Sequence[Any] | None = None, **kwargs: Any) -> None:
-        """Configures the model for `fit` and `evaluate`.
-
-        Args:
-            optimizer: a Keras optimizer or its name. Default: `default_optimizer()`, the paper's.
-            metrics: names (`"ndcg_100"`, `"recall_20"`, `"rmse"`, …) or metrics, computed on validation and test data;
-                see `kerasrec.metrics.get`. Default: `default_metrics()`.
-            **kwargs: `jit_compile`, `run_eagerly`, `steps_per_execution`, … as in Keras.
-
-        Raises:
-            ValueError: `loss`, `loss_weights` or `weighted_metrics` is given, or a name is unknown.
-        """
-        check_compile_arguments(kwargs, type(self).__name__)
-        self.untracked.metrics = self.metrics_for(metrics)
-        super().compile(optimizer=self.default_optimizer() if optimizer is None else optimizer, **kwargs)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        """The loss and the compiled metrics."""
-        return [*super().metrics, *self.untracked.metrics]
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        config: dict[str, Any] | None = super().get_compile_config()
-        if config:  # empty for a model that was not compiled
-            config["metrics"] = [keras.saving.serialize_keras_object(m) for m in self.untracked.metrics]
-        return config
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        if self.built:
-            self.optimizer.build(self.trainable_variables)
 
     # ---- batches --------------------------------------------------------------------------------
 
@@ -147,6 +72,8 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
             ValueError: the table has other columns than the model, or more rows than a model with weights per row.
         """
         size = self.default_batch_size if batch_size is None else batch_size
+        if not isinstance(data, HeldOut):
+            check_table(data=data)
         held_out = data if isinstance(data, HeldOut) else HeldOut(data)
         held_out = held_out.T if self.rows == "items" else held_out
         self.check_columns(held_out.inputs)
@@ -170,8 +97,10 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         """Refuses a table with other columns than the training table.
 
         Raises:
+            TypeError: `table` is not a table.
             ValueError: the number of columns or their ids differ.
         """
+        check_table(table=table)
         if table.n_items != self.n_columns:
             raise ValueError(
                 f"expected a table with {self.n_columns:,} columns (the catalogue of this {type(self).__name__}), got "
@@ -241,6 +170,7 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
         x = as_table(x, self.n_columns)
         check_held_out(validation_data, "validation_data")
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
+        check_epochs(epochs, initial_epoch, validation_freq)
         warn_if_nothing_is_unseen(x, y, validation_data, self.feedback)
         set_modes(as_list(callbacks), self.untracked.metrics)
         self.count_items(x)
@@ -306,12 +236,13 @@ class Training(StoredPopularity, CatalogueWeights, TableDefaults, SingleBatches)
     def predict(self, x: Any, batch_size: int | None = None, **kwargs: Any) -> Any:
         """Scores of all columns, a dense array; `x` can be a table, as in `fit`. `recommend` returns only the best."""
         x = as_table(x, self.n_columns)
+        empty = np.zeros((0, self.n_columns), np.float32)
         if not isinstance(x, (Interactions, HeldOut)):
-            return super().predict(x, batch_size=batch_size, **kwargs)
+            is_empty = isinstance(x, np.ndarray) and not len(x)
+            return empty if is_empty else super().predict(x, batch_size=batch_size, **kwargs)
         size, multiple = batch_size or self.default_batch_size, rows_multiple()
         batches = self.batches(x, -(-size // multiple) * multiple)
         n_rows = len(batches.rows)  # without the padded rows
-        empty = np.zeros((0, self.n_columns), np.float32)
         return super().predict(for_backend(batches), **kwargs)[:n_rows] if n_rows else empty
 
     # ---- steps ----------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut, Split
 from kerasrec.metrics import TopKMetric
 from kerasrec.ops.sparse_rows import refuse_ragged
+from kerasrec.validation import as_int_at_least
 
 
 class MatrixTable(Interactions):
@@ -172,11 +173,13 @@ def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weigh
     """Refuses arguments of `fit` that have no meaning for recommenders or for tables.
 
     Raises:
-        ValueError: the table has no rows, `class_weight` is given, `sample_weight` is given without `y`, or `y`,
-            `validation_split` or `sample_weight` is given with a table.
+        ValueError: the table or the array has no rows, `class_weight` is given, `sample_weight` is given without `y`,
+            or `y`, `validation_split` or `sample_weight` is given with a table.
     """
     check_class_weight(class_weight)
     if not isinstance(table, Interactions):
+        if isinstance(table, np.ndarray) and not len(table):
+            raise ValueError("`x`: expected at least one row, got an array without rows")
         check_sample_weight(y, sample_weight)
         return
     if not table.n_users:
@@ -192,6 +195,18 @@ def check_fit_arguments(table: Any, y: Any, validation_split: float, class_weigh
         raise ValueError(
             "`sample_weight`: expected None with Interactions. Fix: pass batches `(x, None, sample_weight)`"
         )
+
+
+def check_epochs(epochs: Any, initial_epoch: Any, validation_freq: Any) -> None:
+    """Refuses numbers of epochs that are no integers or too small.
+
+    Raises:
+        ValueError: `epochs` or `initial_epoch` is below 0, or `validation_freq` is below 1 and not a list of epochs.
+    """
+    as_int_at_least(0, epochs=epochs)
+    as_int_at_least(0, initial_epoch=initial_epoch)
+    if not isinstance(validation_freq, Collection):
+        as_int_at_least(1, validation_freq=validation_freq)
 
 
 def check_sample_weight(y: Any, sample_weight: Any) -> None:

@@ -4,9 +4,20 @@ import numpy as np
 import pytest
 from kerasrec_testing.models import CASES, table_for, trained
 
-pytestmark = pytest.mark.parametrize("case", CASES)
+from kerasrec import Interactions, Popularity
+
+of_every_model = pytest.mark.parametrize("case", CASES)
 
 
+def test_a_catalogue_of_one_item_has_no_similar_items():
+    table = Interactions.from_arrays([0, 1], [5, 5])
+    model = Popularity(1)
+    model.fit(table, verbose=0)
+    with pytest.raises(ValueError, match="`train`: expected a catalogue of at least two items, got 1"):
+        model.similar(table, [5], k=1)
+
+
+@of_every_model
 def test_similar_items_are_ranked_by_weight_or_cosine_without_the_item(case):
     model, table = trained(case), table_for(case)
     items = table.item_ids[[4, 17]]
@@ -31,6 +42,7 @@ def test_similar_items_are_ranked_by_weight_or_cosine_without_the_item(case):
     np.testing.assert_array_equal(lists.user_ids, items)
 
 
+@of_every_model
 def test_invalid_arguments_raise(case):
     model, table = trained(case), table_for(case)
     for arguments, message in (((table, [123], 3), "`items`: 123"), ((table, [0], table.n_items), "`k`")):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from kerasrec_testing.models import fitted, scores, table_for, trained
 
+from kerasrec import ELSA
 from kerasrec.models.saving import load_model
 
 
@@ -29,6 +30,17 @@ def test_a_large_model_is_saved_and_loaded_through_a_folder(case, monkeypatch, t
     for load in (keras.saving.load_model, load_model):
         np.testing.assert_array_equal(scores(load(path), table), scores(model, table))
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_model_that_was_compiled_and_never_trained_is_loaded_without_a_warning(tmp_path):
+    model = ELSA(6, latent_dim=2, seed=1)
+    model.compile(metrics=["ndcg_5"])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert not loaded.optimizer.built and [metric.name for metric in loaded.metrics] == ["loss", "ndcg_5"]
+    model.optimizer.build(model.trainable_variables)
+    model.save(tmp_path / "model.keras")
+    assert keras.saving.load_model(tmp_path / "model.keras").optimizer.built
 
 
 @pytest.mark.parametrize("case", ["elsa", "ease"])

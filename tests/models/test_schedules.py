@@ -75,6 +75,19 @@ def test_a_longer_second_run_has_longer_schedules():
     assert model.refresh_steps == 2
 
 
+def test_a_fit_without_epochs_changes_no_plan():
+    table = blocks()
+    model = MultVAE.for_interactions(table, epochs=2, batch_size=45, hidden_dims=(4,), latent_dim=2)
+    model.compile(model.decaying_optimizer(0.01))
+    model = model.warm_start(table, table)
+    plan = model.run_plan()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(table, epochs=0, verbose=0)
+        model.fit(table, epochs=3, initial_epoch=5, verbose=0)
+    assert model.run_plan() == plan and model.warm_started
+
+
 def test_a_run_can_be_fitted_in_several_calls():
     table = blocks("ratings")
     at_once, in_parts = (

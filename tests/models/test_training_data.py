@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 from kerasrec_testing.models import blocks, held_out
 
-from kerasrec import EASE, AutoRec, HeldOut, Interactions, MultVAE, OwnItems, evaluate
+from kerasrec import EASE, PROTOCOLS, AutoRec, HeldOut, Interactions, MultVAE, OwnItems, Split, evaluate
+from kerasrec.callbacks import ImplicitSLIM, TrainingMetrics
+from kerasrec.models.pretraining import pretrain
 from kerasrec.models.training_data import as_table, warn_if_nothing_is_unseen
 
 
@@ -80,9 +82,49 @@ def test_validation_and_evaluation_need_a_held_out_part(model, table):
             model.evaluate(data)
 
 
-def test_recommend_refuses_a_held_out_part(model, table):
-    with pytest.raises(TypeError, match="`histories`: expected Interactions, for example .*, got HeldOut"):
-        model.recommend(held_out(table))
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("histories", lambda model, rows: model.recommend(rows)),
+        ("train", lambda model, rows: model.recommend(blocks(), train=rows)),
+        ("train", lambda model, rows: model.similar(rows, [0])),
+        ("train", lambda model, rows: model.warm_start(rows, blocks())),
+        ("items", lambda model, rows: model.save_to_preset("preset", rows)),
+        ("data", lambda model, rows: model.batches(rows)),
+        ("table", lambda model, rows: model.check_columns(rows)),
+        ("train", lambda model, rows: type(model).config_for(rows)),
+        ("train", lambda model, rows: pretrain(model, rows, epochs=1)),
+        ("train", lambda model, rows: TrainingMetrics(rows)),
+        ("train", lambda model, rows: ImplicitSLIM(rows)),
+        ("inputs", lambda model, rows: HeldOut(rows)),
+        ("targets", lambda model, rows: HeldOut(blocks(), rows)),
+        *(("interactions", lambda model, rows, of=of: of().split(rows)) for of in PROTOCOLS.values()),
+    ],
+)
+def test_what_is_no_table_is_refused(model, table, name, call):
+    for rows, fix in (
+        (table.matrix, "`kerasrec.read`, or"),
+        (pd.DataFrame(), "`kerasrec.read`, or"),
+        (Split.with_nothing_held_out(table, OwnItems()), "pass `split.train`"),
+    ):
+        with pytest.raises(TypeError, match=f"^`{name}`: expected Interactions, got {type(rows).__name__}. Fix: {fix}"):
+            call(model, rows)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"epochs": 1.0}, "`epochs`: expected an integer, got 1.0"),
+        ({"epochs": -1}, "`epochs`: expected at least 0, got -1"),
+        ({"initial_epoch": -1}, "`initial_epoch`: expected at least 0, got -1"),
+        ({"validation_freq": 0}, "`validation_freq`: expected at least 1, got 0"),
+    ],
+)
+def test_numbers_of_epochs_that_are_too_small_are_refused(table, arguments, message):
+    model = MultVAE(table.n_items, hidden_dims=(4,), latent_dim=2)
+    model.compile()
+    with pytest.raises(ValueError, match=f"^{message}"):
+        model.fit(table, verbose=0, **arguments)
 
 
 @pytest.mark.parametrize(("k", "message"), [(3.0, "expected an integer, got 3.0"), (0, "expected at least 1, got 0")])
@@ -190,7 +232,10 @@ def test_a_table_without_users(model, table):
         model.fit(nobody, verbose=0)
     with pytest.raises(ValueError, match="`x`: expected at least one row, got a held-out part without users"):
         model.evaluate(HeldOut(nobody, nobody), verbose=0)
-    assert model.predict(nobody, verbose=0).shape == (0, table.n_items)
+    with pytest.raises(ValueError, match="`x`: expected at least one row, got an array without rows"):
+        model.fit(nobody.matrix.toarray(), verbose=0)
+    for rows in (nobody, nobody.matrix, nobody.matrix.toarray()):
+        assert model.predict(rows, verbose=0).shape == (0, table.n_items)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of
 from kerasrec.data.splits import HeldOut, Split
+from kerasrec.data.table_argument import check_table
 from kerasrec.types import IntArray
 
 
@@ -60,8 +61,10 @@ class ColdItems:
         """Splits a table.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: The table has no likes, or too few items.
         """
+        check_table(interactions=interactions)
         min_value = like_threshold(interactions, self.min_value)
         likes = likes_of(interactions, min_value)
         n_test, n_validation = int(self.share * likes.n_items), int(self.validation * likes.n_items)

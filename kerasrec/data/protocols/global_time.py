@@ -12,6 +12,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of, split_rows
 from kerasrec.data.splits import Split
+from kerasrec.data.table_argument import check_table
 from kerasrec.validation import check_at_least
 
 
@@ -59,8 +60,10 @@ class GlobalTime:
         """Splits a table.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: The table has no times or no likes, or one of the three parts is empty.
         """
+        check_table(interactions=interactions)
         if interactions.times is None:
             raise DataError(f"{self.name}: expected interactions with times. Fix: name the column of times (`time`)")
         min_value = like_threshold(interactions, self.min_value)

@@ -19,6 +19,7 @@ from kerasrec.data.protocols.steps import (
     split_users,
 )
 from kerasrec.data.splits import Split
+from kerasrec.data.table_argument import check_table
 from kerasrec.types import BoolArray
 from kerasrec.validation import as_int_at_least, check_at_least
 
@@ -74,8 +75,10 @@ class HeldOutUsers:
         """Splits a table. The split's protocol states the number of held-out users.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: The table has no likes, or too few users for three parts.
         """
+        check_table(interactions=interactions)
         min_value = like_threshold(interactions, self.min_value)
         all_likes = likes_of(interactions, min_value)
         likes = all_likes.core(users=self.min_items)

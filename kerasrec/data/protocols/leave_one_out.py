@@ -9,6 +9,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import split_rows, warn_without_times
 from kerasrec.data.splits import Split
+from kerasrec.data.table_argument import check_table
 
 MIN_ITEMS = 3
 """The fewest items of a user for one each in training, validation and test."""
@@ -35,8 +36,10 @@ class LeaveOneOut:
         """Splits a table.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: All users have fewer than 3 items.
         """
+        check_table(interactions=interactions)
         warn_without_times(interactions)
         likes = interactions.likes().in_time_order()
         is_long = likes.counts >= MIN_ITEMS

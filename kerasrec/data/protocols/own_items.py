@@ -12,6 +12,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of, split_rows
 from kerasrec.data.splits import Split
+from kerasrec.data.table_argument import check_table
 from kerasrec.validation import check_at_least
 
 
@@ -58,8 +59,10 @@ class OwnItems:
         """Splits a table.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: The table has no likes, or its core is empty.
         """
+        check_table(interactions=interactions)
         min_value = like_threshold(interactions, self.min_value)
         likes = likes_of(interactions, min_value).core(self.min_items, self.min_items)
         if not len(likes):

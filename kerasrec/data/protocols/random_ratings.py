@@ -12,6 +12,7 @@ from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import check_shares
 from kerasrec.data.splits import HeldOut, Split
+from kerasrec.data.table_argument import check_table
 
 LOG = logging.getLogger(__name__)
 
@@ -49,8 +50,10 @@ class RandomRatings:
         """Splits a table.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: The table has too few ratings for three parts.
         """
+        check_table(interactions=interactions)
         kind = interactions.value_kind
         if kind.name != "ratings" or kind.has_implicit:
             LOG.warning(

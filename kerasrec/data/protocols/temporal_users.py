@@ -19,6 +19,7 @@ from kerasrec.data.protocols.steps import (
     warn_without_times,
 )
 from kerasrec.data.splits import Split
+from kerasrec.data.table_argument import check_table
 from kerasrec.types import BoolArray
 from kerasrec.validation import as_int_at_least, check_at_least
 
@@ -72,8 +73,10 @@ class TemporalUsers:
         """Splits a table.
 
         Raises:
+            TypeError: `interactions` is not a table.
             DataError: The table has no likes, or too few users for three parts.
         """
+        check_table(interactions=interactions)
         warn_without_times(interactions)
         min_value = like_threshold(interactions, self.min_value, 3.5)
         likes = likes_of(interactions, min_value).in_time_order()
