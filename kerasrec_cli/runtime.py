@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import errno
 import importlib
@@ -13,6 +14,7 @@ import re
 import shlex
 import signal
 import sys
+import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -117,6 +119,27 @@ def keyboard_interrupts() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def repeated_interrupts() -> Iterator[None]:
+    """Repeats a Ctrl-C that Python discards because it interrupts a destructor, for example one that `gc` calls."""
+    previous, timers = sys.unraisablehook, []
+
+    def hook(unraisable: Any) -> None:
+        if unraisable.exc_type is not KeyboardInterrupt:
+            return previous(unraisable)
+        # Later, because an exception of this function would be discarded as well.
+        timers.append(threading.Timer(0.1, _thread.interrupt_main))
+        timers[-1].start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = previous
+        for timer in timers:
+            timer.cancel()
+
+
+@contextlib.contextmanager
 def resumable(stored: Path, place: str) -> Iterator[None]:
     """Ends an interrupted command with exit code 130, and prints where the same command will continue.
 
@@ -142,7 +165,7 @@ class OneLineErrors(click.Group):
             return with_option_names(str(message), ctx.meta.get(OPTION_NAMES, {}))
 
         try:
-            with keyboard_interrupts(), warnings.catch_warnings():
+            with repeated_interrupts(), keyboard_interrupts(), warnings.catch_warnings():
                 warnings.showwarning = lambda message, *_: click.echo(f"Warning: {spelled(message)}", err=True)
                 return super().invoke(ctx)
         except BrokenPipeError:

@@ -3,6 +3,7 @@
 import errno
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 from kerasrec_testing.command import COMMAND, error_of, invoke, user_environment
 
 import kerasrec_cli
-from kerasrec_cli.runtime import shell
+from kerasrec_cli.runtime import repeated_interrupts, shell
 
 NAMES = list(kerasrec_cli.COMMANDS)
 
@@ -179,3 +180,17 @@ def test_a_mistake_gets_one_line_with_the_names_of_options(arguments, message, t
         arguments += ["--out", str(tmp_path / "out")]
     assert message in error_of(*arguments)
     assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_in_a_destructor_is_repeated_until_it_ends_the_command():
+    class Interrupted:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    hook = sys.unraisablehook
+    with pytest.raises(KeyboardInterrupt), repeated_interrupts():
+        for _ in range(3):
+            Interrupted()
+        for _ in range(12_000):
+            time.sleep(0.01)
+    assert sys.unraisablehook is hook
