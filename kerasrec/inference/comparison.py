@@ -199,7 +199,7 @@ def compare_all(results: Mapping[str, Evaluation], baseline: str | None = None) 
         pair; the baseline comes last.
 
     Raises:
-        TypeError: a result is not an `Evaluation`.
+        TypeError: `results` is not a dictionary, or a result is not an `Evaluation`.
         ValueError: `results` has fewer than two entries, the users, items or ratings of two results differ, no metric
             is in all results, or `baseline` is unknown.
 
@@ -214,6 +214,10 @@ def compare_all(results: Mapping[str, Evaluation], baseline: str | None = None) 
         >>> print(table.to_csv().splitlines()[0])
         metric,first,second,difference,standard_error,p_value,holm_p_value,first_mean,second_mean
     """
+    if not isinstance(results, Mapping):
+        raise TypeError(
+            f"`results`: expected names and results, got {type(results).__name__}. Fix: `{{'ease': result, …}}`"
+        )
     if len(results) < 2:
         raise ValueError(f"`results`: expected at least two results, got {len(results)}")
     if baseline is not None and baseline not in results:

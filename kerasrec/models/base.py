@@ -207,7 +207,13 @@ class Recommender(ItemLists, Training, Side, Presets, Saving):
         if isinstance(inputs, Mapping) and "rows" in inputs:
             rows: SparseRows = inputs["rows"]
             return rows
-        return observed_rows(inputs, use_values=self.feedback == "ratings")
+        observed = observed_rows(inputs, use_values=self.feedback == "ratings")
+        if isinstance(observed, DenseRows) and observed.values.shape[1] not in (None, self.n_columns):
+            raise ValueError(
+                f"expected rows with {self.n_columns} columns, got {observed.values.shape[1]}. "
+                'Fix: pass lists of column ids as `{"ids": lists}`'
+            )
+        return observed
 
     def dense_inputs(self, inputs: Batch | Tensor) -> Tensor:
         """Dense rows `(batch, n_columns)`, 0 where nothing was observed."""

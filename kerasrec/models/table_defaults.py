@@ -58,7 +58,7 @@ class TableDefaults(PlannedRuns):
 
         Raises:
             TypeError: `train` is not a table.
-            ValueError: the table has no interactions.
+            ValueError: the table has no interactions, or another size than that in `arguments`.
 
         Example:
             >>> from kerasrec import EASE, HeldOutUsers, MultVAE, generate
@@ -73,6 +73,12 @@ class TableDefaults(PlannedRuns):
         check_table(train=train)
         if not len(train):
             raise ValueError("`train`: expected a table with interactions, got none. Fix: pass the training table")
+        sizes = cls.sizes_for(train, arguments)
+        for name in {"n_items", "n_columns"} & arguments.keys() & sizes.keys():
+            if arguments[name] != sizes[name]:
+                raise ValueError(
+                    f"`{name}`: expected {sizes[name]}, as in the table, got {arguments[name]}. Fix: omit it"
+                )
         side = arguments.pop("side", None)
         arguments = {**cls.defaults_for(train, validation, arguments), **arguments}
         trials: list[tuple[dict[str, Any], float]] = []

@@ -55,6 +55,8 @@ def test_a_single_user_has_no_p_value():
 def test_results_that_cannot_be_compared_are_refused():
     with pytest.raises(ValueError, match="at least two results, got 1"):
         compare_all({"a": RESULTS["a"]})
+    with pytest.raises(TypeError, match="`results`: expected names and results, got list. Fix: `{'ease': result, …}`"):
+        compare_all(list(RESULTS.values()))
     with pytest.raises(ValueError, match="`baseline`: expected one of a, b, c, d, got 'e'"):
         compare_all(RESULTS, baseline="e")
     with pytest.raises(ValueError, match="different held-out items"):

@@ -103,6 +103,13 @@ def test_an_empty_table_is_refused(split, cls):
         cls.for_interactions(split.train.take_users([]))
 
 
+def test_a_size_that_is_not_that_of_the_table_is_refused(split):
+    message = f"`n_items`: expected {split.train.n_items}, as in the table, got 3. Fix: omit it"
+    with pytest.raises(ValueError, match=message):
+        MultVAE.for_interactions(split.train, n_items=3)
+    assert EASE.for_interactions(split.train, n_items=split.train.n_items).n_items == split.train.n_items
+
+
 @pytest.mark.parametrize("arguments", [{"epochs": 0}, {"epochs": 1.5}, {"epochs": 1, "batch_size": -5}])
 def test_runs_without_steps_are_refused(split, arguments):
     with pytest.raises(ValueError, match=f"`{list(arguments)[-1]}`: expected"):

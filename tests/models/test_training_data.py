@@ -145,6 +145,12 @@ def test_a_table_of_another_width_is_refused(model, table):
         model.fit(Interactions.from_arrays([1, 2], [5, 5]), verbose=0)
 
 
+def test_dense_rows_of_another_width_are_refused_in_a_call(model, table):
+    for width in (table.n_items - 1, 1):
+        with pytest.raises(ValueError, match=f"expected rows with {table.n_items} columns, got {width}. Fix: "):
+            model(np.ones((2, width), np.float32))
+
+
 def test_a_matrix_of_another_width_is_refused(model, table):
     with pytest.raises(ValueError, match="expected a table with 30 columns .*, got 29"):
         model.fit(table.matrix[:, :29], verbose=0)
