@@ -8,6 +8,7 @@ Data are flushed to the disk before the rename, so that a crash of the machine l
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 import sys
@@ -95,6 +96,20 @@ def atomic_folder(path: str | Path, replace: bool = False) -> Iterator[Path]:
         for file in hidden.rglob("*"):
             _flush(file)
         _rename_folder(hidden, path, replace)
+
+
+def check_free_space(folder: Path, n_bytes: int) -> None:
+    """Checks that a local disk has space for a file, before a library writes it that a full disk would crash.
+
+    Args:
+        folder: folder of the file. Nothing is checked if it is not a local folder.
+        n_bytes: size of the file.
+
+    Raises:
+        OSError: the disk has less free space.
+    """
+    if folder.is_dir() and shutil.disk_usage(folder).free < n_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
 
 
 def remove_folder(path: Path) -> bool:

@@ -11,11 +11,14 @@ from typing import Any
 
 import keras
 
-from kerasrec.files import UNFINISHED, atomic_file
+from kerasrec.files import UNFINISHED, atomic_file, check_free_space
 from kerasrec.ops.processes import is_first_process, whole_weights
 
 LARGE = 2**30
 """Bytes above which a file is written and read through a folder."""
+
+HDF5_OVERHEAD = 2**13
+"""Bytes beyond the content that a variable takes in a file, at most."""
 
 
 class Saving(keras.Model):
@@ -46,12 +49,27 @@ class Saving(keras.Model):
                 with tempfile.TemporaryDirectory() as scratch:
                     super().save(Path(scratch) / Path(filepath).name, overwrite, zipped, **kwargs)
 
+    def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Saves the weights and the state of the optimizer; see `keras.Model.save_weights`.
+
+        Raises:
+            OSError: the disk has too little space.
+        """
+        self._check_free_space(Path(filepath).parent)
+        super().save_weights(filepath, overwrite, **kwargs)
+
+    def _check_free_space(self, folder: Path) -> None:
+        """HDF5 ends the process with a segmentation fault if the disk is full."""
+        variables = [*self.variables, *(self.optimizer.variables if self.compiled else [])]
+        check_free_space(folder, sum(4 * math.prod(variable.shape) + HDF5_OVERHEAD for variable in variables))
+
     def _is_large(self) -> bool:
         return 4 * sum(math.prod(weight.shape) for weight in self.variables) > LARGE
 
     def _save_by_folder(self, file: Path, **kwargs: Any) -> None:
         """Saves to a folder, and then packs it into the file: Keras composes a file in memory, in two more copies."""
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=file.parent) as scratch:
+            self._check_free_space(Path(scratch))
             super().save(scratch, True, zipped=False, **kwargs)
             with atomic_file(file) as opened, zipfile.ZipFile(opened, "w") as archive:
                 for path in sorted(Path(scratch).rglob("*")):

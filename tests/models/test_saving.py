@@ -1,5 +1,7 @@
 """Keras' own methods that save, load, export and quantize."""
 
+import shutil
+
 import keras
 import numpy as np
 import pytest
@@ -30,6 +32,18 @@ def test_a_large_model_is_saved_and_loaded_through_a_folder(case, monkeypatch, t
     for load in (keras.saving.load_model, load_model):
         np.testing.assert_array_equal(scores(load(path), table), scores(model, table))
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("method", ["save_weights", "save"])
+def test_a_full_disk_is_an_error_before_hdf5_writes(monkeypatch, tmp_path, method):
+    monkeypatch.setattr("kerasrec.models.saving.LARGE", 0)
+    model = ELSA(1000, latent_dim=8, seed=1)
+    model.compile(keras.optimizers.SGD())
+    usage = shutil.disk_usage(tmp_path)._replace(free=31_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
+    with pytest.raises(OSError, match="No space left on device"):
+        getattr(model, method)(tmp_path / ("model.keras" if method == "save" else "model.weights.h5"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_was_compiled_and_never_trained_is_loaded_without_a_warning(tmp_path):
