@@ -8,32 +8,24 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from tqdm.auto import tqdm
 
 from kerasrec import metrics as kerasrec_metrics
 from kerasrec._registry import public
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.splits import HeldOut
-from kerasrec.losses import RowMean
 from kerasrec.models.base import Recommender
-from kerasrec.models.closed_form import check_names_of_fit
-from kerasrec.models.training_data import as_list, as_table, check_fit_arguments, check_held_out
-from kerasrec.ops.ranking import rank
+from kerasrec.models.ensemble_selection import select_shares
+from kerasrec.models.fit_arguments import as_table, check_fit_arguments, check_held_out
+from kerasrec.models.one_epoch import OneEpoch, check_names_of_fit
 from kerasrec.ops.sparse_rows import SparseRows
 from kerasrec.types import FloatArray, Tensor
-
-ROUNDS = 20
-"""Members that `fit` selects at most, with repetition. The shares are multiples of 1 / rounds."""
-
-PATIENCE = 3
-"""Rounds without a better result after which the selection ends."""
 
 MAX_SCORES = 2**27
 """Scores that `fit` stores at most. More validation users than that allows are not used."""
 
 
 @public
-class Blend(Recommender):
+class Blend(OneEpoch):
     """Weighted sum of the standardised scores of trained members.
 
         f_u = Σ_m share_m · (s_um - mean(s_um)) / std(s_um)
@@ -74,9 +66,6 @@ class Blend(Recommender):
 
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes, Ensemble Selection from Libraries of Models, ICML 2004.
     """
-
-    closed_form = True
-    default_epochs = 1
 
     def __init__(
         self,
@@ -137,13 +126,6 @@ class Blend(Recommender):
             result.append(ops.where(variance > 1e-12, centred * ops.rsqrt(ops.maximum(variance, 1e-12)), 0.0))
         return result
 
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        """Mean squared error of the held-out (or the input) row, for `evaluate`. It trains nothing."""
-        rows = ops.mean(ops.square(self.dense_targets(x if y is None else y) - y_pred), axis=1)
-        return RowMean()(rows, rows, sample_weight)
-
     def fit(  # type: ignore[override]  # the arguments that it ignores are in `kwargs`
         self,
         x: Any = None,
@@ -178,45 +160,13 @@ class Blend(Recommender):
         check_fit_arguments(x, y, kwargs.get("validation_split", 0.0), kwargs.get("class_weight"), None)
         if isinstance(x, Interactions):
             self.check_columns(x)
-        history = keras.callbacks.History()
-        callback_list = keras.callbacks.CallbackList([*as_list(callbacks), history], model=self, epochs=1, verbose=0)
-        callback_list.on_train_begin()
-        callback_list.on_epoch_begin(0)
-        logs = {}
-        if validation_data is not None:
-            self.share_weight.assign(self._selected_shares(validation_data, verbose))
-            if not self.compiled:
-                self.compile()
-            result = self.evaluate(validation_data, return_dict=True, verbose=0)
-            logs = {f"val_{name}": value for name, value in result.items()}
-        callback_list.on_epoch_end(0, logs)
-        callback_list.on_train_end(logs)
-        return history
 
-    def _selected_shares(self, validation: HeldOut, verbose: Any) -> FloatArray:
-        """The shares with the best validation result that ensemble selection finds."""
-        scores, mask, targets = self._validation_scores(validation)
-        metric = kerasrec_metrics.get(self.monitor.removeprefix("val_"))
+        def step() -> None:
+            if validation_data is not None:
+                metric = kerasrec_metrics.get(self.monitor.removeprefix("val_"))
+                self.share_weight.assign(select_shares(*self._validation_scores(validation_data), metric, verbose))
 
-        def result_of(counts: FloatArray) -> float:
-            blended = np.tensordot(counts / counts.sum(), scores, axes=1) + mask
-            return float(ops.mean(metric.values(rank(blended, targets, metric.k))))
-
-        counts = best_counts = np.zeros(len(self.members), np.float32)
-        best, rounds_without_gain = -np.inf, 0
-        style = {"delay": 2, "leave": False, "disable": verbose == 0}
-        for _ in tqdm(range(ROUNDS), "blending", unit="round", **style):
-            steps = [counts + step for step in np.eye(len(counts), dtype=np.float32)]
-            results = [result_of(step) for step in steps]
-            counts = steps[int(np.argmax(results))]
-            if max(results) > best:
-                best, best_counts, rounds_without_gain = max(results), counts, 0
-            else:
-                rounds_without_gain += 1
-            if rounds_without_gain == PATIENCE:
-                break
-        shares: FloatArray = best_counts / best_counts.sum()
-        return shares
+        return self.run_one_epoch(step, callbacks, validation_data)
 
     def _validation_scores(self, validation: HeldOut) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Standardised scores `(members, users, items)`; -inf at seen items, else 0, and targets, `(users, items)`."""

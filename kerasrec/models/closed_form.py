@@ -2,40 +2,26 @@
 
 from __future__ import annotations
 
-import inspect
-import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, Self
 
-import keras
 import numpy as np
 import scipy.sparse as sp
-from keras import ops
 from tqdm.auto import tqdm
 
-from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.popularity import ItemPopularity
-from kerasrec.losses import RowMean
-from kerasrec.models.base import Recommender
+from kerasrec.models.batch_matrix import matrix_of_batches
 from kerasrec.models.catalogue_weights import RUN_STATE, SIZES
-from kerasrec.models.fit_callbacks import set_modes
-from kerasrec.models.training_data import (
-    MatrixTable,
-    as_list,
-    as_scipy,
-    as_table,
-    check_arrays,
-    check_fit_arguments,
-    check_held_out,
-)
+from kerasrec.models.fit_arguments import as_table, check_fit_arguments, check_held_out
+from kerasrec.models.one_epoch import OneEpoch, check_names_of_fit
 from kerasrec.ops.hardware import available_memory
 from kerasrec.ops.variables import aligned_copy, as_array_without_copy, assign_without_copy
-from kerasrec.types import FloatArray, Tensor
+from kerasrec.types import FloatArray
 
 
-class ClosedForm(Recommender):
+class ClosedForm(OneEpoch):
     """Base of the models whose weights follow from the data in one step.
 
     `fit` has the arguments of every model's `fit` and ignores those without a meaning here (epochs, batch size,
@@ -43,8 +29,6 @@ class ClosedForm(Recommender):
     weights are created in `fit` or by `load_weights`, because they are as large as the memory that `solve` needs.
     """
 
-    closed_form = True
-    default_epochs = 1
     builds_at_construction = False
     memory_fix = "keep the items with more users (`Interactions.core`), or use ELSA"
     """What the error of `check_memory` suggests."""
@@ -125,41 +109,25 @@ class ClosedForm(Recommender):
         check_fit_arguments(x, y, validation_split, class_weight, sample_weight)
         if isinstance(x, Interactions):
             self.check_columns(x)
-            self.untracked.train_table = weakref.ref(x)
-            if not isinstance(x, MatrixTable):
-                self.columns_digest = ids_digest(x.item_ids)
-            self.item_popularity = ItemPopularity(x.item_counts)
+            self.set_training_table(x)
             n_users, solve = x.n_users, partial(self.solve_table, x)
         else:
-            rows = _sparse_matrix(x, self.n_columns, use_values=self.feedback == "ratings")
+            rows = matrix_of_batches(x, self.n_columns, use_values=self.feedback == "ratings")
             self.item_popularity = ItemPopularity(np.bincount(rows.indices, minlength=self.n_columns))
             n_users, solve = rows.shape[0], partial(self.solve, rows)
         self.check_memory(n_users)
-        style = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
-        with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **style) as progress:
-            solution = solve(progress)
-        if not self.built:
-            self.build()
-        arrays = solution if isinstance(solution, tuple) else (solution,)
-        for array, weight in zip(arrays, self.weights, strict=True):
-            assign_without_copy(array, weight)
-        if validation_data is not None and not self.compiled:
-            self.compile()
-        set_modes(as_list(callbacks), self.untracked.metrics)
-        history = keras.callbacks.History()
-        callback_list = keras.callbacks.CallbackList(
-            [*as_list(callbacks), history], model=self, epochs=1, steps=1, verbose=0
-        )
-        callback_list.on_train_begin()
-        callback_list.on_epoch_begin(0)
-        logs = {}
-        if validation_data is not None:
-            held_out, targets, weights = keras.utils.unpack_x_y_sample_weight(validation_data)
-            result = self.evaluate(held_out, targets, sample_weight=weights, return_dict=True, verbose=0)
-            logs = {f"val_{name}": value for name, value in result.items()}
-        callback_list.on_epoch_end(0, logs)
-        callback_list.on_train_end(logs)
-        return history
+
+        def step() -> None:
+            style = {"bar_format": "{l_bar}{bar}| {elapsed}{postfix}", "delay": 2, "leave": False}
+            with tqdm(total=100, desc=f"solving {self.name}", disable=verbose == 0, **style) as progress:
+                solution = solve(progress)
+            if not self.built:
+                self.build()
+            arrays = solution if isinstance(solution, tuple) else (solution,)
+            for array, weight in zip(arrays, self.weights, strict=True):
+                assign_without_copy(array, weight)
+
+        return self.run_one_epoch(step, callbacks, validation_data)
 
     def train_on_batch(self, *args: Any, **kwargs: Any) -> Any:
         """Not supported: a batch is not enough to solve for the weights.
@@ -214,59 +182,3 @@ class ClosedForm(Recommender):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self.check_fitted()
         return super().__call__(*args, **kwargs)
-
-    def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Tensor:
-        """Mean squared error of the held-out (or the input) row, for `evaluate`. It trains nothing."""
-        squares = ops.square(self.dense_targets(x if y is None else y) - y_pred)
-        rows = ops.mean(squares, axis=1)
-        return RowMean()(rows, rows, sample_weight)
-
-
-def check_names_of_fit(names: Iterable[str]) -> None:
-    """Refuses arguments that no `fit` has.
-
-    Raises:
-        TypeError: a name is not that of an argument of `Recommender.fit`.
-    """
-    unknown = sorted(set(names) - set(inspect.signature(Recommender.fit).parameters))
-    if unknown:
-        raise TypeError(f"`fit` has no argument {unknown[0]!r}. Fix: leave it out")
-
-
-def _sparse_matrix(batches: Any, n_columns: int, use_values: bool) -> sp.csr_array:
-    """The likes or the ratings of batches, dense or of padded ids, as one sparse matrix.
-
-    Raises:
-        TypeError: `batches` are not batches.
-        ValueError: a batch has another width than the catalogue, NaN, or columns outside of the catalogue.
-    """
-    if isinstance(batches, (np.ndarray, Mapping)) or keras.ops.is_tensor(batches):
-        batches = [batches]
-    if isinstance(batches, keras.utils.PyDataset):
-        dataset = batches
-        batches = (dataset[i] for i in range(len(dataset)))
-    if not isinstance(batches, Iterable):
-        raise TypeError(f"`x`: expected Interactions, a matrix or batches, got {type(batches).__name__}")
-    parts = (batch[0] if isinstance(batch, tuple) else batch for batch in batches)
-    matrices = [_sparse_batch(as_scipy(part), n_columns, use_values) for part in parts]
-    if not matrices:
-        raise ValueError("`x`: expected at least one batch, got none")
-    return sp.vstack(matrices, format="csr")
-
-
-def _sparse_batch(rows: Any, n_columns: int, use_values: bool) -> sp.csr_array:
-    if not isinstance(rows, Mapping):
-        dense = rows.toarray() if sp.issparse(rows) else np.asarray(rows)
-        check_arrays(dense, n_columns)
-        return sp.csr_array((dense if use_values else dense != 0).astype(np.float32))
-    check_arrays(rows, n_columns)
-    if "ids" not in rows:
-        raise ValueError(f"`x`: expected a batch with `ids`, got {', '.join(map(str, rows)) or 'an empty one'}")
-    ids = np.asarray(rows["ids"])
-    observed = ids >= 0
-    indptr = np.concatenate([[0], np.cumsum(observed.sum(1))])
-    is_rated = use_values and "values" in rows
-    values = np.asarray(rows["values"])[observed] if is_rated else np.ones(indptr[-1], np.float32)
-    return sp.csr_array((values, ids[observed], indptr), shape=(len(ids), n_columns))

@@ -9,8 +9,8 @@ from typing import Any
 import keras
 
 from kerasrec import metrics as kerasrec_metrics
+from kerasrec.models.fit_arguments import as_list, check_compile_arguments, check_metric
 from kerasrec.models.schedules import PlannedRuns
-from kerasrec.models.training_data import as_list, check_compile_arguments, check_metric
 from kerasrec.optimizers import Adam
 
 

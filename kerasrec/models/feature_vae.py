@@ -130,7 +130,7 @@ class FeatureVAE(StoredSide, MultVAE):
     def count_items(self, rows: Any) -> None:
         super().count_items(rows)
         counts = None if self.item_popularity is None else self.item_popularity.counts
-        if self.side_shape is not None and counts is not None and len(counts) == self.n_items:  # `fit` checks it later
+        if self.side_shape is not None and counts is not None:
             self.is_known.assign((counts > 0).astype(np.float32))
 
     def first_hidden(self, row: SparseRows | DenseRows, training: bool = False) -> Tensor:

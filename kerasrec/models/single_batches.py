@@ -6,7 +6,7 @@ from typing import Any
 
 import keras
 
-from kerasrec.models.training_data import check_batch, check_class_weight
+from kerasrec.models.fit_arguments import check_batch, check_class_weight
 
 
 class SingleBatches(keras.Model):

@@ -18,13 +18,9 @@ from kerasrec.data.popularity import ItemPopularity
 from kerasrec.data.splits import HeldOut
 from kerasrec.data.table_argument import check_table
 from kerasrec.inference import evaluation
-from kerasrec.models.catalogue_weights import CatalogueWeights
+from kerasrec.models.catalogue_weights import CatalogueWeights, column_ids
 from kerasrec.models.compilation import Compilation
-from kerasrec.models.fit_callbacks import CandidateValidation, EpochOrder, set_modes
-from kerasrec.models.single_batches import SingleBatches
-from kerasrec.models.stored_popularity import StoredPopularity
-from kerasrec.models.table_defaults import TableDefaults
-from kerasrec.models.training_data import (
+from kerasrec.models.fit_arguments import (
     MatrixTable,
     as_list,
     as_table,
@@ -35,6 +31,10 @@ from kerasrec.models.training_data import (
     warn_if_nothing_is_unseen,
     warn_if_trained_on,
 )
+from kerasrec.models.fit_callbacks import CandidateValidation, EpochOrder, set_modes
+from kerasrec.models.single_batches import SingleBatches
+from kerasrec.models.stored_popularity import StoredPopularity
+from kerasrec.models.table_defaults import TableDefaults
 from kerasrec.ops.ranking import rank
 from kerasrec.types import Tensor
 
@@ -87,6 +87,17 @@ class Training(StoredPopularity, Compilation, CatalogueWeights, TableDefaults, S
                 f"{self.rows} (`HeldOut(inputs, targets, rows)`)"
             )
         return batches
+
+    def set_training_table(self, table: Interactions) -> None:
+        """Stores what the model keeps of its training table.
+
+        It keeps the popularity of the items, a digest of the columns' ids, and a weak reference for
+        `warn_if_trained_on`.
+        """
+        self.count_items(table)
+        self.untracked.train_table = weakref.ref(table)
+        if not isinstance(table, MatrixTable):
+            self.columns_digest = ids_digest(column_ids(table, self.rows))
 
     def count_items(self, rows: Any) -> None:
         """Stores the popularity of the items in the training rows, if they are a table or dense rows of users."""
@@ -173,19 +184,18 @@ class Training(StoredPopularity, Compilation, CatalogueWeights, TableDefaults, S
         check_epochs(epochs, initial_epoch, validation_freq)
         warn_if_nothing_is_unseen(x, y, validation_data, self.feedback)
         set_modes(as_list(callbacks), self.untracked.metrics)
-        self.count_items(x)
         if isinstance(x, Interactions):
             batches = self.batches(x, batch_size, shuffle, steps_per_epoch)
-            self.untracked.train_table = weakref.ref(x)
-            if not isinstance(x, MatrixTable):
-                self.columns_digest = ids_digest(batches.inputs.item_ids)
+            self.set_training_table(x)
             if self.compiled:
                 self.plan_run(len(batches) * (epochs - initial_epoch))
             callbacks = [*as_list(callbacks), EpochOrder(batches)]
-            batches_of_backend = for_backend(batches, weighted=self.loss_mean == "rows")
-            x, batch_size, shuffle, steps_per_epoch = batches_of_backend, None, False, None
-        elif self.compiled:
-            self.warn_if_rate_is_zero()  # the number of steps is unknown, so no run is planned
+            x = for_backend(batches, weighted=self.loss_mean == "rows")
+            batch_size, shuffle, steps_per_epoch = None, False, None
+        else:
+            self.count_items(x)
+            if self.compiled:
+                self.warn_if_rate_is_zero()  # the number of steps is unknown, so no run is planned
         if isinstance(validation_data, HeldOut) and validation_data.candidates is not None:
             first = CandidateValidation(validation_data, validation_freq, validation_batch_size)  # others read its logs
             callbacks, validation_data = [first, *as_list(callbacks)], None

@@ -68,6 +68,17 @@ def test_callbacks_need_no_mode():
     assert stop.mode == "max"
 
 
+def test_callbacks_see_the_solution_as_one_epoch():
+    table, built = blocks(), []
+    record = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: built.append(model.built),
+        on_epoch_end=lambda epoch, logs: built.append(model.built),
+    )
+    model = EASE(table.n_items, reg=5.0)
+    model.fit(table, callbacks=[record], verbose=0)
+    assert built == [False, True]
+
+
 def test_a_progress_bar_of_keras_is_accepted():
     table = blocks()
     progress = keras.callbacks.ProgbarLogger()

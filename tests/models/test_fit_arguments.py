@@ -8,8 +8,8 @@ from kerasrec_testing.models import blocks, held_out
 
 from kerasrec import EASE, PROTOCOLS, AutoRec, HeldOut, Interactions, MultVAE, OwnItems, Split, evaluate
 from kerasrec.callbacks import ImplicitSLIM, TrainingMetrics
+from kerasrec.models.fit_arguments import as_table, warn_if_nothing_is_unseen
 from kerasrec.models.pretraining import pretrain
-from kerasrec.models.training_data import as_table, warn_if_nothing_is_unseen
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""What `Recommender.fit`, `evaluate` and `predict` accept beyond Keras' own inputs, and clear refusals."""
+"""The arguments of `Recommender.fit`, `evaluate` and `predict`: what they accept beyond Keras' own, and refusals."""
 
 from __future__ import annotations
 
