@@ -1,9 +1,10 @@
 """kernelNet on MovieLens 1M: random ratings, 90/10, five splits.
 
 Muller et al. 2018 report an RMSE of .823. Widths and penalties are those of the authors' code: λ₂ = 60 and λ_s = 0.013,
-divided by the number of items. Adam with a learning rate that falls to 0 replaces L-BFGS.
+divided by the number of items. Adam with a learning rate that falls to 0 replaces L-BFGS. The epochs were chosen with
+10 % of the training ratings as validation: RMSE .8431 with 60 epochs, .8283 with 200 (I-AutoRec: .8324).
 
-    python zoo/search.py kernel_net_ml_1m EPOCHS=60,150 REG=0.016,0.032 --validation 0.09
+    python zoo/search.py kernel_net_ml_1m EPOCHS=60,200 --validation 0.09
     python zoo/search.py kernel_net_ml_1m REG=0 WEIGHT_DECAY=2,4,8 --validation 0.09    # decoupled weight decay
 """
 
@@ -22,7 +23,7 @@ RECIPE = Recipe(
     reseed=True,
     published={"rmse": 0.823},
 )
-EPOCHS = 60
+EPOCHS = 200
 BATCH_SIZE = 128
 LEARNING_RATE = 2e-3
 REG = 0.016
