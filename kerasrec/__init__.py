@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from kerasrec import (
+    _backend as _backend,  # the first import: it checks the backend
     callbacks as callbacks,
     layers as layers,
     losses as losses,

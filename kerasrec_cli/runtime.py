@@ -67,10 +67,12 @@ def _import_library() -> None:
         os.environ.setdefault("TQDM_MININTERVAL", "30")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with contextlib.nullcontext() if os.environ.get("KERASREC_DEBUG") else _stderr_silenced():
+        import kerasrec  # noqa: F401 - before keras, because it checks the backend
+
+        # isort: split
         import keras
 
         keras.ops.zeros(1)  # TensorFlow looks for devices, and logs, only now
-        import kerasrec  # noqa: F401
     log = logging.getLogger("kerasrec.data")
     log.setLevel(logging.INFO)
     log.handlers = [_StderrHandler()]

@@ -129,7 +129,9 @@ def _draw_pictures(run: Run) -> None:
     if (run.folder / "pictures").exists():
         return
     if importlib.util.find_spec("matplotlib") is None:
-        click.echo("no pictures, because matplotlib is not installed. Fix: pip install 'kerasrec[plots]'", err=True)
+        from kerasrec.extras import install_command
+
+        click.echo(f"no pictures, because matplotlib is not installed. Fix: {install_command('plots')}", err=True)
         return
     from kerasrec.files import atomic_folder
     from kerasrec.plots import draw_all

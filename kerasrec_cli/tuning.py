@@ -39,7 +39,7 @@ def tune(
 
     The first trial has the default settings. Options that are given, such as --set dropout=0.5,
     are not searched. The same command continues an interrupted search. A higher number of
-    --trials extends a finished one. Needs Optuna: pip install 'kerasrec[tune]'.
+    --trials extends a finished one. Needs Optuna (pip install optuna).
 
     \b
     Example:

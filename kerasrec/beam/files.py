@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from kerasrec.data.errors import DataError
+from kerasrec.extras import install_command
 from kerasrec.types import Array
 
 HIDDEN = (".", "_")
@@ -26,7 +27,7 @@ def import_beam() -> Any:
     try:
         import apache_beam
     except ImportError:
-        raise ImportError("expected Apache Beam, got nothing. Fix: pip install 'kerasrec[beam]'") from None
+        raise ImportError(f"expected Apache Beam, got nothing. Fix: {install_command('beam')}") from None
     return apache_beam
 
 

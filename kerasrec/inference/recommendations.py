@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from kerasrec.extras import install_command
 from kerasrec.types import Array, FloatArray, IntArray
 
 
@@ -58,7 +59,7 @@ class Recommendations:
         try:
             import pandas  # noqa: F401
         except ImportError:
-            raise ImportError("`to_frame` needs pandas. Fix: pip install 'kerasrec[pandas]'") from None
+            raise ImportError(f"`to_frame` needs pandas. Fix: {install_command('pandas')}") from None
         return decoded(self.to_arrow()).to_pandas()
 
 

@@ -28,6 +28,7 @@ from kerasrec.data.catalogue import ids_digest
 from kerasrec.data.id_files import read_ids, read_titles, table_of_ids
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.table_argument import check_table
+from kerasrec.extras import install_command
 from kerasrec.files import atomic_folder
 from kerasrec.validation import check_json
 
@@ -228,7 +229,7 @@ def _from_hugging_face(name: str) -> Path:
     try:
         from huggingface_hub import snapshot_download
     except ImportError:
-        raise ImportError("hf:// needs the package huggingface_hub. Fix: pip install 'kerasrec[presets]'") from None
+        raise ImportError(f"hf:// needs the package huggingface_hub. Fix: {install_command('presets')}") from None
     return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS, METADATA, ITEMS]))
 
 
@@ -236,5 +237,5 @@ def _from_kaggle(name: str) -> Path:
     try:
         from kagglehub import model_download
     except ImportError:
-        raise ImportError("kaggle:// needs the package kagglehub. Fix: pip install 'kerasrec[presets]'") from None
+        raise ImportError(f"kaggle:// needs the package kagglehub. Fix: {install_command('presets')}") from None
     return Path(model_download(name))

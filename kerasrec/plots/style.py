@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasrec.extras import install_command
 from kerasrec.types import FloatArray
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def panels(width: float, height: float, n: int = 1, title: str = "", **kwargs: A
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("plots need matplotlib. Fix: pip install 'kerasrec[plots]'") from error
+        raise ImportError(f"plots need matplotlib. Fix: {install_command('plots')}") from error
     figure = Figure(figsize=(width, height), layout="constrained")
     all_axes = list(figure.subplots(1, n, squeeze=False, **kwargs)[0])
     for axes in all_axes:

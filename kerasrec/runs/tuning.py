@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from kerasrec.data import Interactions, Split
 from kerasrec.data.digest import table_digest
+from kerasrec.extras import install_command
 from kerasrec.metrics import lower_is_better
 from kerasrec.models import ZOO
 from kerasrec.models.search_space import SearchSpace
@@ -110,7 +111,7 @@ def import_optuna() -> Any:
     try:
         import optuna
     except ImportError as error:
-        raise ImportError("tuning needs Optuna. Fix: pip install 'kerasrec[tune]'") from error
+        raise ImportError(f"tuning needs Optuna. Fix: {install_command('tune')}") from error
     return optuna
 
 

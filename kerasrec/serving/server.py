@@ -18,6 +18,7 @@ from grpc_reflection.v1alpha import reflection
 from tensorflow_serving.apis.model_service_pb2_grpc import add_ModelServiceServicer_to_server
 from tensorflow_serving.apis.prediction_service_pb2_grpc import add_PredictionServiceServicer_to_server
 
+from kerasrec.extras import install_command
 from kerasrec.serving.batching import Batching
 from kerasrec.serving.grpc_services import InvalidMessages, ModelManagement, Prediction
 from kerasrec.serving.limits import Limits
@@ -59,7 +60,7 @@ class Server:
         host: address to listen on, also of IPv6; 127.0.0.1 accepts only connections from this machine.
         port: gRPC port (8500, as TF Serving); 0 selects a free port, see the attribute `port`.
         rest_port: REST port (TF Serving: 8501); 0 selects a free port, see the attribute `rest_port`;
-            no REST if omitted. Needs `pip install 'kerasrec[serve]'`.
+            no REST if omitted. Needs the extra `serve`.
         batching: how requests of several clients are merged.
         tls: certificate and key of the server, and the authority of its clients; no encryption if omitted.
         poll: seconds between two checks of the folders and of the `models.config` file; 0 disables them.
@@ -107,7 +108,7 @@ class Server:
             try:
                 from kerasrec.serving.rest import Rest
             except ImportError as error:
-                raise ImportError(f"REST needs {error.name}. Fix: pip install 'kerasrec[serve]'") from None
+                raise ImportError(f"REST needs {error.name}. Fix: {install_command('serve')}") from None
             self._rest = Rest(self.service, host, rest_port, tls, max_connections, metrics_paths, cors)
         self._health = health.aio.HealthServicer()
         self._max_connections = max_connections

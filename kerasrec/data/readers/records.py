@@ -16,6 +16,7 @@ from kerasrec.data.interactions import Interactions
 from kerasrec.data.readers.arrow import read_nested
 from kerasrec.data.readers.options import ReadOptions
 from kerasrec.data.readers.source import SourceFile
+from kerasrec.extras import install_command
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +40,7 @@ def read_excel(file: SourceFile, options: ReadOptions) -> Interactions:
     except ImportError as error:
         raise DataError(
             f"{file}: expected openpyxl, which reads Excel files, got an import error ({error}). "
-            "Fix: pip install 'kerasrec[excel]'"
+            f"Fix: {install_command('excel')}"
         ) from None
     with file.open() as stream, warnings.catch_warnings(action="ignore"):  # of unsupported styles
         try:
@@ -118,8 +119,7 @@ def read_sql(url: str, options: ReadOptions) -> Interactions:
         import sqlalchemy
     except ImportError as error:
         raise DataError(
-            f"expected SQLAlchemy, which reads databases, got an import error ({error}). "
-            "Fix: pip install 'kerasrec[sql]'"
+            f"expected SQLAlchemy, which reads databases, got an import error ({error}). Fix: {install_command('sql')}"
         ) from None
     file = url.removeprefix("sqlite:///")
     if file != url and not Path(file).is_file():

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from kerasrec.extras import install_command
 from kerasrec.runs.run import Run
 from kerasrec.runs.saving import write_json
 from kerasrec.runs.tracking.tracker import Tracker, results_of, settings_of
@@ -31,7 +32,7 @@ class RunTracker(Tracker):
         try:
             import mlflow
         except ImportError as error:
-            raise ImportError("tracking needs MLflow. Fix: pip install 'kerasrec[mlflow]'") from error
+            raise ImportError(f"tracking needs MLflow. Fix: {install_command('mlflow')}") from error
         self.mlflow = mlflow
         self.run_id: str | None = None
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from kerasrec.extras import install_command
 from kerasrec.runs.run import Run
 from kerasrec.runs.tracking.tracker import Tracker, results_of, settings_of
 
@@ -31,7 +32,7 @@ class RunTracker(Tracker):
         try:
             import tensorboard  # noqa: F401
         except ImportError as error:
-            raise ImportError("tracking needs TensorBoard. Fix: pip install 'kerasrec[tracking]'") from error
+            raise ImportError(f"tracking needs TensorBoard. Fix: {install_command('tracking')}") from error
 
     def log_metrics(self, metrics: Mapping[str, float], epoch: int) -> None:
         """Writes one scalar for each metric."""
