@@ -92,7 +92,8 @@ def value_kind(values: Array, name: str | None = None) -> ValueKind:
     """Infers the meaning of values from their range, their distribution and the name of their column.
 
     Values up to 5 are ratings. Higher values are ratings if most of them are in the upper part of a usual scale;
-    otherwise, they are counts, most of which are small. The name of the column decides if it is a usual one.
+    otherwise, they are counts, most of which are small. Negative counts are returns; negative fractions are ratings.
+    The name of the column decides if it is a usual one.
 
     Args:
         values: `(n,)` values.
@@ -107,7 +108,8 @@ def value_kind(values: Array, name: str | None = None) -> ValueKind:
     if words in COUNT_NAMES.split():  # a negative quantity is a return
         return ValueKind("counts", low, high)
     top = next((scale for scale in SCALES if high <= scale), high)
-    is_rating = low < 0 or words in RATING_NAMES.split() or top <= 5
+    has_fractions = bool(np.any(values != np.round(values)))
+    is_rating = top <= 5 or (low < 0 and has_fractions) or words in RATING_NAMES.split()
     if not is_rating and top <= SCALES[-1]:
         positive = values[values > 0]
         is_rating = high > top / 2 and float(np.median(positive)) >= 0.4 * top

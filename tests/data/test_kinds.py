@@ -26,6 +26,7 @@ UP_TO_100 = np.clip(RNG.normal(75, 15, 1_000).round(), 1, 100).astype(np.float32
     (PLAYS, None, f"counts from 1 to {PLAYS.max():g}", "value > 0"),
     ([0, 3, 700], "items.quantity", "counts from 0 to 700", "value > 0"),
     ([2, -1, 3], "Quantity", "counts from -1 to 3", "value > 0"),
+    ([1, 12, -1, 1, 2], "units", "counts from -1 to 12", "value > 0"),
     ([-10, 3.5, 10], None, "ratings from -10 to 10", "value >= 6"),
 ])  # fmt: skip
 def test_the_meaning_of_values(values, name, meaning, rule):

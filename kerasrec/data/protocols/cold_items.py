@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of
+from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of, log_left_out
 from kerasrec.data.splits import HeldOut, Split
 from kerasrec.data.table_argument import check_table
 from kerasrec.types import IntArray
@@ -77,6 +77,7 @@ class ColdItems:
         is_cold = np.zeros(likes.n_items, bool)
         is_cold[order[: n_test + n_validation]] = True
         n_warm = np.bincount(likes.users, ~is_cold[likes.items], minlength=likes.n_users)
+        log_left_out(self.name, int((n_warm > 0).sum()), likes.n_users, "they have no item in the training table")
         likes = likes.take_users(np.flatnonzero(n_warm))
         train = likes.select(~is_cold[likes.items], compact=False)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of, split_rows
+from kerasrec.data.protocols.steps import check_shares, like_threshold, likes_of, log_left_out, split_rows
 from kerasrec.data.splits import Split
 from kerasrec.data.table_argument import check_table
 from kerasrec.validation import check_at_least
@@ -72,7 +72,10 @@ class GlobalTime:
         n_before_test = round((1 - self.test) * len(ordered))
         first, second = ordered[[round((1 - self.validation) * n_before_test), min(n_before_test, len(ordered) - 1)]]
         n_known = np.bincount(likes.users[_times_of(likes) < first], minlength=likes.n_users)
-        likes = likes.select((n_known >= self.min_items)[likes.users])
+        is_known = n_known >= self.min_items
+        reason = f"they have fewer than {self.min_items} likes before the validation time; `min_items` changes that"
+        log_left_out(self.name, int(is_known.sum()), likes.n_users, reason)
+        likes = likes.select(is_known[likes.users])
         times = _times_of(likes)
         in_training, in_test = times < first, times >= second
         if not (in_training.any() and in_test.any() and (~in_training & ~in_test).any()):

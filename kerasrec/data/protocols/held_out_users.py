@@ -10,12 +10,12 @@ import numpy as np
 
 from kerasrec.data.interactions import Interactions
 from kerasrec.data.protocols.steps import (
-    LOG,
     MIN_ITEMS_TO_HOLD_OUT,
     check_enough_users,
     check_shares,
     like_threshold,
     likes_of,
+    log_left_out,
     split_users,
 )
 from kerasrec.data.splits import Split
@@ -82,9 +82,8 @@ class HeldOutUsers:
         min_value = like_threshold(interactions, self.min_value)
         all_likes = likes_of(interactions, min_value)
         likes = all_likes.core(users=self.min_items)
-        if likes.n_users < all_likes.n_users:
-            dropped = f"{all_likes.n_users - likes.n_users:,} of {all_likes.n_users:,} users"
-            LOG.info("%s have fewer than %s likes and are left out; `min_items` changes that", dropped, self.min_items)
+        reason = f"they have fewer than {self.min_items} likes; `min_items` changes that"
+        log_left_out(self.name, likes.n_users, all_likes.n_users, reason)
         held_out = max(1, likes.n_users // 10) if self.held_out is None else self.held_out
         thresholds = f"`min_items` ({self.min_items}) or `min_value` ({min_value})"
         check_enough_users(self.name, likes.n_users, held_out, thresholds)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from kerasrec.data.errors import DataError
 from kerasrec.data.interactions import Interactions
-from kerasrec.data.protocols.steps import split_rows, warn_without_times
+from kerasrec.data.protocols.steps import LOG, split_rows, warn_without_times
 from kerasrec.data.splits import Split
 from kerasrec.data.table_argument import check_table
 
@@ -48,6 +48,9 @@ class LeaveOneOut:
                 f"{self.name}: expected a user with at least {MIN_ITEMS} items, got at most {likes.counts.max()}. "
                 "Fix: use more data or another protocol"
             )
+        if not is_long.all():
+            n_short = f"{int((~is_long).sum()):,} of {likes.n_users:,}"
+            LOG.info("%s: %s users have fewer than %s items and are not tested", self.name, n_short, MIN_ITEMS)
         n_later = (likes.counts[likes.users] - 1) - likes.places  # of each interaction: later items of its user
         in_test, in_validation = (is_long[likes.users] & (n_later == n) for n in (0, 1))
         return Split(*split_rows(likes, in_validation, in_test), self)

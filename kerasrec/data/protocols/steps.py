@@ -91,6 +91,19 @@ def likes_of(interactions: Interactions, min_value: float | None) -> Interaction
     return interactions.select(are_likes).likes()
 
 
+def log_left_out(protocol: str, n_kept: int, n_users: int, reason: str) -> None:
+    """Logs how many users a protocol leaves out, if there are any.
+
+    Args:
+        protocol: name of the protocol.
+        n_kept: number of users that stay.
+        n_users: number of all users.
+        reason: what the others have in common, and what keeps them.
+    """
+    if n_kept < n_users:
+        LOG.info("%s: %s of %s users are left out: %s", protocol, f"{n_users - n_kept:,}", f"{n_users:,}", reason)
+
+
 def check_enough_users(protocol: str, n_users: int, held_out: int, thresholds: str) -> None:
     """Checks that users are left for training.
 

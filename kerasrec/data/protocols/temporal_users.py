@@ -15,6 +15,7 @@ from kerasrec.data.protocols.steps import (
     check_shares,
     like_threshold,
     likes_of,
+    log_left_out,
     split_users,
     warn_without_times,
 )
@@ -82,9 +83,15 @@ class TemporalUsers:
         likes = likes_of(interactions, min_value).in_time_order()
         in_limits = likes.counts >= self.min_items
         thresholds = f"`min_items` ({self.min_items}) or `min_value` ({min_value})"
+        reason = f"they have fewer than {self.min_items} likes; `min_items` changes that"
         if self.max_items is not None:
             in_limits &= likes.counts <= self.max_items
             thresholds += f", or raise `max_items` ({self.max_items})"
+            reason = (
+                f"they have fewer than {self.min_items} or more than {self.max_items} likes; "
+                "`min_items` and `max_items` change that"
+            )
+        log_left_out(self.name, int(in_limits.sum()), likes.n_users, reason)
         likes = likes.take_users(np.flatnonzero(in_limits)).without_bare_items()
         held_out = min(750, max(1, likes.n_users // 10)) if self.held_out is None else self.held_out
         check_enough_users(self.name, likes.n_users, held_out, thresholds)

@@ -59,6 +59,25 @@ def test_targets_are_neither_in_the_inputs_nor_in_the_training_table(table, prot
     assert not pairs(split.test.targets) & (pairs(split.validation.inputs) | pairs(split.validation.targets))
 
 
+@pytest.mark.parametrize("protocol, message", [
+    (HeldOutUsers(held_out=1), "1 of 4 users are left out: they have fewer than 5 likes; `min_items` changes that"),
+    (TemporalUsers(held_out=1, max_items=8),
+     "1 of 4 users are left out: they have fewer than 5 or more than 8 likes; `min_items` and `max_items` change that"),
+    (OwnItems(min_items=3),
+     "1 of 4 users are left out: they have fewer than 3 likes of items with as many users; `min_items` changes that"),
+    (GlobalTime(test=0.3, validation=0.3, min_items=2),
+     "1 of 4 users are left out: they have fewer than 2 likes before the validation time; `min_items` changes that"),
+    (LeaveOneOut(), "1 of 4 users have fewer than 3 items and are not tested"),
+], ids=lambda value: getattr(value, "name", ""))  # fmt: skip
+def test_users_who_are_left_out_are_counted_with_the_reason(protocol, message, caplog):
+    users = np.repeat([1, 2, 3, 4], [6, 6, 6, 2])
+    items = np.concatenate([np.arange(6), np.arange(6), np.arange(6), [0, 1]])
+    times = np.concatenate([np.arange(6), np.arange(6), np.arange(6), [6, 7]]) * 86_400
+    with caplog.at_level("INFO", "kerasrec.data"):
+        protocol.split(Interactions.from_arrays(users, items, times=times))
+    assert f"{protocol.name}: {message}" in caplog.text
+
+
 def test_rows_are_the_training_rows_of_the_users(table, protocol):
     split = protocol.split(table)
     for part in (split.validation, split.test):

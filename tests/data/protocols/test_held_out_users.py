@@ -62,13 +62,6 @@ def test_too_few_users_or_likes_are_an_error(table, protocol, message):
         protocol.split(table)
 
 
-def test_the_users_with_few_likes_are_counted(caplog):
-    users, items = np.repeat([1, 2, 3, 4], [5, 5, 5, 4]), np.arange(19)
-    with caplog.at_level("INFO", "kerasrec.data"):
-        HeldOutUsers(held_out=1).split(Interactions.from_arrays(users, items))
-    assert "1 of 4 users have fewer than 5 likes and are left out; `min_items` changes that" in caplog.text
-
-
 def test_two_users_are_too_few():
     users, items = np.repeat([1, 2, 3], [5, 5, 4]), np.arange(14)
     message = "held-out-users: expected more than 2 users, 1 each for validation and test, got 2. Fix: lower `min_"
