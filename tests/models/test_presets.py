@@ -134,7 +134,7 @@ def test_a_preset_on_a_hub_is_downloaded_by_its_client(preset, monkeypatch, hand
     assert ELSA.from_preset(handle).latent_dim == 4
     assert names == [handle.partition("://")[2]]
     monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"{module}. Fix: pip install 'huggingface_hub>="):
+    with pytest.raises(ImportError, match=rf"{module}. Fix: pip install 'huggingface.hub>="):
         ELSA.from_preset(handle)
 
 
