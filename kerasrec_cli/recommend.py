@@ -255,6 +255,12 @@ def recommend_from_server(address: str, name: str, query: Query, k: int) -> tupl
             inputs |= query.restrictions.possible(types.get("history", types.get("user_id")) == "string")
             item_ids, scores = client.recommend(k=k, **inputs)
             titles = client.titles(item_ids)
+            if query.history:
+                known = {name: rows for name, rows in inputs.items() if name in ("histories", "ratings", "user_ids")}
+                n_items, n_known = len(set(query.history)), int(client.count_known(**known)[0])
+                if n_known < n_items:
+                    count = f"{n_items - n_known:,} of {n_items:,} items"
+                    click.echo(f"note: --history: {count} not in the catalogue of the model, and ignored", err=True)
     except ServingError as error:
         raise ValueError(str(error)) from error
     return item_ids[0], scores[0], dict(zip(item_ids[0].tolist(), titles[0].tolist(), strict=True))

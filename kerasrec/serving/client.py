@@ -21,7 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from kerasrec.serving.client_arrays import decoded, one_dimensional, padded_rows
 from kerasrec.serving.connection import Connection, ServingError
 from kerasrec.serving.tls import TLS
-from kerasrec.types import Array, FloatArray
+from kerasrec.types import Array, FloatArray, IntArray
 from kerasrec.validation import as_int_at_least
 
 P = ParamSpec("P")
@@ -141,6 +141,25 @@ class Client:
         outputs = self._predict("recommend", inputs)
         # A server that merges requests returns all of them with the largest k.
         return outputs["item_ids"][:, :k], outputs["scores"][:, :k]
+
+    @_refresh_signatures_on_error
+    def count_known(
+        self,
+        histories: Sequence[Sequence[Any]],
+        *,
+        ratings: Sequence[Sequence[float]] | None = None,
+        user_ids: Sequence[Any] | None = None,
+    ) -> IntArray:
+        """The number of different items of each history that are in the catalogue `(n_users,)`.
+
+        The other items of a history are ignored. The arguments are those of `recommend`.
+
+        Raises:
+            ServingError: The server rejected the request or could not be reached.
+            ValueError: The arguments do not match the inputs of the model.
+        """
+        inputs = self._inputs("serving_default", histories, ratings, user_ids)
+        return self._predict("serving_default", inputs, ["n_known"])["n_known"]
 
     @_refresh_signatures_on_error
     def score(
