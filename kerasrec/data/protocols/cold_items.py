@@ -77,7 +77,9 @@ class ColdItems:
         is_cold = np.zeros(likes.n_items, bool)
         is_cold[order[: n_test + n_validation]] = True
         n_warm = np.bincount(likes.users, ~is_cold[likes.items], minlength=likes.n_users)
-        log_left_out(self.name, int((n_warm > 0).sum()), likes.n_users, "they have no item in the training table")
+        log_left_out(
+            self.name, int((n_warm > 0).sum()), interactions.n_users, "they have no item in the training table"
+        )
         likes = likes.take_users(np.flatnonzero(n_warm))
         train = likes.select(~is_cold[likes.items], compact=False)
 

@@ -74,7 +74,7 @@ class GlobalTime:
         n_known = np.bincount(likes.users[_times_of(likes) < first], minlength=likes.n_users)
         is_known = n_known >= self.min_items
         reason = f"they have fewer than {self.min_items} likes before the validation time; `min_items` changes that"
-        log_left_out(self.name, int(is_known.sum()), likes.n_users, reason)
+        log_left_out(self.name, int(is_known.sum()), interactions.n_users, reason)
         likes = likes.select(is_known[likes.users])
         times = _times_of(likes)
         in_training, in_test = times < first, times >= second

@@ -80,10 +80,9 @@ class HeldOutUsers:
         """
         check_table(interactions=interactions)
         min_value = like_threshold(interactions, self.min_value)
-        all_likes = likes_of(interactions, min_value)
-        likes = all_likes.core(users=self.min_items)
+        likes = likes_of(interactions, min_value).core(users=self.min_items)
         reason = f"they have fewer than {self.min_items} likes; `min_items` changes that"
-        log_left_out(self.name, likes.n_users, all_likes.n_users, reason)
+        log_left_out(self.name, likes.n_users, interactions.n_users, reason)
         held_out = max(1, likes.n_users // 10) if self.held_out is None else self.held_out
         thresholds = f"`min_items` ({self.min_items}) or `min_value` ({min_value})"
         check_enough_users(self.name, likes.n_users, held_out, thresholds)

@@ -64,15 +64,14 @@ class OwnItems:
         """
         check_table(interactions=interactions)
         min_value = like_threshold(interactions, self.min_value)
-        all_likes = likes_of(interactions, min_value)
-        likes = all_likes.core(self.min_items, self.min_items)
+        likes = likes_of(interactions, min_value).core(self.min_items, self.min_items)
         if not len(likes):
             raise DataError(
                 f"{self.name}: expected users and items with at least {self.min_items} likes each, got none. "
                 "Fix: lower `min_items`"
             )
         reason = f"they have fewer than {self.min_items} likes of items with as many users; `min_items` changes that"
-        log_left_out(self.name, likes.n_users, all_likes.n_users, reason)
+        log_left_out(self.name, likes.n_users, interactions.n_users, reason)
         key = np.random.default_rng(self.seed).random(len(likes))
         place = np.empty(len(likes), np.int64)  # of each interaction, in a random order of its user's interactions
         place[np.lexsort((key, likes.users))] = likes.places

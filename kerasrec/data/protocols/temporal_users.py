@@ -91,7 +91,7 @@ class TemporalUsers:
                 f"they have fewer than {self.min_items} or more than {self.max_items} likes; "
                 "`min_items` and `max_items` change that"
             )
-        log_left_out(self.name, int(in_limits.sum()), likes.n_users, reason)
+        log_left_out(self.name, int(in_limits.sum()), interactions.n_users, reason)
         likes = likes.take_users(np.flatnonzero(in_limits)).without_bare_items()
         held_out = min(750, max(1, likes.n_users // 10)) if self.held_out is None else self.held_out
         check_enough_users(self.name, likes.n_users, held_out, thresholds)
