@@ -260,7 +260,7 @@ def recommend_from_server(address: str, name: str, query: Query, k: int) -> tupl
                 n_items, n_known = len(set(query.history)), int(client.count_known(**known)[0])
                 if n_known < n_items:
                     count = f"{n_items - n_known:,} of {n_items:,} items"
-                    click.echo(f"note: --history: {count} not in the catalogue of the model, and ignored", err=True)
+                    click.echo(f"note: --history: {count} are not in the catalogue and are ignored", err=True)
     except ServingError as error:
         raise ValueError(str(error)) from error
     return item_ids[0], scores[0], dict(zip(item_ids[0].tolist(), titles[0].tolist(), strict=True))

@@ -11,7 +11,7 @@ from kerasrec.inference.recommendations import decoded
 
 PYTHON = python_with("apache_beam", "KERASREC_BEAM_PYTHON")
 
-pytestmark = pytest.mark.skipif(PYTHON is None, reason="needs Apache Beam: pip install 'kerasrec[beam]'")
+pytestmark = pytest.mark.skipif(PYTHON is None, reason="needs Apache Beam: pip install '.[beam]'")
 
 
 def test_lists_equal_those_of_the_model(tmp_path):

@@ -115,7 +115,7 @@ def test_batch_scoring():
 BEAM_PYTHON = python_with("apache_beam", "KERASREC_BEAM_PYTHON")
 
 
-@pytest.mark.skipif(BEAM_PYTHON is None, reason="needs Apache Beam: pip install 'kerasrec[beam]'")
+@pytest.mark.skipif(BEAM_PYTHON is None, reason="needs Apache Beam: pip install '.[beam]'")
 def test_engines(tmp_path):
     sizes = ("--users", "2000", "--items", "80", "--dim", "4", "--k", "5", "--folder", tmp_path)
     engines = ["recommend --all", "Beam, packed", "Beam, events"]

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -84,10 +85,18 @@ def test_two_nights(tmp_path, monkeypatch):
     model.save(broken.folder / "model.keras")
     os.remove("deployed")
     os.symlink("runs/first", "deployed")
-    code, output = run("\n".join(script.splitlines()[7:]), newest=newest, today="second")
+    code, output = run(script[script.index("# 2. The gate") :], newest=newest, today="second")
     assert code == 3, output
     assert "rejected" in output
     assert os.readlink("deployed") == "runs/first"
+
+
+@needs_symlinks
+def test_the_script_does_nothing_in_a_complete_night(tmp_path):
+    os.symlink("runs/2026-01-02", tmp_path / "deployed")
+    for today, code in (("2026-01-02", 0), ("2026-01-03", 127)):  # 127: the script calls kerasrec, which is not found
+        command = ["/bin/sh", "-c", block("sh", "#!/bin/sh"), "nightly.sh", "2026-01-01", today]
+        assert subprocess.run(command, cwd=tmp_path, env={"PATH": "/usr/bin:/bin"}).returncode == code
 
 
 def test_the_workflow_and_the_settings_file_are_valid():

@@ -13,7 +13,7 @@ from kerasrec import DataError, generate, read
 from kerasrec.beam import prepare, write_gram_matrix
 from kerasrec.data import pack
 
-pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install 'kerasrec[beam]'")
+pytest.importorskip("apache_beam", reason="needs Apache Beam: pip install '.[beam]'")
 
 
 def event_table(text_ids=False, n=4000):

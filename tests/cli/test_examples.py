@@ -57,7 +57,7 @@ def test_every_command_has_an_example():
 @pytest.mark.parametrize("example", sorted(set(EXAMPLES) - NEEDS_SERVER))
 def test_the_example_runs(folder, monkeypatch, example):
     if example.startswith(NEEDS_BEAM) and not importlib.util.find_spec("apache_beam"):
-        pytest.skip("needs Apache Beam: pip install 'kerasrec[beam]'")
+        pytest.skip("needs Apache Beam: pip install '.[beam]'")
     monkeypatch.chdir(folder)
     if " train " in example:
         shutil.rmtree("run")  # another test may have written it

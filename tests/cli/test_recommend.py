@@ -248,6 +248,6 @@ def test_a_server_and_a_run_give_the_same_answers(runs, tmp_path, name, queries)
         error_of("recommend", address, *queries[0], "--name", "other")
         if name == "ease":
             unknown = invoke("recommend", address, "--history", "3,123456").stderr
-            assert "note: --history: 1 of 2 items not in the catalogue of the model, and ignored" in unknown
+            assert "note: --history: 1 of 2 items are not in the catalogue and are ignored" in unknown
         for options, message in WRONG_INPUTS.get(name, {}).items():
             assert message in error_of("recommend", address, *options.split())

@@ -63,7 +63,7 @@ def test_tensorboard_receives_epochs_settings_results_and_plots(tmp_path):
 @pytest.fixture(scope="module")
 def mlflow_server(tmp_path_factory):
     """The address of an MLflow server with SQLite."""
-    pytest.importorskip("mlflow", reason="mlflow is not installed: pip install 'kerasrec[mlflow]'")
+    pytest.importorskip("mlflow", reason="mlflow is not installed: pip install '.[mlflow]'")
     folder = tmp_path_factory.mktemp("mlflow")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
