@@ -87,6 +87,11 @@ class RunConfig:
             raise ValueError(f"`shuffle`: expected rows or {SHARDS}, got {self.shuffle!r}")
 
     @property
+    def model_class(self) -> type[Recommender]:
+        """The class of the model."""
+        return ZOO[self.model]
+
+    @property
     def shuffle_of_fit(self) -> bool | str:
         """The argument `shuffle` of `Recommender.fit`."""
         return SHARDS if self.shuffle == SHARDS else True
@@ -103,15 +108,14 @@ def settings_for(config: RunConfig, train_table: Interactions, validation: HeldO
     Raises:
         ValueError: `learning_rate` is set for a closed-form model.
     """
-    model_class = ZOO[config.model]
-    if config.learning_rate is not None and model_class.closed_form:
+    if config.learning_rate is not None and config.model_class.closed_form:
         raise ValueError(
             f"{config.model} has a closed-form solution, so it has no learning rate. Fix: leave `learning_rate` out"
         )
     side = {}
-    if validation is not None and model_class.side_axis == "columns":
+    if validation is not None and config.model_class.side_axis == "columns":
         side = side_arguments(config, config.model_options, train_table)
-    settings = model_class.config_for(train_table, validation, **config.model_options, **side)
+    settings = config.model_class.config_for(train_table, validation, **config.model_options, **side)
     given = {name: getattr(config, name) for name in ("epochs", "batch_size", "learning_rate")}
     settings = replace(settings, **{name: value for name, value in given.items() if value is not None})
     return settings if config.epochs is None else replace(settings, patience=None)
@@ -132,7 +136,7 @@ def build_model(config: RunConfig, train_table: Interactions, settings: ModelSet
     """
     settings = settings or settings_for(config, train_table)
     options = {"seed": config.seed, **settings.arguments, **side_arguments(config, settings.arguments, train_table)}
-    model = ZOO[config.model].for_interactions(train_table, settings.epochs, settings.batch_size, **options)
+    model = config.model_class.for_interactions(train_table, settings.epochs, settings.batch_size, **options)
     model.compile(None if settings.learning_rate is None else model.decaying_optimizer(settings.learning_rate))
     return model
 
@@ -141,12 +145,12 @@ def side_arguments(config: RunConfig, arguments: dict[str, Any], train_table: In
     """Returns the features that the model reads as the argument `side`; empty if there are none."""
     files = {"items": config.item_features, "users": config.user_features}
     names = {"items": "item_features", "users": "user_features"}
-    of_columns = ZOO[config.model].side_axis == "columns"
-    rows = ZOO[config.model].described_by_side(arguments.get("rows", ZOO[config.model].rows))
+    of_columns = config.model_class.side_axis == "columns"
+    rows = config.model_class.described_by_side(arguments.get("rows", config.model_class.rows))
     for of, file in files.items():
         if file is None:
             continue
-        if not ZOO[config.model].accepts_side:
+        if not config.model_class.accepts_side:
             accepting = ", ".join(name for name, cls in ZOO.items() if cls.accepts_side)
             raise ValueError(f"{config.model} does not read `{names[of]}`. Fix: leave it out, or choose {accepting}")
         if of != rows:
@@ -163,7 +167,7 @@ def with_new_items(config: RunConfig, split: Split) -> Split:
 
     The split is unchanged if the model does not score items without interactions.
     """
-    if config.item_features is None or ZOO[config.model].side_axis != "columns":
+    if config.item_features is None or config.model_class.side_axis != "columns":
         return split
     catalogue = catalogue_with_features(config.item_features, split.train)
     if len(catalogue) == split.train.n_items:
@@ -193,7 +197,7 @@ def protocol_of(config: RunConfig) -> SplitProtocol:
     """
     check_name("model", config.model, ZOO)
     check_name("protocol", config.protocol, PROTOCOLS)
-    feedback = ZOO[config.model].feedback
+    feedback = config.model_class.feedback
     if (feedback == "ratings") != (config.protocol == "random-ratings"):
         others = [name for name in PROTOCOLS if name != "random-ratings"]
         fitting = "random-ratings" if feedback == "ratings" else f"one of {', '.join(others)}"

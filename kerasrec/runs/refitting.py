@@ -16,14 +16,14 @@ import keras
 
 from kerasrec.callbacks import EpochBar
 from kerasrec.data import Interactions, Split, read
-from kerasrec.models import ZOO
 from kerasrec.models.model_settings import ModelSettings
 from kerasrec.runs.config import RunConfig, build_model, with_new_items
 from kerasrec.runs.fitting import checkpoints_for
+from kerasrec.runs.folder import begin_or_continue_run
 from kerasrec.runs.lock import locked
 from kerasrec.runs.run import METRICS_FILE, Run
 from kerasrec.runs.saving import write_results
-from kerasrec.runs.training import describe_training, note, prepare
+from kerasrec.runs.training import describe_training, note
 from kerasrec.runs.warm_start import warm_started_model
 
 
@@ -122,7 +122,9 @@ def refit(
         return split, settings
 
     with locked(folder):
-        prepare({**asdict(config), "refit": about}, functools.cache(read_data), all_rows, folder, overwrite)
+        begin_or_continue_run(
+            {**asdict(config), "refit": about}, functools.cache(read_data), all_rows, folder, overwrite
+        )
         if (folder / METRICS_FILE).exists():
             note(verbose, f"nothing to do: the run in {folder} is finished, and its data have not changed")
         else:
@@ -182,7 +184,7 @@ def _fit(
 ) -> None:
     """Trains from the last checkpoint to the best epoch of the chosen run, and writes the results."""
     split = Split.load(folder / "split")
-    is_closed_form = ZOO[config.model].closed_form
+    is_closed_form = config.model_class.closed_form
     if about["warm_start"] and is_closed_form:
         note(verbose, f"warm start: {config.model} has a closed form, so it is solved again on all rows")
     if about["warm_start"] and not is_closed_form:

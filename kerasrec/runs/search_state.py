@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from kerasrec.runs.config import read_json
+from kerasrec.runs.folder import is_empty
 from kerasrec.runs.saving import write_json
-from kerasrec.runs.training import is_empty
 
 
 def begin_or_continue(

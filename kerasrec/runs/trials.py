@@ -13,7 +13,6 @@ import numpy as np
 
 from kerasrec.callbacks import Checkpoints
 from kerasrec.data import Split
-from kerasrec.models import ZOO
 from kerasrec.models.search_space import TRAINING_SETTINGS, Choice, Range, SearchSpace
 from kerasrec.runs.config import RunConfig, build_model, settings_for
 from kerasrec.runs.fitting import fit
@@ -29,7 +28,7 @@ def space_for(config: RunConfig) -> SearchSpace:
         ValueError: nothing is left to search.
     """
     fixed = {*config.model_options, *(name for name in TRAINING_SETTINGS if getattr(config, name) is not None)}
-    space = ZOO[config.model].search_space
+    space = config.model_class.search_space
     free = {name: values for name, values in space.items() if name not in fixed}
     if not free:
         reason = f"all of {', '.join(space)} have a value" if space else "it has no settings that change its results"

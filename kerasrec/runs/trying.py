@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -150,10 +149,10 @@ def _try_one(
     try:
         if deadline <= start:
             raise TooSlowError(0.0)
-        if ZOO[config.model].closed_form:
+        if config.model_class.closed_form:
             config, note = _fit_into(config, split, min(2 * share, deadline - start))
         path, budget = board.folder / entry.model, TimeBudget(share, deadline, on_epoch)
-        callbacks = [] if ZOO[config.model].closed_form else [budget]
+        callbacks = [] if config.model_class.closed_form else [budget]
         try:
             run = train(config, read_table, path, overwrite=True, callbacks=callbacks)
         except TooSlowError as error:
@@ -188,7 +187,7 @@ def _fit_into(config: RunConfig, split: Split, seconds: float) -> tuple[RunConfi
         MemoryError: the model does not fit into memory.
         TooSlowError: the model does not fit into the time.
     """
-    model_class: Any = ZOO[config.model]
+    model_class = config.model_class
     without_validation = settings_for(config, split.train)
     model = build_model(config, split.train, without_validation)
     if isinstance(model, ClosedForm):

@@ -18,7 +18,6 @@ from kerasrec.data import Interactions, Split
 from kerasrec.data.digest import table_digest
 from kerasrec.extras import install_command
 from kerasrec.metrics import lower_is_better
-from kerasrec.models import ZOO
 from kerasrec.models.search_space import SearchSpace
 from kerasrec.runs.config import RunConfig, protocol_of
 from kerasrec.runs.lock import locked
@@ -161,7 +160,7 @@ def _study(folder: Path, config: RunConfig) -> Iterator[Study]:
 
 
 def _metric(config: RunConfig) -> str:
-    return "rmse" if ZOO[config.model].feedback == "ratings" else "ndcg_100"
+    return "rmse" if config.model_class.feedback == "ratings" else "ndcg_100"
 
 
 def _search(

@@ -8,7 +8,7 @@ from typing import Any
 
 from kerasrec.data import Interactions
 from kerasrec.data.id_files import read_ids, table_of_ids
-from kerasrec.models import ZOO, Recommender
+from kerasrec.models import Recommender
 from kerasrec.models.saving import load_model
 from kerasrec.models.schedules import inner_optimizer
 from kerasrec.runs.config import RunConfig, side_arguments
@@ -52,7 +52,7 @@ def warm_started_model(
         )
     model: Recommender = load_model(folder / "model.keras")
     if config is not None:
-        if ZOO[config.model] is not type(model):
+        if config.model_class is not type(model):
             raise ValueError(
                 f"expected a run of {type(model).__name__}, the model in {folder}, got {config.model!r}. "
                 "Fix: choose a run of the same model, or train without a warm start"
