@@ -31,6 +31,16 @@ def check_parallel(name: str, reference: Sized, **arrays: Sized | None) -> None:
             )
 
 
+def as_arrow(column: Any) -> Any:
+    """Converts a column to an array of pyarrow, in which NaN is missing. Times with a zone become times in UTC."""
+    import pyarrow as pa
+
+    if getattr(getattr(column, "dtype", None), "tz", None) is not None:
+        # pyarrow reads `values`, which pandas 3.1 deprecates for times with a zone.
+        column = getattr(column, "dt", column).tz_convert(None)
+    return pa.array(column, from_pandas=True)
+
+
 def as_finite(numbers: Any, name: str, dtype: Any) -> Array:
     """Converts numbers, or numpy dates as seconds since 1970, to `dtype` without overflow.
 

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
+from kerasrec.data.arrays import as_arrow
 from kerasrec.data.errors import DataError
 from kerasrec.data.ids import uuids_as_text
 from kerasrec.data.row_rules import RULE, RowRules
@@ -155,9 +156,7 @@ def frame_columns(frame: Any, names: Mapping[str, str], rules: RowRules) -> tupl
             if hasattr(column, "to_arrow"):
                 column = column.to_arrow()
             columns[role] = (
-                column
-                if isinstance(column, pa.ChunkedArray)
-                else pa.chunked_array([pa.array(uuids_as_text(column), from_pandas=True)])
+                column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([as_arrow(uuids_as_text(column))])
             )
         except (pa.ArrowException, OverflowError):
             raise DataError(

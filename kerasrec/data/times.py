@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasrec.data.arrays import as_finite
+from kerasrec.data.arrays import as_arrow, as_finite
 from kerasrec.data.errors import DataError
 from kerasrec.data.ids import BLOCK
 from kerasrec.data.text import NUMBER, is_text
@@ -252,7 +252,7 @@ def _chunked(times: Any, array: Any) -> Any:
     if isinstance(array, pa.ChunkedArray):
         return array
     try:
-        column = pa.array(times if hasattr(times, "__array__") else array, from_pandas=True)
+        column = as_arrow(times if hasattr(times, "__array__") else array)
     except (pa.ArrowException, OverflowError):
         raise ValueError(
             f"expected numbers of at most 64 bits or dates in `times`, got {getattr(array, 'dtype', 'others')}. "
