@@ -18,6 +18,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,6 @@ from kerasrec.data.packed import PackedInteractions
 from kerasrec.data.packed_folder import is_packed
 from kerasrec.data.readers.dispatch import read
 from kerasrec.data.readers.options import ReadOptions
-from kerasrec.data.row_counts import RowCounts
 from kerasrec.files import UNFINISHED
 from kerasrec.validation import as_int_at_least
 
@@ -122,7 +122,7 @@ def prepare(
         dropped = dict(counts.dropped)
         if min_items > 1 or min_users > 1:
             dropped[f"outside the core of {min_items} items and {min_users} users"] = counts.kept - kept
-        row_counts = RowCounts(kept, counts.merged, dropped)
+        row_counts = replace(counts, kept=kept, dropped=dropped)
         names = event_format.column_names
         return pack_ranges(ranges, items, row_counts, names, target, overwrite=overwrite, verbose=verbose)
 

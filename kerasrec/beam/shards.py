@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,8 @@ def total_row_counts(parts: Iterable[RowCounts]) -> RowCounts:
     parts = list(parts)
     reasons = dict.fromkeys(reason for part in parts for reason in part.dropped)
     dropped = {reason: sum(part.dropped.get(reason, 0) for part in parts) for reason in reasons}
-    return RowCounts(sum(part.kept for part in parts), sum(part.merged for part in parts), dropped)
+    duplicates = next((part.duplicates for part in parts if part.merged), "last")
+    return RowCounts(sum(part.kept for part in parts), sum(part.merged for part in parts), dropped, duplicates)
 
 
 def divided_by_user(table: Any, n_shards: int) -> Iterator[tuple[int, Any]]:
@@ -178,13 +179,13 @@ def merged_shard(
     columns = {role: events[role] for role in events.column_names if role != "position"}
     shard = Interactions(**rows_of_columns(columns, times=TimeFormat("s"), duplicates=duplicates))
     assert shard.row_counts is not None  # noqa: S101
-    n_merged = shard.row_counts.merged
+    row_counts = shard.row_counts
     reasons = dict(before.dropped)
     if min_value is not None:
         likes = shard.at_least(min_value)
         reasons[f"value below {min_value:g}"] = len(shard) - len(likes)
         shard = likes.likes()
-    return shard if len(shard) else None, RowCounts(len(shard), n_merged, reasons)
+    return shard if len(shard) else None, replace(row_counts, kept=len(shard), dropped=reasons)
 
 
 def summary_of(number: int, shard: Interactions | None, row_counts: RowCounts, from_text: bool) -> Summary:

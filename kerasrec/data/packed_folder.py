@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +121,7 @@ def likes_to_pack(table: Interactions, min_value: float) -> Interactions:
     counts = table.row_counts or RowCounts(len(table))
     dropped = {**counts.dropped, f"value below {min_value:g}": len(table) - len(likes)}
     arrays = (likes.indptr, likes.items, likes.values, likes.times, likes.user_ids, likes.item_ids, likes.item_titles)
-    return Interactions(*arrays, RowCounts(len(likes), counts.merged, dropped), table.column_names)
+    return Interactions(*arrays, replace(counts, kept=len(likes), dropped=dropped), table.column_names)
 
 
 def is_packed(path: Path) -> bool:

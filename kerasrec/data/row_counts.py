@@ -5,6 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+MERGED = {
+    "last": "merged as duplicates",
+    "sum": "merged as duplicates (values added)",
+    "count": "merged as duplicates (rows counted)",
+    "max": "merged as duplicates (highest value kept)",
+}
+"""Way to merge rows of the same user and item → phrase for the rows that were merged. `"last"` keeps the latest."""
+
 
 @dataclass(frozen=True)
 class RowCounts:
@@ -14,6 +22,7 @@ class RowCounts:
         kept: rows that became interactions.
         merged: rows that were merged into another row of the same (user, item) pair.
         dropped: reason → rows dropped for that reason.
+        duplicates: how rows were merged, a key of `MERGED`.
 
     Example:
         >>> counts = RowCounts(kept=7, merged=2, dropped={"empty": 1})
@@ -21,11 +30,14 @@ class RowCounts:
         10
         >>> print(counts)
         10 rows read = 7 kept + 2 merged as duplicates + 1 dropped (1 empty)
+        >>> print(RowCounts(kept=7, merged=2, duplicates="sum"))
+        9 rows read = 7 kept + 2 merged as duplicates (values added)
     """
 
     kept: int
     merged: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    duplicates: str = "last"
 
     @property
     def read(self) -> int:
@@ -41,7 +53,7 @@ class RowCounts:
     def losses(self) -> list[str]:
         """One phrase for each reason why rows were merged or dropped; reasons with 0 rows are omitted."""
         reasons = ", ".join(f"{rows:,} {reason}" for reason, rows in self.dropped.items() if rows)
-        merged = [f"{self.merged:,} merged as duplicates"] if self.merged else []
+        merged = [f"{self.merged:,} {MERGED[self.duplicates]}"] if self.merged else []
         return merged + ([f"{self.n_dropped:,} dropped ({reasons})"] if reasons else [])
 
     def __str__(self) -> str:

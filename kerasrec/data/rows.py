@@ -17,13 +17,13 @@ from kerasrec.data.csr import indptr_of, merge_pairs, place_by_row, true_counts
 from kerasrec.data.errors import DataError
 from kerasrec.data.ids import factorize
 from kerasrec.data.kinds import value_kind
-from kerasrec.data.row_counts import RowCounts
+from kerasrec.data.row_counts import MERGED, RowCounts
 from kerasrec.data.times import TimeFormat, as_seconds, usual_unit
 from kerasrec.types import Array, FloatArray, IntArray
 
 LOG = logging.getLogger(__name__)
 
-DUPLICATES = ("last", "sum", "count", "max")
+DUPLICATES = tuple(MERGED)
 """Ways to merge rows of the same user and item: the latest value, the sum, the number of rows, the highest value."""
 
 
@@ -99,7 +99,7 @@ def rows_of_columns(
         "user_ids": user_ids,
         "item_ids": item_ids,
         "item_titles": None if titles is None else np.array([titles.get(i, "") for i in item_ids.tolist()]),
-        "row_counts": RowCounts(len(item), n - len(item), dict(dropped or {})),
+        "row_counts": RowCounts(len(item), n - len(item), dict(dropped or {}), duplicates),
         "column_names": dict(names) if names else None,
     }
 

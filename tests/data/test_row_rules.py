@@ -47,7 +47,8 @@ def test_events_have_weights(read_events):
     table = read_events(event_weights={"event": {"view": 1, "addtocart": 3, "transaction": 10}})
     assert rows(table) == [(1, 7, 4), (1, 8, 1), (2, 7, 10), (2, 9, 1)]
     assert (
-        str(table.row_counts) == "6 rows read = 4 kept + 1 merged as duplicates + 1 dropped (1 event without a weight)"
+        str(table.row_counts)
+        == "6 rows read = 4 kept + 1 merged as duplicates (values added) + 1 dropped (1 event without a weight)"
     )
     assert table.value_kind.name == "counts"
     highest = read_events(event_weights={"event": {"view": 1, "addtocart": 3}}, duplicates="max")
@@ -61,11 +62,20 @@ def test_repeated_pairs_are_counted(read_events):
     assert read_events(duplicates="sum") == table
 
 
-@pytest.mark.parametrize("duplicates, value", [("last", 3), ("sum", 12), ("count", 3), ("max", 5), (None, 3)])
-def test_values_of_repeated_pairs_are_merged(duplicates, value):
+@pytest.mark.parametrize(
+    "duplicates, value, way",
+    [
+        ("last", 3, ""),
+        ("sum", 12, " (values added)"),
+        ("count", 3, " (rows counted)"),
+        ("max", 5, " (highest value kept)"),
+        (None, 3, ""),
+    ],
+)
+def test_values_of_repeated_pairs_are_merged(duplicates, value, way):
     table = Interactions.from_arrays([1, 2, 1, 1], [5, 5, 5, 5], [4, 1, 5, 3], [1, 1, 2, 3], duplicates=duplicates)
     assert entries(table) == [(1, 5, value, 3), (2, 5, 1, 1)]
-    assert str(table.row_counts) == "4 rows read = 2 kept + 2 merged as duplicates"
+    assert str(table.row_counts) == f"4 rows read = 2 kept + 2 merged as duplicates{way}"
 
 
 def test_counts_are_added_by_default(tmp_path):
