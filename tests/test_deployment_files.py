@@ -2,17 +2,25 @@
 
 import configparser
 import importlib.metadata
+import os
 import re
 import shlex
+import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import kubernetes_validate
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
+from kerasrec_testing.command import COMMAND
+from kerasrec_testing.platforms import needs_symlinks
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from kerasrec import generate
 from kerasrec_cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -81,7 +89,10 @@ def test_each_selector_matches_the_labels_of_a_pod():
 def commands_of(script):
     """The arguments of each `kerasrec` command in a shell script."""
     script = script.replace("\\\n", " ")
-    return [shlex.split(line) for line in re.findall(r"\bkerasrec ((?:train|refit|export|serve) [^\n;&|]*)", script)]
+    return [
+        shlex.split(line)
+        for line in re.findall(r"\bkerasrec ((?:train|refit|evaluate|export|serve) [^\n;&|]*)", script)
+    ]
 
 
 @pytest.mark.parametrize("file", ["export/kubernetes/nightly.yaml", ".github/workflows/compose.yml"])
@@ -90,7 +101,43 @@ def test_the_commands_of_the_files_have_existing_options(file):
     assert {command[0] for command in commands} >= {"train", "export"}
     for name, *arguments in commands:
         command = main.get_command(None, name)
-        command.make_context(name, [a.replace("$run", "run") for a in arguments])
+        command.make_context(name, arguments)
+
+
+@needs_symlinks
+@pytest.mark.slow
+def test_the_nightly_job_deploys_what_the_gate_accepts(tmp_path):
+    """In a shell: the first model, a candidate, the same night again, and a night without new events."""
+    (container,) = manifest("CronJob", "kerasrec-nightly")["spec"]["jobTemplate"]["spec"]["template"]["spec"][
+        "containers"
+    ]
+    *shell, script = container["command"]
+    script = script.replace("cd /models", f"cd {tmp_path}").replace("/data/", f"{tmp_path}/")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kerasrec").write_text(f'#!/bin/sh\nexec {shlex.join(COMMAND)} "$@"\n')
+    (tmp_path / "bin" / "kerasrec").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "MODEL": "ease"}
+
+    def run(today, events):
+        columns = (events.user_ids[events.users], events.item_ids[events.items], events.values, events.times)
+        names = ("user", "item", "rating", "timestamp")
+        pd.DataFrame(dict(zip(names, columns, strict=True))).to_parquet(tmp_path / "events.parquet")
+        tonight = script.replace("$(date -u +%F)", today).replace("$(date -u -d yesterday +%F)", newest)
+        return subprocess.run([*shell, tonight], env=environment, capture_output=True, text=True)
+
+    events = generate(n_users=600, n_items=80, seed=2)
+    first_end, candidate_end = np.quantile(events.times, [0.8, 0.9])
+    newest = datetime.fromtimestamp(candidate_end, UTC).isoformat()
+    first = run("2026-01-01", events.select(events.times < first_end))
+    assert (first.returncode, os.readlink(tmp_path / "deployed")) == (0, "runs/2026-01-01"), first.stderr
+    script = script.replace("--margin 0.05", "--margin 0.5")  # few events make the interval wide
+    for _ in range(2):
+        second = run("2026-01-02", events)
+        assert (second.returncode, os.readlink(tmp_path / "deployed")) == (0, "runs/2026-01-02"), second.stderr
+        assert sorted(path.name for path in (tmp_path / "default").iterdir()) == ["1", "2"]
+    third = run("2026-01-03", events)
+    assert (third.returncode, os.readlink(tmp_path / "deployed")) == (2, "runs/2026-01-02"), third.stderr
+    assert "expected interactions after the latest of both runs, got none" in third.stderr
 
 
 @pytest.mark.parametrize("name", ["train", "serve"])
