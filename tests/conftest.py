@@ -1,6 +1,7 @@
 import ctypes
 import gc
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def frozen_older_objects():
 def pytest_configure(config):
     config.stash[COLLECTED_AT] = resident_bytes()
     config.stash[N_COLLECTIONS] = 0
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in a background job of a shell, it is ignored
 
 
 @pytest.hookimpl(trylast=True)
