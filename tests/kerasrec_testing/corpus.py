@@ -312,7 +312,7 @@ LAYOUTS = [
     Layout("Segment lines", records("segment.jsonl", SEGMENT), roles("userId", "properties.product_id", time="timestamp")),
     Layout("Segment array", records("segment.json", SEGMENT, as_array=True), roles("userId", "properties.product_id", time="timestamp")),
     Layout("Segment warehouse", frame("product_viewed.parquet", {
-        "id": [f"m{n}" for n in range(N)], "received_at": pd.to_datetime(SECONDS, unit="s", utc=True), "anonymous_id": USERS,
+        "id": [f"m{n}" for n in range(N)], "received_at": pa.array(SECONDS, pa.timestamp("s", tz="UTC")), "anonymous_id": USERS,
         "user_id": NUMBERS, "event": ["product_viewed"] * N, "product_id": CODES, "sku": CODES,
     }), roles("user_id", "product_id", time="received_at")),
     Layout("RecBole", text(
