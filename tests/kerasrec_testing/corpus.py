@@ -7,9 +7,7 @@ Each entry writes files with the same kind of content as the site's, and states 
 
 import bz2
 import gzip
-import json
 import lzma
-import zipfile
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +15,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import scipy.sparse as sp
-from pyarrow import feather, parquet
+
+from kerasrec_testing.file_writers import frame, records, several, text, zstd
 
 N = 12
 """Number of rows of most files."""
@@ -65,64 +64,8 @@ def roles(user, item, value=None, time=None):
     return {role: name for role, name in named.items() if name is not None}
 
 
-def text(name, header, rows, separator=",", encoding="utf-8", quoted=False, compress=bytes):
-    """A delimited file; an empty header means none."""
-
-    def write(folder):
-        lines = [header.split(",")] * bool(header) + [list(map(str, row)) for row in rows]
-        mark = '"' if quoted else ""
-        content = "\n".join(separator.join(f"{mark}{f}{mark}" for f in line) for line in lines) + "\n"
-        (folder / name).write_bytes(compress(content.encode(encoding)))
-        return folder / name
-
-    return write
-
-
-def records(name, rows, as_array=False, compress=bytes):
-    """A file of JSON objects."""
-
-    def write(folder):
-        content = json.dumps(rows) if as_array else "\n".join(map(json.dumps, rows))
-        (folder / name).write_bytes(compress(content.encode()))
-        return folder / name
-
-    return write
-
-
-def frame(name, columns):
-    """A Parquet or Feather file."""
-
-    def write(folder):
-        table = columns if isinstance(columns, pa.Table) else pa.table(columns)
-        (feather.write_feather if name.endswith("feather") else parquet.write_table)(table, folder / name)
-        return folder / name
-
-    return write
-
-
-def several(*writers, zipped=False):
-    """A folder or an archive of files."""
-
-    def write(folder):
-        (folder / "data").mkdir()
-        for writer in writers:
-            writer(folder / "data")
-        if not zipped:
-            return folder / "data"
-        with zipfile.ZipFile(folder / "data.zip", "w") as archive:
-            for path in sorted((folder / "data").iterdir()):
-                archive.write(path, f"export/{path.name}")
-        return folder / "data.zip"
-
-    return write
-
-
 def rows_of(*columns):
     return list(zip(*columns, strict=True))
-
-
-def zstd(content):
-    return pa.compress(content, "zstd", asbytes=True)
 
 
 AMAZON_2014 = [
